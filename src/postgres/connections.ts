@@ -1,0 +1,153 @@
+import { type ClientBase, Pool, type PoolClient } from "pg";
+import { PostgresError, translated } from "./errors.ts";
+
+/** Rows as the driver parses them: int8 and numeric as string, timestamptz as Date, json as data. */
+export type QueryResult<R> = { readonly rows: readonly R[]; readonly rowCount: number };
+
+/**
+ * Something that statements can be sent through: an open transaction or a session. `client` is the
+ * driver's own client, so that Kysely, Drizzle or pg-boss can wrap it; never release or end it.
+ */
+export interface Transaction {
+  /** One statement, parameters as $1, $2, ...; throws `PostgresError`. */
+  query<R extends object = Record<string, unknown>>(
+    sql: string,
+    params?: readonly unknown[],
+  ): Promise<QueryResult<R>>;
+  readonly client: ClientBase;
+}
+
+/** A connection of one's own, for staging, advisory locks and LISTEN. */
+export interface Session extends Transaction {
+  /** Gives the connection back for reuse: open transaction, locks, settings and LISTENs are dropped. */
+  release(): Promise<void>;
+  /** Closes the connection for good; Postgres frees everything it held. */
+  destroy(): void;
+}
+
+/** Connections kept for transactions and single statements; sessions come from a second pool. */
+const TRANSACTION_CONNECTIONS_MAX = 10;
+/** Sessions are held for long, so they may not starve transactions: they have connections of their own. */
+const SESSION_CONNECTIONS_MAX = 30;
+const CONNECT_MS_MAX = 15_000;
+const IDLE_MS = 60_000;
+const KEEPALIVE_MS = 10_000;
+
+/** What every connection starts with, so that text forms do not depend on a role's or a machine's settings. */
+const SETTINGS =
+  "set timezone to 'UTC'; set datestyle to 'ISO, YMD'; set intervalstyle to 'postgres'; set extra_float_digits to 1";
+
+/** The two pools behind one `Database`. */
+export type Pools = { readonly transactions: Pool; readonly sessions: Pool; readonly url: string };
+
+/** Opens no connection yet. */
+export function makePools(url: string, applicationName: string): Pools {
+  const make = (max: number): Pool => {
+    const pool = new Pool({
+      connectionString: url,
+      application_name: applicationName,
+      max,
+      connectionTimeoutMillis: CONNECT_MS_MAX,
+      idleTimeoutMillis: IDLE_MS,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: KEEPALIVE_MS,
+    });
+    // The pool reports idle connections that died, after dropping them; the next use makes a new one.
+    pool.on("error", () => {});
+    return pool;
+  };
+  return { transactions: make(TRANSACTION_CONNECTIONS_MAX), sessions: make(SESSION_CONNECTIONS_MAX), url };
+}
+
+/** Closes both pools, idle connections at once, those in use when they are given back. */
+export async function endPools(pools: Pools): Promise<void> {
+  await Promise.all([pools.transactions.end(), pools.sessions.end()]);
+}
+
+/** A client taken from a pool, with a listener so that a socket that dies cannot crash the process. */
+export async function takeClient(pool: Pool): Promise<PoolClient> {
+  const client = await pool.connect();
+  client.on("error", ignore);
+  if (!settled.has(client)) {
+    try {
+      await client.query(SETTINGS);
+      settled.add(client);
+    } catch (error) {
+      giveClient(client, error);
+      throw error;
+    }
+  }
+  return client;
+}
+
+/** Gives a client back; with an error the connection is closed instead of reused. */
+export function giveClient(client: PoolClient, error?: unknown): void {
+  client.off("error", ignore);
+  if (error === undefined) client.release();
+  else client.release(error instanceof Error ? error : true);
+}
+
+const settled = new WeakSet<PoolClient>();
+const ignore = (): void => {};
+
+/** The driver's client as a `Transaction`. */
+export function overClient(client: ClientBase): Transaction {
+  return {
+    client,
+    query: async <R extends object>(sql: string, params?: readonly unknown[]) =>
+      await send<R>(client, sql, params),
+  };
+}
+
+async function send<R extends object>(
+  client: ClientBase,
+  sql: string,
+  params: readonly unknown[] | undefined,
+): Promise<QueryResult<R>> {
+  try {
+    const result =
+      params === undefined ? await client.query<R>(sql) : await client.query<R>(sql, [...params]);
+    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+/** Turns a pool's client into a session. */
+export function overSession(client: PoolClient): Session {
+  let open = true;
+  const end = (error?: unknown): void => {
+    open = false;
+    giveClient(client, error);
+  };
+  return {
+    ...overClient(client),
+    query: async <R extends object>(sql: string, params?: readonly unknown[]) => {
+      if (!open) throw released();
+      return await send<R>(client, sql, params);
+    },
+    release: async () => {
+      if (!open) return;
+      open = false;
+      try {
+        await client.query("rollback");
+        await client.query("discard all");
+        await client.query(SETTINGS);
+        end();
+      } catch (error) {
+        end(error);
+      }
+    },
+    destroy: () => {
+      if (open) end(new Error("session destroyed"));
+    },
+  };
+}
+
+function released(): PostgresError {
+  return new PostgresError({
+    code: "session-released",
+    retry: "never",
+    message: "this session was released; open another with db.session()",
+  });
+}

@@ -1,0 +1,240 @@
+import { randomBytes, randomInt } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  endPools,
+  giveClient,
+  makePools,
+  overClient,
+  overSession,
+  type Pools,
+  type QueryResult,
+  type Session,
+  takeClient,
+  type Transaction,
+} from "./connections.ts";
+import { openEmbedded } from "./embedded/open.ts";
+import { isConnectionFault, PostgresError, sqlStateOf, translated } from "./errors.ts";
+import { checkReachable, explainConnect } from "./reach.ts";
+
+/** How a transaction is run. */
+export type TransactionOptions = {
+  readonly isolation?: "read committed" | "repeatable read" | "serializable";
+  readonly readOnly?: boolean;
+  /**
+   * How often `fn` may be run again after a serialization failure or a deadlock; 0 by default,
+   * because only the caller knows that `fn` has no effect outside the database.
+   */
+  readonly retries?: number;
+};
+
+/** A Postgres database, ours to write schema `factotum` in. Reconnects by itself after a lost server. */
+export interface Database {
+  /** Where it listens now, password included; an embedded server may move to another port. */
+  readonly url: string;
+  /** One statement on its own, committed when it returns. */
+  query<R extends object = Record<string, unknown>>(
+    sql: string,
+    params?: readonly unknown[],
+  ): Promise<QueryResult<R>>;
+  /**
+   * Runs `fn` in a transaction: commits what it did, or rolls back and throws what it threw.
+   *
+   * @throws {PostgresError} `connection-lost` (nothing was kept), `commit-unknown` (the connection died
+   * while committing: look before doing it again), `transaction-aborted` when `fn` hid a failed statement
+   */
+  transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
+  session(): Promise<Session>;
+  /** Ends all connections; the last user of an embedded server stops it. */
+  close(): Promise<void>;
+}
+
+/** Where the database is: a server of the user's, or one of our own in a folder. */
+export type DatabaseOptions =
+  | { readonly kind: "url"; readonly url: string }
+  | {
+      readonly kind: "embedded";
+      /** The folder that holds server, data, log and password; deleting it deletes the database. */
+      readonly directory: string;
+      /** Name of the database in the server, created when missing; `factotum` by default. */
+      readonly database?: string;
+      /** Extra server settings, used when this call starts the server. */
+      readonly settings?: Readonly<Record<string, string>>;
+      /** Told in one line what takes time, or where things were put. */
+      readonly say?: (line: string) => void;
+    };
+
+/** What keeps a database reachable: the present address, a repair, and what to do at the end. */
+export type Source = {
+  /** The address now; for an embedded server, found, started or restarted as needed. */
+  ensure(): Promise<string>;
+  /** After the pools were closed. */
+  close(): Promise<void>;
+};
+
+const CONNECT_TRIES = 5;
+const RETRY_MS = 50;
+
+/**
+ * Opens a database and proves that it answers.
+ *
+ * @throws {PostgresError} or {InputError} saying what is wrong with the address, the login or the folder
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const name = `factotum ${randomBytes(6).toString("hex")}`;
+  const source = options.kind === "url" ? await urlSource(options.url) : await openEmbedded(options, name);
+  return makeDatabase(source, await source.ensure(), name);
+}
+
+async function urlSource(url: string): Promise<Source> {
+  await checkReachable(url);
+  return { ensure: () => Promise.resolve(url), close: () => Promise.resolve() };
+}
+
+function makeDatabase(source: Source, url: string, name: string): Database {
+  let pools = makePools(url, name);
+  let closing: Promise<void> | undefined;
+
+  const repair = async (failed: Pools): Promise<void> => {
+    const found = await source.ensure();
+    if (pools !== failed || found === pools.url) return;
+    pools = makePools(found, name);
+    void endPools(failed);
+  };
+
+  /** A client on which no statement of the caller was sent yet: safe to try again on another. */
+  const take = async (kind: "transactions" | "sessions", begin?: string) => {
+    for (let tries = 1; ; tries += 1) {
+      if (closing !== undefined) throw closedError();
+      const used = pools;
+      try {
+        const client = await takeClient(used[kind]);
+        if (begin !== undefined) await sendBegin(client, begin);
+        return client;
+      } catch (error) {
+        if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
+        await sleep(RETRY_MS * tries);
+        await repair(used);
+      }
+    }
+  };
+
+  return {
+    get url() {
+      return pools.url;
+    },
+    query: async (sql, params) => {
+      const client = await take("transactions");
+      return await giveAfter(client, async () => await overClient(client).query(sql, params));
+    },
+    transaction: async (fn, options = {}) => {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          const client = await take("transactions", beginSql(options));
+          return await giveAfter(client, async () => await runInside(client, fn));
+        } catch (error) {
+          if (tries >= (options.retries ?? 0) || !isContention(error)) throw error;
+          await sleep(randomInt(RETRY_MS * 2 ** Math.min(tries, 5)));
+        }
+      }
+    },
+    session: async () => overSession(await take("sessions")),
+    close: async () => {
+      closing ??= endPools(pools).then(() => source.close());
+      await closing;
+    },
+  };
+}
+
+type PoolClient = Awaited<ReturnType<typeof takeClient>>;
+
+async function sendBegin(client: PoolClient, begin: string): Promise<void> {
+  try {
+    await client.query(begin);
+  } catch (error) {
+    giveClient(client, error);
+    throw error;
+  }
+}
+
+/** Gives the client back; keeps it for reuse unless its connection is in doubt. */
+async function giveAfter<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
+  let doubt: unknown;
+  try {
+    return await work();
+  } catch (error) {
+    if (isInDoubt(error)) doubt = error;
+    throw error;
+  } finally {
+    giveClient(client, doubt);
+  }
+}
+
+async function runInside<T>(client: PoolClient, fn: (tx: Transaction) => Promise<T>): Promise<T> {
+  let result: T;
+  try {
+    result = await fn(overClient(client));
+  } catch (error) {
+    const thrown = translated(error);
+    if (!isInDoubt(thrown)) await rollback(client);
+    throw thrown;
+  }
+  await commit(client);
+  return result;
+}
+
+async function commit(client: PoolClient): Promise<void> {
+  let command: string;
+  try {
+    command = (await client.query("commit")).command;
+  } catch (error) {
+    if (!isConnectionFault(error)) throw translated(error);
+    throw new PostgresError({
+      code: "commit-unknown",
+      retry: "later",
+      message:
+        "the connection to Postgres was lost while committing: the transaction may or may not be kept; " +
+        "read what is there before doing it again",
+      cause: error,
+    });
+  }
+  // Postgres answers COMMIT of a failed transaction with ROLLBACK, not with an error.
+  if (command !== "ROLLBACK") return;
+  throw new PostgresError({
+    code: "transaction-aborted",
+    retry: "never",
+    message:
+      "a statement failed inside the transaction and its error was swallowed, so Postgres kept nothing; " +
+      "let the error through, or use a savepoint",
+  });
+}
+
+/** A rollback that cannot get through leaves the connection to be closed, which rolls back too. */
+async function rollback(client: PoolClient): Promise<void> {
+  try {
+    await client.query("rollback");
+  } catch (error) {
+    throw translated(error);
+  }
+}
+
+function isInDoubt(error: unknown): boolean {
+  return isConnectionFault(error) || (error instanceof PostgresError && error.code === "commit-unknown");
+}
+
+function isContention(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === "40001" || state === "40P01";
+}
+
+function beginSql(options: TransactionOptions): string {
+  return `begin isolation level ${options.isolation ?? "read committed"}${options.readOnly === true ? " read only" : ""}`;
+}
+
+function closedError(): PostgresError {
+  return new PostgresError({
+    code: "database-closed",
+    retry: "never",
+    message: "this database was closed; open it again with openDatabase()",
+  });
+}

@@ -1,0 +1,169 @@
+import { spawn } from "node:child_process";
+import { closeSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { FactotumError, must } from "../../kernel/index.ts";
+import type { Binaries } from "./binaries.ts";
+import { dataOf, own, serverEnv } from "./cluster.ts";
+import type { Home } from "./home.ts";
+
+/** What `postmaster.pid` says. */
+export type Running = { readonly pid: number; readonly port: number; readonly ready: boolean };
+
+const LOG_BYTES_MAX = 16 * 1024 * 1024;
+const START_TRIES = 40;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 20_000;
+const POLL_MS = 15;
+const RETRY_MS = 250;
+const CONNECTIONS_MAX = 100;
+
+/** The server that this folder's pid file names, if its process lives. */
+export function findRunning(home: Home): Running | undefined {
+  const lines = pidFileOf(home);
+  const pid = Number(lines[0]);
+  const port = Number(lines[3]);
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
+  return { pid, port, ready: lines[7]?.trim() === "ready" };
+}
+
+/** Starts the server; the caller holds the lock and found none running. */
+export async function startServer(
+  home: Home,
+  binaries: Binaries,
+  settings: Readonly<Record<string, string>>,
+): Promise<Running> {
+  let port = await freePort(lastPort(home));
+  let said = "";
+  for (let tries = 1; tries <= START_TRIES; tries += 1) {
+    const started = await startOnce(home, binaries, port, settings);
+    if (started.kind === "running") return started.running;
+    said = started.said;
+    if (/could not bind|Address already in use/i.test(said)) port = await freePort(0);
+    // Backends of a killed server hold its memory until they notice; they do within seconds.
+    else if (!/pre-existing shared memory block|lock file .* already exists/i.test(said)) break;
+    await sleep(RETRY_MS);
+  }
+  throw new FactotumError({
+    code: "server-start-failed",
+    retry: "later",
+    message: `the embedded Postgres in ${home.directory} did not start: ${said}; its log is ${logOf(home)}`,
+  });
+}
+
+/** Fast shutdown: open transactions of others are rolled back. False when it was not ours to stop. */
+export async function stopServer(home: Home, pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, "SIGINT");
+  } catch {
+    return false;
+  }
+  for (let waited = 0; waited < STOP_MS_MAX; waited += POLL_MS) {
+    if (!isAlive(pid) || findRunning(home)?.pid !== pid) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+type Started = { kind: "running"; running: Running } | { kind: "ended"; said: string };
+
+async function startOnce(
+  home: Home,
+  binaries: Binaries,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): Promise<Started> {
+  const { log, from } = openLog(home);
+  const child = spawn(binaries.postgres, ["-D", dataOf(home), "-p", String(port), ...flags(settings)], {
+    ...home.identity,
+    cwd: home.directory,
+    env: serverEnv(),
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  let ended: string | undefined;
+  child.once("error", (error) => (ended = error.message));
+  child.once("exit", (code, signal) => (ended ??= `it ended with ${signal ?? code}`));
+  child.unref();
+  for (let waited = 0; waited < START_MS_MAX; waited += POLL_MS) {
+    if (ended !== undefined) return { kind: "ended", said: `${ended}: ${logTail(home, from)}` };
+    const running = findRunning(home);
+    if (running?.ready === true && running.pid === child.pid) return { kind: "running", running };
+    await sleep(POLL_MS);
+  }
+  child.kill("SIGQUIT");
+  return { kind: "ended", said: `not ready after ${START_MS_MAX / 1000} s: ${logTail(home, from)}` };
+}
+
+function flags(settings: Readonly<Record<string, string>>): string[] {
+  const all = {
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    max_connections: String(CONNECTIONS_MAX),
+    timezone: "UTC",
+    log_timezone: "UTC",
+    tcp_keepalives_idle: "30",
+    shared_buffers: "64MB",
+    ...settings,
+  };
+  return Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}
+
+function pidFileOf(home: Home): string[] {
+  try {
+    return readFileSync(join(dataOf(home), "postmaster.pid"), "utf8").split("\n");
+  } catch {
+    return [];
+  }
+}
+
+/** Signal 0 asks; EPERM means that it lives under another user. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+function logOf(home: Home): string {
+  return join(home.directory, "postgres.log");
+}
+
+function openLog(home: Home): { log: number; from: number } {
+  const path = logOf(home);
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) rmSync(path);
+  const log = openSync(path, "a", 0o600);
+  own(path, home);
+  return { log, from: statSync(path).size };
+}
+
+function logTail(home: Home, from: number): string {
+  return readFileSync(logOf(home)).subarray(from).toString("utf8").trim().split("\n").slice(-6).join(" / ");
+}
+
+/** The port of last time, so that an address a person noted stays good. */
+function lastPort(home: Home): number {
+  try {
+    return Number(
+      readFileSync(join(dataOf(home), "postmaster.opts"), "utf8").match(/"-p" "(\d+)"/)?.[1] ?? 0,
+    );
+  } catch {
+    return 0;
+  }
+}
+
+/** `wanted` if nobody listens on it, else any free port of this machine. */
+async function freePort(wanted: number): Promise<number> {
+  const server = createServer();
+  return await new Promise((resolve, reject) => {
+    server.once("error", (error) => (wanted === 0 ? reject(error) : resolve(freePort(0))));
+    server.listen(wanted, "127.0.0.1", () => {
+      const address = must(server.address(), "the address of a listening server");
+      server.close(() => resolve(typeof address === "string" ? 0 : address.port));
+    });
+  });
+}

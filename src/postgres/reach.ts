@@ -1,0 +1,116 @@
+import { Client } from "pg";
+import { InputError, messageOf } from "../kernel/index.ts";
+import { networkCodeOf, PostgresError, sqlStateOf, translated } from "./errors.ts";
+
+const VERSION_MIN = 15;
+const CONNECT_MS_MAX = 15_000;
+
+/** Connects once to a user's database, and refuses with a reason what could not work later. */
+export async function checkReachable(url: string): Promise<void> {
+  checkForm(url);
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS_MAX });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await checkServer(client, url);
+  } catch (error) {
+    throw explainConnect(error, url);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** A database address without its password, for messages. */
+export function shown(url: string): string {
+  try {
+    const parsed = new URL(url);
+    return `postgresql://${parsed.username === "" ? "" : `${parsed.username}@`}${parsed.host}${parsed.pathname}`;
+  } catch {
+    return "(unreadable address)";
+  }
+}
+
+/** A failed connection, said in terms of what its owner can do about it. */
+export function explainConnect(error: unknown, url: string): unknown {
+  const where = shown(url);
+  const known = EXPLANATIONS[networkCodeOf(error)] ?? EXPLANATIONS[sqlStateOf(error) ?? ""];
+  if (known !== undefined) {
+    return new PostgresError({
+      code: known.code,
+      retry: known.retry,
+      message: `${where}: ${known.message}`,
+      cause: error,
+    });
+  }
+  return translated(error);
+}
+
+type Explanation = Readonly<{ code: string; retry: "never" | "later"; message: string }>;
+
+const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
+  ECONNREFUSED: {
+    code: "connection-refused",
+    retry: "later",
+    message: "nothing listens there; start the server, or correct host and port",
+  },
+  ENOTFOUND: {
+    code: "host-unknown",
+    retry: "never",
+    message: "no such host; correct the host name",
+  },
+  EAI_AGAIN: {
+    code: "host-unknown",
+    retry: "later",
+    message: "the host name cannot be looked up now; check the network, or correct the host name",
+  },
+  "28P01": {
+    code: "login-refused",
+    retry: "never",
+    message: "user or password are wrong; correct them in the address",
+  },
+  "28000": {
+    code: "login-refused",
+    retry: "never",
+    message: "the server refuses this user from here; see its pg_hba.conf",
+  },
+  "3D000": {
+    code: "database-missing",
+    retry: "never",
+    message: "the server has no database of that name; create it with createdb, or correct the address",
+  },
+};
+
+function checkForm(url: string): void {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed !== undefined && /^postgres(?:ql)?:$/.test(parsed.protocol)) return;
+  throw new InputError({
+    code: "url-invalid",
+    message:
+      "the database address is not of the form postgresql://user:password@host:5432/database; " +
+      "percent-encode special characters in the password",
+  });
+}
+
+async function checkServer(client: Client, url: string): Promise<void> {
+  const { rows } = await client.query<{ version: number; creates: boolean; exists: boolean }>(
+    `select current_setting('server_version_num')::int / 10000 as version,
+            has_database_privilege(current_database(), 'create') as creates,
+            to_regnamespace('factotum') is not null as exists`,
+  );
+  const row = rows[0];
+  if (row === undefined) throw new Error(messageOf("the server sent no row"));
+  if (row.version < VERSION_MIN) {
+    throw new InputError({
+      code: "server-too-old",
+      message: `${shown(url)} runs Postgres ${row.version}; Factotum needs ${VERSION_MIN} or newer`,
+    });
+  }
+  if (!row.creates && !row.exists) {
+    throw new InputError({
+      code: "create-refused",
+      message:
+        `${shown(url)}: this user may not create a schema; as the database's owner run ` +
+        `"grant create on database ... to ..." for it, once`,
+    });
+  }
+}
