@@ -1,0 +1,154 @@
+import type { z } from "zod";
+import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/index.ts";
+import type { Card } from "../inbox/index.ts";
+import type { Lesson } from "../context/index.ts";
+import type { Check, StagedView, ToolCall } from "../policy/index.ts";
+import type { Tool } from "./tool.ts";
+
+/** What an agent may do with a table: read it, or stage changes to it too. */
+export type TableAccess = "read" | "write";
+
+/** Work that ended in a commit. `by` says which kind of rung made the change. */
+export type Resolved<Input> = {
+  readonly input: Input;
+  readonly calls: readonly ToolCall[];
+  readonly by: "code" | "model" | "person";
+};
+
+/** What a code rung works with: the staged view, the agent's tools, and what was learned. */
+export type CodeWork<Input> = {
+  readonly input: Input;
+  readonly at: Date;
+  readonly lessons: readonly Lesson[];
+  /** Why earlier attempts of this run were thrown away. */
+  readonly feedback: readonly string[];
+  readonly view: StagedView;
+  /** Calls a tool; what it changes is staged. @throws what the tool throws, its changes undone */
+  call(tool: string, input: Json): Promise<Json>;
+};
+
+/**
+ * How a rung ended: with a change set and what it is not sure of, stuck, or with the finding that
+ * there is nothing here for the agent to do.
+ */
+export type RungEnd =
+  | { readonly kind: "finished"; readonly doubts: readonly string[] }
+  | { readonly kind: "stuck"; readonly because: string }
+  | { readonly kind: "refuse"; readonly because: string };
+
+/** One rung of a cascade. After the last one comes a person, always. */
+export type Rung<Input> =
+  | {
+      readonly kind: "code";
+      readonly name: string;
+      run(work: CodeWork<Input>): Promise<RungEnd>;
+    }
+  | {
+      readonly kind: "model";
+      readonly name: string;
+      /** A configured model, or the cheapest or strongest one there is; the rung is skipped without it. */
+      readonly model: ModelId | "cheap" | "strong";
+    };
+
+/** What a run does next while it follows what it committed. */
+export type FollowStep =
+  | { readonly kind: "wait"; readonly until: Date; readonly memo: Json }
+  | { readonly kind: "done"; readonly outcome: string }
+  | {
+      readonly kind: "ask";
+      readonly card: Omit<Card, "calls" | "changes">;
+      readonly defaultChoice?: string;
+      readonly dueAt?: Date;
+      readonly memo: Json;
+    }
+  | {
+      readonly kind: "act";
+      readonly calls: readonly { readonly tool: string; readonly input: Json }[];
+      readonly then: RestingStep;
+    };
+
+/** A step that needs no staging: what a turn can carry out by itself. */
+export type RestingStep = Exclude<FollowStep, { readonly kind: "act" }>;
+
+/** What a follower is told when it wakes. `choice` is set where a person, or a time-out, answered. */
+export type Waking<Input> = {
+  readonly input: Input;
+  readonly memo: Json;
+  readonly at: Date;
+  readonly view: StagedView;
+  readonly choice: string | undefined;
+};
+
+/** How a run lives on after its commit: it sleeps, wakes, looks, and acts, asks or ends. */
+export type Follow<Input> = {
+  begin(done: Resolved<Input> & { readonly view: StagedView; readonly at: Date }): Promise<RestingStep>;
+  /** Called at the time asked for, and sometimes earlier: look at `at`, and at the data. */
+  wake(waking: Waking<Input>): Promise<FollowStep>;
+  /** Checks over what an `act` step stages. */
+  readonly checks: readonly Check<Input>[];
+};
+
+/**
+ * An agent: policy in prose, tools, checks, the value of an outcome, and a cascade of rungs, cheapest
+ * first. `version` goes up when old runs' state or input would be read differently.
+ */
+export type Agent<Input = unknown> = {
+  readonly name: string;
+  readonly version: number;
+  readonly policy: string;
+  readonly input: z.ZodType<Input>;
+  /** Every table the agent may see or change, as `schema.table`. */
+  readonly tables: { readonly [table: string]: TableAccess };
+  readonly tools: readonly Tool[];
+  /** Tables for which find, insert, update and delete tools are generated from the live schema. */
+  readonly generate?: { readonly [table: string]: TableAccess };
+  readonly checks: readonly Check<Input>[];
+  readonly cascade: readonly Rung<Input>[];
+  /** What resolved work is worth to the business. */
+  value(done: Resolved<Input>): MicroUsd;
+  /** The input as a person and a model read it; `text` is untrusted and is fenced off in prompts. */
+  present(input: Input): { readonly title: string; readonly text: string };
+  learn?(done: Resolved<Input> & { readonly view: StagedView }): Promise<readonly Lesson[]>;
+  readonly follow?: Follow<Input>;
+};
+
+const NAME = /^[a-z][a-z0-9-]{0,62}$/;
+
+/**
+ * Defines an agent and checks the definition.
+ *
+ * @throws {InputError} `agent-invalid` with what is wrong
+ */
+export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
+  const problems = [
+    ...(NAME.test(agent.name) ? [] : ["its name must be lower-case words joined by hyphens"]),
+    ...(Number.isInteger(agent.version) && agent.version > 0 ? [] : ["its version must be 1 or more"]),
+    ...(agent.cascade.length > 0 ? [] : ["its cascade is empty"]),
+    ...repeated(agent.tools.map((one) => one.name)).map((name) => `tool ${name} is given twice`),
+    ...repeated(agent.cascade.map((one) => one.name)).map((name) => `rung ${name} is given twice`),
+    ...Object.keys(agent.tables)
+      .filter((table) => !table.includes("."))
+      .map((table) => `table ${table} needs its schema, as in public.${table}`),
+    ...Object.entries(agent.generate ?? {})
+      .filter(([table, access]) => !covers(agent.tables[table], access))
+      .map(([table]) => `tools for ${table} are asked for beyond what tables allows`),
+  ];
+  if (problems.length === 0) return agent;
+  throw new InputError({
+    code: "agent-invalid",
+    message: `agent ${agent.name} cannot be used: ${problems.join("; ")}`,
+  });
+}
+
+/** The tables an agent may stage changes to. */
+export function writableTables(agent: Pick<Agent, "tables">): readonly string[] {
+  return Object.keys(agent.tables).filter((table) => agent.tables[table] === "write");
+}
+
+function covers(allowed: TableAccess | undefined, wanted: TableAccess): boolean {
+  return allowed === "write" || allowed === wanted;
+}
+
+function repeated(names: readonly string[]): readonly string[] {
+  return [...new Set(names.filter((name, at) => names.indexOf(name) !== at))];
+}

@@ -1,0 +1,95 @@
+import { ConflictError } from "../changes/index.ts";
+import type { Answer, Question } from "../inbox/index.ts";
+import { must } from "../kernel/index.ts";
+import { appendStep, type Lease, type Run } from "../runs/index.ts";
+import { type Attempt, type AttemptRecord, getAttempt } from "./attempts.ts";
+import { forbidden } from "./card.ts";
+import { askPerson, commitInTurn } from "./conclude.ts";
+import { businessTime, openQuestion, stageCalls } from "./follow.ts";
+import type { AgentState } from "./state.ts";
+import { type Bench, examine, type Staged, type Workshop } from "./workshop.ts";
+
+type Asked = {
+  readonly workshop: Workshop;
+  readonly bench: Bench;
+  readonly lease: Lease;
+  readonly run: Run;
+  readonly state: AgentState;
+};
+
+const nothingAlongside = async (): Promise<void> => {};
+
+/** Goes on with a run whose card was put to a person: still open, to be committed, corrected or dropped. */
+export async function answered(a: Asked): Promise<Run> {
+  const question = await openQuestion(a.workshop, must(a.state.question, `question of run ${a.run.id}`));
+  if (question.status === "open") return park(a, question);
+  const given = question.answer;
+  if (given === null || given.choice === "discard") return discard(a, question);
+  if (given.choice === "commit") return commitAsStaged(a, question);
+  return restage(a, given.calls ?? [], `corrected by ${question.by ?? "a person"}`);
+}
+
+function park(a: Asked, question: Question): Promise<Run> {
+  const until = question.dueAt === null ? {} : { until: question.dueAt };
+  return a.lease.turn(async () => ({ kind: "park", state: a.state, ...until }));
+}
+
+function discard(a: Asked, question: Question): Promise<Run> {
+  return a.lease.turn(async (tx, run) => {
+    const data = { by: question.by, note: question.answer?.note ?? null };
+    await appendStep(tx, run.id, { kind: "discarded", attempt: a.state.askedAttempt, data });
+    const state: AgentState = { ...a.state, disposition: "discarded", question: null };
+    return { kind: "done", state, outcome: "discarded" };
+  });
+}
+
+/** Commits the very change set the person saw; where its rows have moved since, the calls are made again. */
+async function commitAsStaged(a: Asked, question: Question): Promise<Run> {
+  const seen = must(
+    await getAttempt(a.workshop.db, a.run.id, a.state.askedAttempt),
+    `attempt ${a.state.askedAttempt} of run ${a.run.id}`,
+  );
+  try {
+    return await commitForPerson(a, { calls: seen.calls, changeSet: seen.changeSet }, recordOf(seen));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const calls: Answer["calls"] = question.card.calls;
+    return restage(a, calls ?? [], `approved by ${question.by ?? "a person"}, made again on fresh data`);
+  }
+}
+
+/** Makes the given calls from a clean start on the person's word; what a rule forbids is asked again. */
+async function restage(a: Asked, calls: NonNullable<Answer["calls"]>, because: string): Promise<Run> {
+  const at = await businessTime(a.workshop);
+  const staged = await stageCalls(a, calls, at);
+  const record: AttemptRecord = {
+    ...{ runId: a.run.id, number: a.state.attempt + 1, rung: "person", model: null, status: "discarded" },
+    ...{ calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], because },
+  };
+  if ("problem" in staged) return askPerson(asking(a), record, [`it could not be staged: ${staged.problem}`]);
+  const { diff, verdicts } = await examine(a.workshop, a.bench, a.run, staged, at);
+  const attempt = { ...record, calls: staged.calls, changeSet: staged.changeSet, diff, verdicts };
+  const broken = forbidden(a.bench.agent, attempt);
+  if (broken.length > 0) return askPerson(asking(a), attempt, broken);
+  try {
+    return await commitForPerson(a, staged, attempt);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    return askPerson(asking(a), attempt, [error.message]);
+  }
+}
+
+function commitForPerson(a: Asked, staged: Staged, attempt: AttemptRecord): Promise<Run> {
+  return a.lease.turn((tx, run, at) =>
+    commitInTurn(tx, a, { run, at, attempt, staged, by: "person", disposition: "answered" }),
+  );
+}
+
+function asking(a: Asked) {
+  return { ...a, alongside: nothingAlongside };
+}
+
+function recordOf({ startedAt: _started, endedAt: _ended, ...record }: Attempt): AttemptRecord {
+  return record;
+}
+

@@ -1,0 +1,66 @@
+import type { ChangeSet, Diff } from "../changes/index.ts";
+import type { RunId } from "../kernel/index.ts";
+import type { ToolCall, Verdict } from "../policy/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+
+/** One try of one rung at a run. */
+export type Attempt = {
+  readonly runId: RunId;
+  readonly number: number;
+  readonly rung: string;
+  readonly model: string | null;
+  readonly status: "working" | "discarded" | "asked" | "committed";
+  readonly calls: readonly ToolCall[];
+  readonly changeSet: ChangeSet;
+  readonly diff: Diff;
+  readonly verdicts: readonly Verdict[];
+  readonly because: string | null;
+  readonly startedAt: Date;
+  readonly endedAt: Date | null;
+};
+
+/** An attempt as it is written: the times are the database's. */
+export type AttemptRecord = Omit<Attempt, "startedAt" | "endedAt">;
+
+const COLUMNS = `run_id as "runId", number, rung, model, status, calls, change_set as "changeSet", diff,
+  verdicts, because, started_at as "startedAt", ended_at as "endedAt"`;
+
+/** Writes an attempt, or brings the row of one under way up to date. */
+export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Promise<void> {
+  await tx.query(
+    `insert into factotum.attempts
+       (run_id, number, rung, model, status, calls, change_set, diff, verdicts, because, ended_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $5 = 'working' then null else factotum.now() end)
+     on conflict on constraint attempts_pkey do update set
+       status = excluded.status, calls = excluded.calls, change_set = excluded.change_set,
+       diff = excluded.diff, verdicts = excluded.verdicts, because = excluded.because,
+       ended_at = excluded.ended_at`,
+    [
+      ...[attempt.runId, attempt.number, attempt.rung, attempt.model, attempt.status],
+      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) => JSON.stringify(part)),
+      attempt.because,
+    ],
+  );
+}
+
+/** One attempt of a run, if it was made. */
+export async function getAttempt(
+  tx: Pick<Transaction, "query">,
+  runId: RunId,
+  number: number,
+): Promise<Attempt | undefined> {
+  const { rows } = await tx.query<Attempt>(
+    `select ${COLUMNS} from factotum.attempts where run_id = $1 and number = $2`,
+    [runId, number],
+  );
+  return rows[0];
+}
+
+/** The attempts of a run in the order they were made. */
+export async function listAttempts(tx: Pick<Transaction, "query">, runId: RunId): Promise<readonly Attempt[]> {
+  const { rows } = await tx.query<Attempt>(
+    `select ${COLUMNS} from factotum.attempts where run_id = $1 order by number`,
+    [runId],
+  );
+  return rows;
+}

@@ -1,0 +1,70 @@
+import { InvariantError } from "../kernel/index.ts";
+import { getRun, type Lease, type Run } from "../runs/index.ts";
+import { answered } from "./answered.ts";
+import { tryCode } from "./attempt-code.ts";
+import { tryModel } from "./attempt-model.ts";
+import { modelFor, usableFrom } from "./cascade.ts";
+import { askPerson, conclude } from "./conclude.ts";
+import { businessTime, follow } from "./follow.ts";
+import { type AgentState, readState } from "./state.ts";
+import { makeWorkshop, type Workshop, type WorkshopParts } from "./workshop.ts";
+
+/** Takes a leased run as far as it will go: until it waits, is over, or its lease is lost. */
+export type Drive = (lease: Lease) => Promise<void>;
+
+/** Makes the driver that a worker hands its leases to. */
+export function makeDriver(parts: WorkshopParts): Drive {
+  const workshop = makeWorkshop(parts);
+  return async (lease) => {
+    let run = await getRun(parts.db, lease.runId);
+    for (let fresh = true; run.status === "ready" && !lease.signal.aborted; fresh = false) {
+      run = await move(workshop, lease, run, fresh);
+    }
+  };
+}
+
+/** One move of a run: the outside work of its phase, and the turn that writes what came of it. */
+async function move(workshop: Workshop, lease: Lease, run: Run, fresh: boolean): Promise<Run> {
+  const bench = await workshop.bench(run);
+  const state = readState(run.state);
+  const parts = { workshop, bench, lease, run, state };
+  switch (state.phase) {
+    case "attempt":
+      return attempt({ ...parts, fresh });
+    case "asked":
+      return answered(parts);
+    case "following":
+      if (bench.agent.follow === undefined) throw new InvariantError(`run ${run.id} follows nothing`);
+      return follow(parts, bench.agent.follow);
+  }
+}
+
+type Parts = Parameters<typeof answered>[0] & {
+  readonly state: AgentState;
+  /** Whether this is the lease's first move: a call under way was then sent, or not, by somebody else. */
+  readonly fresh: boolean;
+};
+
+async function attempt(parts: Parts): Promise<Run> {
+  const { workshop, bench, run, state } = parts;
+  const at = await businessTime(workshop);
+  const index = usableFrom(workshop.models, bench.agent, state.rung);
+  const rung = index === undefined ? undefined : bench.agent.cascade[index];
+  if (rung === undefined || index === undefined) return askUntried(parts);
+  const now = { ...parts, state: { ...state, rung: index } };
+  if (rung.kind === "code") {
+    const tried = await tryCode(workshop, bench, run, now.state, rung, at);
+    return conclude({ ...now, tried, at, alongside: async () => {} });
+  }
+  const card = modelFor(workshop.models, bench.agent, index);
+  if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
+  return tryModel(now, rung.name, card, at);
+}
+
+function askUntried(parts: Parts): Promise<Run> {
+  const nobody = {
+    ...{ runId: parts.run.id, number: parts.state.attempt + 1, rung: "nobody", model: null },
+    ...{ status: "discarded" as const, calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], because: null },
+  };
+  return askPerson({ ...parts, alongside: async () => {} }, nobody, ["no rung of the cascade can run here"]);
+}

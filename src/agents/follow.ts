@@ -1,0 +1,168 @@
+import { commit, ConflictError } from "../changes/index.ts";
+import { ask, getQuestion, settleDue } from "../inbox/index.ts";
+import { messageOf } from "../kernel/index.ts";
+import { rule } from "../policy/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { appendStep, type Lease, type Run, type TurnEnd } from "../runs/index.ts";
+import type { Agent, Follow, FollowStep, RestingStep } from "./agent.ts";
+import { saveAttempt } from "./attempts.ts";
+import { callTool } from "./toolbox.ts";
+import type { AgentState } from "./state.ts";
+import {
+  type Bench,
+  examine,
+  nothingStaged,
+  parseInput,
+  type Staged,
+  stageMore,
+  toolContext,
+  type Workshop,
+} from "./workshop.ts";
+
+/** How long a follower whose act could not be committed waits before it looks again. */
+const LOOK_AGAIN_MS = 60_000;
+
+type Following = {
+  readonly workshop: Workshop;
+  readonly bench: Bench;
+  readonly lease: Lease;
+  readonly run: Run;
+  readonly state: AgentState;
+};
+
+/** Wakes a run that follows what it committed, and carries out the step its follower chooses. */
+export async function follow(f: Following, follower: Follow<unknown>): Promise<Run> {
+  const woken = await choose(f, follower);
+  if (woken.step === undefined) return woken.run;
+  if (woken.step.kind === "act") return act(f, follower, woken.step);
+  const { step, state } = woken;
+  return f.lease.turn((tx, run) => followEnd(tx, { agent: f.bench.agent, run, state }, step));
+}
+
+type Woken =
+  | { readonly step: undefined; readonly run: Run }
+  | { readonly step: FollowStep; readonly state: AgentState };
+
+/** Asks the follower what to do; an open question is waited for first. */
+async function choose(f: Following, follower: Follow<unknown>): Promise<Woken> {
+  const { db } = f.workshop;
+  const { question } = f.state;
+  let choice: string | undefined;
+  let at = await businessTime(f.workshop);
+  if (question !== null) {
+    const asked = await db.transaction((tx) => settleDue(tx, question, at));
+    if (asked.status === "open") return { step: undefined, run: await parkUntil(f, asked.dueAt) };
+    choice = asked.answer?.choice;
+  } else if (f.run.wakeAt !== null && f.run.wakeAt > at) {
+    return { step: undefined, run: await parkUntil(f, f.run.wakeAt) };
+  }
+  at = await businessTime(f.workshop);
+  const input = parseInput(f.bench.agent, f.run);
+  const step = await db.transaction(
+    (tx) => follower.wake({ input, memo: f.state.memo, at, view: tx, choice }),
+    { readOnly: true },
+  );
+  return { step, state: { ...f.state, question: null } };
+}
+
+/** The business's present instant. */
+export async function businessTime(workshop: Pick<Workshop, "db">): Promise<Date> {
+  const { rows } = await workshop.db.query<{ at: Date }>("select factotum.now() as at");
+  return rows[0]?.at as Date;
+}
+
+function parkUntil(f: Following, until: Date | null): Promise<Run> {
+  return f.lease.turn(async () => ({
+    kind: "park",
+    state: f.state,
+    ...(until === null ? {} : { until }),
+  }));
+}
+
+/** Stages a follower's act, checks it, and commits it in one turn; what fails is put to a person. */
+async function act(f: Following, follower: Follow<unknown>, step: FollowStep & { kind: "act" }): Promise<Run> {
+  const { agent } = f.bench;
+  const at = await businessTime(f.workshop);
+  const staged = await stageCalls(f, step.calls, at);
+  const number = f.state.attempt + 1;
+  const state = { ...f.state, attempt: number, question: null };
+  if ("problem" in staged) return giveUp(f, staged.problem);
+  const { diff, verdicts } = await examine(f.workshop, f.bench, f.run, staged, at, follower.checks);
+  const ruling = rule(verdicts);
+  if (ruling.kind !== "commit") return giveUp(f, ruling.because.join("; "));
+  try {
+    return await f.lease.turn(async (tx, run) => {
+      const because = `${agent.name} follows up`;
+      const about = { runId: run.id, attempt: number, agent: agent.name, because };
+      if (staged.changeSet.rows.length > 0) await commit(tx, staged.changeSet, about);
+      await saveAttempt(tx, {
+        ...{ runId: run.id, number, rung: "follow-up", model: null, status: "committed", because: null },
+        ...{ calls: staged.calls, changeSet: staged.changeSet, diff, verdicts },
+      });
+      const rows = staged.changeSet.rows.length;
+      await appendStep(tx, run.id, { kind: "committed", attempt: number, data: { rows, by: "follow-up" } });
+      return followEnd(tx, { agent, run, state }, step.then);
+    });
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    return giveUp(f, error.message);
+  }
+}
+
+/** Stages a list of tool calls from a clean start; a refusal is returned, not thrown. */
+export async function stageCalls(
+  f: Pick<Following, "workshop" | "bench" | "run">,
+  calls: readonly { readonly tool: string; readonly input: AgentState["memo"] }[],
+  at: Date,
+): Promise<Staged | { readonly problem: string }> {
+  try {
+    const { staged } = await stageMore(f.workshop, f.bench, nothingStaged, async (tx) => {
+      const made = [];
+      for (const call of calls) made.push(await callTool(tx, f.bench.toolbox, call, toolContext(f.run, at)));
+      return { calls: made, end: undefined };
+    });
+    return staged;
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}
+
+/** An act that could not be committed is noted and looked at again: the state of the world decides. */
+function giveUp(f: Following, because: string): Promise<Run> {
+  return f.lease.turn(async (tx, run, at) => {
+    await appendStep(tx, run.id, { kind: "follow-up-failed", attempt: null, data: { because } });
+    return { kind: "park", state: { ...f.state, question: null }, until: new Date(at.getTime() + LOOK_AGAIN_MS) };
+  });
+}
+
+/** Carries a resting step out in the turn's transaction. */
+export async function followEnd(
+  tx: Transaction,
+  parts: { readonly agent: Agent; readonly run: Run; readonly state: AgentState },
+  step: RestingStep,
+): Promise<TurnEnd> {
+  const { agent, run, state } = parts;
+  const outcome = state.disposition ?? "resolved";
+  if (step.kind === "done") {
+    await appendStep(tx, run.id, { kind: "over", attempt: null, data: { because: step.outcome } });
+    return { kind: "done", state, outcome };
+  }
+  if (step.kind === "wait") {
+    return { kind: "park", state: { ...state, memo: step.memo }, until: step.until };
+  }
+  const card = { ...step.card, calls: [], changes: [] };
+  const { tenant, id: runId } = run;
+  const due = {
+    ...(step.defaultChoice === undefined ? {} : { defaultChoice: step.defaultChoice }),
+    ...(step.dueAt === undefined ? {} : { dueAt: step.dueAt }),
+  };
+  const question = await ask(tx, { runId, tenant, agent: agent.name, card, ...due });
+  await appendStep(tx, runId, { kind: "asked", attempt: null, data: { question, because: card.because } });
+  const until = step.dueAt === undefined ? {} : { until: step.dueAt };
+  return { kind: "park", state: { ...state, memo: step.memo, question }, ...until };
+}
+
+/** Reads the question a run waits for, without settling it. */
+export function openQuestion(workshop: Workshop, id: Parameters<typeof getQuestion>[1]) {
+  return workshop.db.transaction((tx) => getQuestion(tx, id), { readOnly: true });
+}

@@ -1,0 +1,23 @@
+/** Room `agents`: agents over a database; the attempt: staged, verified, committed or escalated. */
+export {
+  type Agent,
+  type CodeWork,
+  defineAgent,
+  type Follow,
+  type FollowStep,
+  type Resolved,
+  type RestingStep,
+  type Rung,
+  type RungEnd,
+  type TableAccess,
+  type Waking,
+} from "./agent.ts";
+export { type Attempt, listAttempts } from "./attempts.ts";
+export { type Drive, makeDriver } from "./driver.ts";
+export { generateTools } from "./generate.ts";
+export { type AgentState, type Disposition, readState } from "./state.ts";
+export { summarise, type Summary } from "./summary.ts";
+export { openToolbox, type Toolbox } from "./toolbox.ts";
+export { type Tool, type ToolContext, type ToolSpec, tool } from "./tool.ts";
+export { undoRun } from "./undo.ts";
+export type { WorkshopParts } from "./workshop.ts";

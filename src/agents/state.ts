@@ -1,0 +1,48 @@
+import type { CallId, Json, QuestionId } from "../kernel/index.ts";
+
+/**
+ * How a run stands towards its owner: `resolved` committed without asking anybody, `answered` committed
+ * after a person answered, `refused` found nothing to do, `discarded` by a person's choice.
+ */
+export type Disposition = "resolved" | "answered" | "refused" | "discarded" | "undone";
+
+/** The agent's own part of a run: everything a worker elsewhere needs to go on. */
+export type AgentState = {
+  readonly phase: "attempt" | "asked" | "following";
+  /** Index into the agent's cascade of the rung whose turn it is. */
+  readonly rung: number;
+  /** Number of the latest attempt, 0 before the first. */
+  readonly attempt: number;
+  /** How often a commit met rows that had moved. */
+  readonly conflicts: number;
+  /** Why earlier attempts were thrown away, for the next rung to read. */
+  readonly feedback: readonly string[];
+  /** The model call under way, in phase `attempt`. */
+  readonly call: CallId | null;
+  /** The question waited for, in phase `asked`, or in `following` where a follow-up asked. */
+  readonly question: QuestionId | null;
+  /** The attempt whose change set the question is about, 0 where nothing was staged. */
+  readonly askedAttempt: number;
+  readonly disposition: Disposition | null;
+  /** The follower's own note to itself, in phase `following`. */
+  readonly memo: Json;
+};
+
+/** The state of a run that has just started. */
+export const freshState: AgentState = {
+  phase: "attempt",
+  rung: 0,
+  attempt: 0,
+  conflicts: 0,
+  feedback: [],
+  call: null,
+  question: null,
+  askedAttempt: 0,
+  disposition: null,
+  memo: null,
+};
+
+/** Reads a run's state; a new run has none yet. Fields that an older version lacked get their start value. */
+export function readState(state: Json): AgentState {
+  return { ...freshState, ...(state as Partial<AgentState> | null) };
+}

@@ -1,0 +1,124 @@
+import { type ChangeSet, type Diff, diff, emptyChangeSet, peek, stage } from "../changes/index.ts";
+import { defaultTenant, InputError, type Json, must, type RunId } from "../kernel/index.ts";
+import { type Lesson, recall } from "../context/index.ts";
+import { type Check, onlyTables, type ToolCall, type Verdict, verify } from "../policy/index.ts";
+import type { Database, Transaction } from "../postgres/index.ts";
+import type { Run } from "../runs/index.ts";
+import type { Models } from "../models/index.ts";
+import { type Agent, writableTables } from "./agent.ts";
+import { openToolbox, type Toolbox } from "./toolbox.ts";
+import type { ToolContext } from "./tool.ts";
+
+/** What the driver of runs is made of; given by the composition root. */
+export type WorkshopParts = {
+  readonly db: Database;
+  readonly agents: readonly Agent[];
+  readonly models: Models;
+};
+
+/** One agent with its live tools, ready to work on runs. */
+export type Bench = { readonly agent: Agent; readonly toolbox: Toolbox };
+
+/** A staged piece of work: the tool calls that made it, and what they changed. */
+export type Staged = { readonly calls: readonly ToolCall[]; readonly changeSet: ChangeSet };
+
+/** Work with nothing staged. */
+export const nothingStaged: Staged = { calls: [], changeSet: emptyChangeSet };
+
+/** Opens the agents' tools once, from the live schema, and finds the bench of a run. */
+export type Workshop = WorkshopParts & {
+  bench(run: Run): Promise<Bench>;
+};
+
+/** Makes a workshop; a toolbox is read from the schema at the first run of its agent. */
+export function makeWorkshop(parts: WorkshopParts): Workshop {
+  const benches = new Map<string, Promise<Bench>>();
+  const open = async (agent: Agent): Promise<Bench> => ({
+    agent,
+    toolbox: await parts.db.transaction((tx) => openToolbox(tx, agent)),
+  });
+  return {
+    ...parts,
+    async bench(run) {
+      const agent = agentOf(parts.agents, run);
+      const known = benches.get(agent.name) ?? open(agent);
+      benches.set(agent.name, known);
+      try {
+        return await known;
+      } catch (error) {
+        benches.delete(agent.name);
+        throw error;
+      }
+    },
+  };
+}
+
+/** Stages work on top of what an attempt staged already. */
+export async function stageMore<T>(
+  workshop: Workshop,
+  bench: Bench,
+  base: Staged,
+  work: (tx: Transaction) => Promise<{ readonly calls: readonly ToolCall[]; readonly end: T }>,
+): Promise<{ readonly staged: Staged; readonly end: T }> {
+  const options = { tables: writableTables(bench.agent) };
+  const { result, changes } = await stage(workshop.db, base.changeSet, options, work);
+  return { staged: { calls: [...base.calls, ...result.calls], changeSet: changes }, end: result.end };
+}
+
+/** What a staged change set looks like, and what the checks say of it. */
+export async function examine(
+  workshop: Workshop,
+  bench: Bench,
+  run: Run,
+  staged: Staged,
+  at: Date,
+  checks: readonly Check<unknown>[] = bench.agent.checks,
+): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }> {
+  return peek(workshop.db, staged.changeSet, async (tx) => {
+    const rows = await diff(tx, staged.changeSet);
+    const all = [onlyTables<unknown>(writableTables(bench.agent)), ...checks];
+    const input = parseInput(bench.agent, run);
+    return { diff: rows, verdicts: await verify(all, { input, diff: rows, calls: staged.calls, view: tx, at }) };
+  });
+}
+
+/** The lessons an agent has learned so far. */
+export function lessonsOf(workshop: Workshop, run: Run): Promise<readonly Lesson[]> {
+  return recall(workshop.db, { tenant: run.tenant ?? defaultTenant, agent: run.agent });
+}
+
+/** The run's input, parsed by its agent's schema. @throws {InputError} `run-input` */
+export function parseInput(agent: Agent, run: { readonly id: RunId; readonly input: Json }): unknown {
+  const parsed = agent.input.safeParse(run.input);
+  if (parsed.success) return parsed.data;
+  throw new InputError({
+    code: "run-input",
+    message: `run ${run.id} holds an input that agent ${agent.name} cannot read: ${parsed.error.message}`,
+  });
+}
+
+/** What tools are told of the run they work for. */
+export function toolContext(run: Run, at: Date): ToolContext {
+  return { runId: run.id, input: run.input, at };
+}
+
+function agentOf(agents: readonly Agent[], run: Run): Agent {
+  const found = agents.find((agent) => agent.name === run.agent);
+  if (found === undefined) {
+    const known = agents.map((agent) => agent.name).join(", ");
+    throw new InputError({
+      code: "agent-unknown",
+      message: `run ${run.id} belongs to agent ${run.agent}, which this process does not have (it has ${known})`,
+    });
+  }
+  if (found.version >= run.agentVersion) return found;
+  throw new InputError({
+    code: "agent-older",
+    message: `run ${run.id} was started by version ${run.agentVersion} of ${run.agent}; this process has ${found.version}. Deploy the newer one`,
+  });
+}
+
+/** The row that a query with exactly one row returned. */
+export function only<T>(rows: readonly T[], what: string): T {
+  return must(rows[0], what);
+}

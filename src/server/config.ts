@@ -1,0 +1,50 @@
+import type { Json } from "../kernel/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import type { Agent } from "../agents/index.ts";
+import type { ModelsConfig } from "../models/index.ts";
+
+/** One piece of work for an agent. `key` makes it unique: the same key is never worked twice. */
+export type WorkItem = {
+  readonly kind: "work";
+  readonly agent: string;
+  readonly key: string;
+  readonly input: Json;
+  /** What a person calls it, such as a file name. */
+  readonly name: string;
+};
+
+/** Something in the intake that cannot be work, with the reason; the rest of the intake goes on. */
+export type BadItem = { readonly kind: "bad"; readonly name: string; readonly because: string };
+
+/** Where `factotum run` takes its work from. */
+export type Intake = {
+  /** The long option that names a source, such as `notices` for `--notices PATH`. */
+  readonly option: string;
+  readonly describe: string;
+  /** @param path as the user gave it; undefined for the project's own sample */
+  read(path: string | undefined, at: Date): AsyncIterable<WorkItem | BadItem>;
+};
+
+/** A business clock other than the machine's: a demo may start on a given day and run faster. */
+export type ClockConfig = { readonly at: Date; readonly rate: number };
+
+/** Everything a project tells Factotum; the default export of `factotum.config.ts`. */
+export type Config = {
+  /** Names the embedded database and appears in listings. */
+  readonly name: string;
+  readonly agents: readonly Agent[];
+  /** Makes the business ready in an empty database: schema and first rows. Must be safe to call again. */
+  prepare?(tx: Transaction): Promise<void>;
+  readonly intake?: Intake;
+  readonly models?: ModelsConfig;
+  readonly clock?: ClockConfig;
+  /** Port of the HTTP API; 7717 unless told. */
+  readonly port?: number;
+  /** How many runs one process works on at once. */
+  readonly concurrency?: number;
+};
+
+/** Types a configuration. Agents of different inputs may stand side by side. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
