@@ -9,7 +9,10 @@ export type QueryResult<R> = { readonly rows: readonly R[]; readonly rowCount: n
  * driver's own client, so that Kysely, Drizzle or pg-boss can wrap it; never release or end it.
  */
 export interface Transaction {
-  /** One statement, parameters as $1, $2, ...; throws `PostgresError`. */
+  /**
+   * One statement with parameters as $1, $2, ..., or without parameters several at once, whose rows
+   * come back in order; throws `PostgresError`.
+   */
   query<R extends object = Record<string, unknown>>(
     sql: string,
     params?: readonly unknown[],
@@ -107,7 +110,12 @@ async function send<R extends object>(
   try {
     const result =
       params === undefined ? await client.query<R>(sql) : await client.query<R>(sql, [...params]);
-    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    // The driver answers a text of several statements with an array that its types do not mention.
+    const all: readonly (typeof result)[] = Array.isArray(result) ? result : [result];
+    return {
+      rows: all.flatMap(({ rows }) => rows),
+      rowCount: all.reduce((sum, { rowCount }) => sum + (rowCount ?? 0), 0),
+    };
   } catch (error) {
     throw translated(error);
   }

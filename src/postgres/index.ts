@@ -3,4 +3,18 @@ export { type ClockSetting, databaseClock, resetClock, setClock } from "./clock.
 export type { QueryResult, Session, Transaction } from "./connections.ts";
 export { type Database, type DatabaseOptions, openDatabase, type TransactionOptions } from "./database.ts";
 export { isConnectionFault, PostgresError, sqlStateOf, type StatementFault } from "./errors.ts";
+export { openQueue, type Queue, type QueueJob, type QueueOptions, type SendOptions } from "./queue.ts";
+export {
+  type CheckConstraint,
+  type Column,
+  type ColumnType,
+  type ExclusionConstraint,
+  type ForeignKey,
+  type ForeignKeyAction,
+  introspect,
+  type KeyConstraint,
+  listTables,
+  type Table,
+  type TableKind,
+} from "./introspect.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";

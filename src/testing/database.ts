@@ -48,7 +48,11 @@ export async function makeTemplate(url: string): Promise<TestServer> {
       const building = `building_${randomBytes(6).toString("hex")}`;
       await session.query(`create database ${building}`);
       const db = await openDatabase({ kind: "url", url: withDatabase(url, building) });
-      await migrate(db).finally(async () => await db.close());
+      try {
+        await migrate(db);
+      } finally {
+        await db.close();
+      }
       await session.query(`alter database ${building} rename to ${template}`);
     }
     await session.release();
@@ -58,7 +62,11 @@ export async function makeTemplate(url: string): Promise<TestServer> {
 
 async function onServer(url: string, work: (admin: Database) => Promise<void>): Promise<void> {
   const admin = await openDatabase({ kind: "url", url });
-  await work(admin).finally(async () => await admin.close());
+  try {
+    await work(admin);
+  } finally {
+    await admin.close();
+  }
 }
 
 function withDatabase(url: string, name: string): string {
