@@ -18,6 +18,8 @@ export { generateTools } from "./generate.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";
+export type { Lesson } from "../context/index.ts";
+export type { StagedView } from "../policy/index.ts";
 export { type Tool, type ToolContext, type ToolSpec, tool } from "./tool.ts";
 export { undoRun } from "./undo.ts";
 export type { WorkshopParts } from "./workshop.ts";

@@ -1,0 +1,121 @@
+/** What must hold of a change before the desk commits it. */
+import { type Check, type CheckContext, type Finding, invariant } from "factotum/policy";
+import { freezesHit, redundantConflicts, shortNotice } from "../calendar/index.ts";
+import { type Notice, Statement } from "../notice.ts";
+import { askedFor, grounded } from "../reading/index.ts";
+import { knowledgeOf } from "./knowledge.ts";
+
+/** The statements that a change set was made of. */
+export function statementsOf({ calls, input }: Pick<CheckContext<Notice>, "calls" | "input">): readonly Statement[] {
+  const sent = input.sentAt === undefined ? {} : { sentAt: input.sentAt };
+  return calls
+    .filter((call) => call.tool === "record_notice")
+    .map((call) => Statement.parse({ ...(call.input as object), ...sent }));
+}
+
+/** Every id, time, status and impact that was written can be pointed to in the notice. */
+export const grounding: Check<Notice> = {
+  name: "every value stands in the notice",
+  overrule: "person",
+  run: async (context) =>
+    statementsOf(context).flatMap((statement) =>
+      grounded(context.input, statement).map(
+        ({ field, because }): Finding => ({ kind: "fail", because: `${field}: ${because}` }),
+      ),
+    ),
+};
+
+/** Everything that the notice surely asks for is in the change set: what is missing is wrong too. */
+export const completeness: Check<Notice> = {
+  name: "everything the notice asks for is staged",
+  overrule: "person",
+  async run(context) {
+    const asked = askedFor(context.input, await knowledgeOf(context.view, []));
+    const statements = statementsOf(context);
+    if (statements.length === 0) return [{ kind: "fail", because: "no statement was recorded" }];
+    const ids = new Set(statements.map((one) => one.maintenanceId));
+    const circuits = new Set(
+      statements.flatMap((one) => one.windows.flatMap((window) => window.circuits.map((circuit) => circuit.circuitId))),
+    );
+    const bare = statements.every((one) => one.windows.length === 0);
+    return [
+      ...asked.maintenanceIds.filter((id) => !ids.has(id)).map((id) => `maintenance ${id} is not recorded`),
+      ...asked.circuits
+        .filter((id) => !bare && !circuits.has(id))
+        .map((id) => `circuit ${id} of ours stands in the notice and in no window`),
+    ].map((because): Finding => ({ kind: "fail", because }));
+  },
+};
+
+/** Rules about the calendar itself; the schema's constraints hold beside them. */
+export const soundCalendar: readonly Check<Notice>[] = [
+  invariant("a notice touches the maintenances it names, and no other", async (context) => {
+    const named = new Set(statementsOf(context).map((one) => one.maintenanceId));
+    const closed = context.calls.filter((call) => call.tool === "close_maintenance");
+    if (closed.length > 0) return [];
+    return context.diff
+      .filter((row) => row.table === "netops.maintenances")
+      .map((row) => row.after?.["carrier_maintenance_id"] ?? row.before?.["carrier_maintenance_id"] ?? "?")
+      .filter((id) => !named.has(id))
+      .map((id) => `maintenance ${id} changed, which the notice does not name`);
+  }),
+  invariant("a cancelled notice leaves no live window", (context) =>
+    windowsAfter(context, ["CANCELLED"]).map((id) => `maintenance ${id} is cancelled and has a live window`),
+  ),
+  invariant("a notice opens, closes and rewrites no ticket", ({ diff }) =>
+    diff.filter((row) => row.table === "netops.tickets").map((row) => `a ticket was changed (${row.kind})`),
+  ),
+];
+
+/** What is right as a change and still needs a person's word. */
+export const policyAsks: Check<Notice> = {
+  name: "policy",
+  async run(context) {
+    const findings: string[] = [];
+    for (const statement of statementsOf(context)) {
+      for (const hit of await redundantConflicts(context.view, statement)) {
+        const ids = hit.circuits.map((circuit) => `${circuit.carrier} ${circuit.circuitId}`).join(", ");
+        findings.push(
+          `${hit.protects} would be down: every circuit of ${hit.group} is out at once from ` +
+            `${iso(hit.startsAt)} to ${iso(hit.endsAt)} (${ids})`,
+        );
+      }
+      for (const hit of await freezesHit(context.view, statement)) {
+        const where = hit.site === null ? "everywhere" : `at ${hit.site}`;
+        findings.push(`change freeze ${where} until ${iso(hit.freezeEndsAt)}: ${hit.reason}`);
+      }
+      for (const short of await shortNotice(context.view, statement, context.at)) {
+        findings.push(`${short.hoursGiven} h of notice where the contract promises ${short.hoursPromised} h`);
+      }
+    }
+    return [...new Set(findings)].map((because): Finding => ({ kind: "ask", because }));
+  },
+};
+
+/** Checks for what the desk does by itself later: it may close maintenances and open tickets, nothing else. */
+export const followUpChecks: readonly Check<Notice>[] = [
+  invariant("a follow-up only closes a maintenance or opens a ticket", ({ diff }) =>
+    diff
+      .filter((row) => row.table === "netops.tickets" && row.kind !== "insert")
+      .map(() => "an existing ticket was changed"),
+  ),
+];
+
+function windowsAfter(context: CheckContext<Notice>, statuses: readonly string[]): readonly string[] {
+  return statementsOf(context)
+    .filter((statement) => statements(statuses, statement))
+    .filter(() =>
+      context.diff.some(
+        (row) =>
+          row.table === "netops.maintenance_windows" &&
+          row.kind === "insert" &&
+          !statuses.includes(row.after?.["status"] ?? ""),
+      ),
+    )
+    .map((statement) => statement.maintenanceId);
+}
+
+const statements = (statuses: readonly string[], statement: Statement): boolean =>
+  statuses.includes(statement.status);
+
+const iso = (at: Date | string): string => `${new Date(at).toISOString().slice(0, 16)}Z`;

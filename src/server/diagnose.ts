@@ -1,0 +1,102 @@
+import { attached } from "../changes/index.ts";
+import { messageOf } from "../kernel/index.ts";
+import type { ModelCard } from "../models/index.ts";
+import { type Database, introspect, migrate } from "../postgres/index.ts";
+import type { Config } from "./config.ts";
+
+/** One thing `factotum doctor` looked at. */
+export type Finding = {
+  readonly what: string;
+  readonly state: "ok" | "warning" | "broken";
+  readonly detail: string;
+  readonly remedy?: string;
+};
+
+/** Looks at everything a project needs, and says for what is amiss how to mend it. Changes nothing of the business. */
+export async function diagnose(
+  db: Database,
+  config: Config,
+  models: readonly ModelCard[],
+): Promise<readonly Finding[]> {
+  return [
+    await server(db),
+    await migrations(db),
+    await rights(db),
+    ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent.name, Object.keys(agent.tables))))),
+    await triggers(db, config),
+    modelsFound(models),
+    await clock(db),
+  ];
+}
+
+async function server(db: Database): Promise<Finding> {
+  const { rows } = await db.query<{ version: string; name: string }>(
+    "select current_setting('server_version') as version, current_database() as name",
+  );
+  const detail = `PostgreSQL ${rows[0]?.version}, database ${rows[0]?.name}`;
+  return { what: "database", state: "ok", detail };
+}
+
+async function migrations(db: Database): Promise<Finding> {
+  try {
+    const { applied } = await migrate(db);
+    const detail = applied.length === 0 ? "up to date" : `just applied ${applied.join(", ")}`;
+    return { what: "schema factotum", state: "ok", detail };
+  } catch (error) {
+    return { what: "schema factotum", state: "broken", detail: messageOf(error) };
+  }
+}
+
+async function rights(db: Database): Promise<Finding> {
+  const { rows } = await db.query<{ replica: boolean; name: string }>(
+    `select current_user as name,
+       has_parameter_privilege('session_replication_role', 'set') as replica`,
+  );
+  const { replica = false, name = "?" } = rows[0] ?? {};
+  if (replica) return { what: "rights", state: "ok", detail: `${name} may stage on tables with triggers` };
+  return {
+    ...{ what: "rights", state: "warning", detail: `${name} may not stage on tables that have triggers` },
+    remedy: `grant set on parameter session_replication_role to ${name};`,
+  };
+}
+
+async function tablesOf(db: Database, agent: string, tables: readonly string[]): Promise<Finding> {
+  const what = `tables of ${agent}`;
+  try {
+    const found = await db.transaction((tx) => introspect(tx, tables), { readOnly: true });
+    return { what, state: "ok", detail: `${found.length} declared, all there with a primary key` };
+  } catch (error) {
+    return { what, state: "broken", detail: messageOf(error) };
+  }
+}
+
+async function triggers(db: Database, config: Config): Promise<Finding> {
+  const what = "capture triggers";
+  const wanted = config.agents.flatMap((agent) =>
+    Object.keys(agent.tables).filter((table) => agent.tables[table] === "write"),
+  );
+  const have = new Set(await db.transaction((tx) => attached(tx), { readOnly: true }));
+  const missing = [...new Set(wanted)].filter((table) => !have.has(table));
+  if (missing.length === 0) return { what, state: "ok", detail: `on ${have.size} tables` };
+  const detail = `missing on ${missing.join(", ")}`;
+  return { what, state: "warning", detail, remedy: "factotum attach" };
+}
+
+function modelsFound(models: readonly ModelCard[]): Finding {
+  const what = "models";
+  if (models.length > 0) return { what, state: "ok", detail: models.map((card) => card.id).join(", ") };
+  return {
+    ...{ what, state: "warning", detail: "none: what code cannot resolve goes to a person" },
+    remedy: "set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or name models in the configuration",
+  };
+}
+
+async function clock(db: Database): Promise<Finding> {
+  const { rows } = await db.query<{ at: Date; behind: number }>(
+    "select factotum.now() as at, extract(epoch from factotum.now() - now())::float8 as behind",
+  );
+  const { at, behind = 0 } = rows[0] ?? {};
+  const what = "business clock";
+  if (Math.abs(behind) < 2) return { what, state: "ok", detail: "real time" };
+  return { what, state: "ok", detail: `${at?.toISOString()}, set by the configuration` };
+}

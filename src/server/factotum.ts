@@ -1,0 +1,140 @@
+import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
+import { attach, detach } from "../changes/index.ts";
+import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
+import { type ChangeSetId, InputError, type QuestionId, type RunId } from "../kernel/index.ts";
+import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
+import { type Database, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
+import { migrate } from "../postgres/index.ts";
+import { type Run, type RunFilter, startRun, startWorker, type Worker } from "../runs/index.ts";
+import type { Config, WorkItem } from "./config.ts";
+import { databaseOptions } from "./database-options.ts";
+import { diagnose, type Finding } from "./diagnose.ts";
+import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
+
+/** How many runs one process works on at once unless the configuration says otherwise. */
+const CONCURRENCY_DEFAULT = 2;
+
+/** What the process is given by whoever starts it: nothing below reads the environment itself. */
+export type Surroundings = {
+  readonly env: { readonly [name: string]: string | undefined };
+  /** The project's folder; an embedded database lives in `.factotum` under it. */
+  readonly directory: string;
+  say(line: string): void;
+};
+
+/** A project at work: its database, its agents, and everything a person or a program may do with them. */
+export type Factotum = {
+  readonly config: Config;
+  readonly db: Database;
+  /** Where the data is, fit to print: no password in it. */
+  readonly databaseLabel: string;
+  readonly models: readonly ModelCard[];
+  /** Makes the business ready and puts capture triggers on the tables that agents may write. */
+  prepare(): Promise<void>;
+  /** Starts a piece of work; the same key is never started twice. */
+  start(item: Pick<WorkItem, "agent" | "key" | "input">): Promise<{ readonly run: Run; readonly created: boolean }>;
+  work(): Promise<Worker>;
+  summary(agent?: string): Promise<Summary>;
+  listRuns(filter: RunFilter): Promise<readonly RunLine[]>;
+  showRun(id: RunId): Promise<RunStory>;
+  inbox(): Promise<readonly Question[]>;
+  answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
+  undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
+  attach(): Promise<readonly string[]>;
+  detach(): Promise<readonly string[]>;
+  diagnose(): Promise<readonly Finding[]>;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens a project: its database (embedded unless `DATABASE_URL` is set), migrated, with the models that
+ * the environment and the configuration offer.
+ *
+ * @throws what opening and migrating the database throw
+ */
+export async function openFactotum(config: Config, surroundings: Surroundings): Promise<Factotum> {
+  const options = databaseOptions(config, surroundings);
+  const db = await openDatabase(options.database);
+  try {
+    await migrate(db);
+    if (config.clock !== undefined) await startClock(db, config.clock);
+    const queue = await openQueue(db, { say: surroundings.say });
+    return facade(config, surroundings, db, queue, options.label);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** A business clock is set once; a second process, or a restart, finds it running. */
+async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Promise<void> {
+  const { rows } = await db.query("select 1 from factotum.clock where anchor_at is not null");
+  if (rows.length === 0) await setClock(db, clock);
+}
+
+function facade(config: Config, given: Surroundings, db: Database, queue: Queue, label: string): Factotum {
+  const found = discoverModels(given.env, config.models);
+  const models = makeModels(found);
+  const tables = writable(config);
+  const titleOf = (run: Run): string => {
+    const agent = config.agents.find((one) => one.name === run.agent);
+    const parsed = agent?.input.safeParse(run.input);
+    return agent !== undefined && parsed?.success === true ? agent.present(parsed.data).title : run.agent;
+  };
+  return {
+    ...{ config, db, databaseLabel: label, models: models.list() },
+    async prepare() {
+      const prepare = config.prepare?.bind(config);
+      if (prepare !== undefined) await db.transaction(prepare);
+      await db.transaction((tx) => attach(tx, tables));
+      for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
+    },
+    start: async ({ agent: name, key, input }) => {
+      const agent = config.agents.find((one) => one.name === name);
+      if (agent === undefined) throw unknownAgent(config, name);
+      const parsed = agent.input.safeParse(input);
+      if (!parsed.success) throw badInput(name, parsed.error.message);
+      return db.transaction((tx) => startRun(tx, { agent: name, agentVersion: agent.version, key, input }));
+    },
+    work: () =>
+      startWorker({
+        ...{ db, queue, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
+        drive: makeDriver({ db, agents: config.agents, models }),
+      }),
+    summary: (agent) => summarise(db, agent),
+    listRuns: (filter) => db.transaction((tx) => runLines(tx, filter), { readOnly: true }),
+    showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
+    inbox: () => listQuestions(db),
+    answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),
+    undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by)),
+    async attach() {
+      await db.transaction((tx) => attach(tx, tables));
+      return tables;
+    },
+    async detach() {
+      await db.transaction((tx) => detach(tx, tables));
+      return tables;
+    },
+    diagnose: () => diagnose(db, config, models.list()),
+    async close() {
+      await queue.stop();
+      await db.close();
+    },
+  };
+}
+
+function writable(config: Config): readonly string[] {
+  const all = config.agents.flatMap((agent) =>
+    Object.entries(agent.tables).flatMap(([table, access]) => (access === "write" ? [table] : [])),
+  );
+  return [...new Set(all)].sort();
+}
+
+function unknownAgent(config: Config, name: string): InputError {
+  const known = config.agents.map((agent) => agent.name).join(", ");
+  return new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
+}
+
+function badInput(name: string, message: string): InputError {
+  return new InputError({ code: "input-invalid", message: `agent ${name} cannot read this input: ${message}` });
+}

@@ -1,0 +1,73 @@
+import { type Attempt, type Disposition, listAttempts, readState } from "../agents/index.ts";
+import { listCommitted } from "../changes/index.ts";
+import { listQuestions, type Question } from "../inbox/index.ts";
+import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
+import { statementOf } from "../ledger/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { getRun, listRuns, listSteps, type Run, type RunFilter } from "../runs/index.ts";
+
+/** A run in a listing. */
+export type RunLine = {
+  readonly id: RunId;
+  readonly agent: string;
+  readonly key: string | null;
+  readonly status: Run["status"];
+  readonly disposition: Disposition | null;
+  readonly wakeAt: Date | null;
+  readonly createdAt: Date;
+};
+
+/** One line of a run's timeline. */
+export type TimelineStep = {
+  readonly seq: number;
+  readonly at: Date;
+  readonly kind: string;
+  readonly attempt: number | null;
+  readonly data: Json;
+};
+
+/** Everything there is to know of a run: what it was for, what was tried, what came of it, at what price. */
+export type RunStory = {
+  readonly run: RunLine & { readonly input: Json; readonly outcome: string | null };
+  readonly title: string;
+  readonly attempts: readonly Attempt[];
+  readonly steps: readonly TimelineStep[];
+  readonly questions: readonly Question[];
+  readonly changeSets: readonly { readonly id: ChangeSetId; readonly undone: boolean }[];
+  readonly cost: MicroUsd;
+  readonly tokens: Tokens;
+  readonly value: MicroUsd;
+};
+
+/** Lists runs, newest first. */
+export async function runLines(tx: Transaction, filter: RunFilter): Promise<readonly RunLine[]> {
+  return (await listRuns(tx, filter)).map(lineOf);
+}
+
+/** Tells the story of one run. @throws {InputError} `run-unknown` */
+export async function tellRun(
+  tx: Transaction,
+  id: RunId,
+  titleOf: (run: Run) => string,
+): Promise<RunStory> {
+  const run = await getRun(tx, id);
+  const questions = await Promise.all(
+    (["open", "answered", "expired", "withdrawn"] as const).map((status) => listQuestions(tx, { status, runId: id })),
+  );
+  const { cost, tokens, value } = await statementOf(tx, id);
+  const committed = await listCommitted(tx, id);
+  return {
+    run: { ...lineOf(run), input: run.input, outcome: run.outcome },
+    title: titleOf(run),
+    attempts: await listAttempts(tx, id),
+    steps: await listSteps(tx, id),
+    questions: questions.flat(),
+    changeSets: committed.map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
+    ...{ cost, tokens, value },
+  };
+}
+
+function lineOf(run: Run): RunLine {
+  const { id, agent, key, status, wakeAt, createdAt } = run;
+  return { id, agent, key, status, wakeAt, createdAt, disposition: readState(run.state).disposition };
+}
