@@ -1,0 +1,128 @@
+/**
+ * Label and value pairs, in the four ways that notices write them: `Label: value`, a label with its
+ * value on the next line, a cell beside a cell, and a column under its header.
+ */
+import type { Line, Page } from "./page.ts";
+
+export type Field = {
+  /** Lower case, without its colon. */
+  readonly label: string;
+  readonly value: string;
+  readonly line: Line;
+  readonly form: "colon" | "cell" | "below" | "column";
+};
+
+const LABEL_LENGTH_MAX = 70;
+const COLON = /^(?<label>[^:]{1,70}?)\s*:(?!\/\/|\d)\s*(?<value>.*)$/u;
+
+/** A text that can be a label: words, few, no sentence. */
+export function looksLikeLabel(text: string): boolean {
+  const words = text.split(" ").length;
+  return (
+    text.length > 0 &&
+    text.length <= LABEL_LENGTH_MAX &&
+    words <= 8 &&
+    /\p{L}/u.test(text) &&
+    !/\d{3}|[.!?]$/.test(text)
+  );
+}
+
+/** Every label and value on the page; one value may stand under several labels. */
+export function fieldsOf(page: Page): Field[] {
+  const headers = headersOf(page);
+  const fields: Field[] = [];
+  page.lines.forEach((line, at) => {
+    if (line.part === "subject") return;
+    line.cells.forEach((cell, column) => {
+      if (cell === "") return;
+      fields.push(...colonFields(page, line, at, column));
+      const header = headers.get(cellKey(line, column));
+      if (header !== undefined) fields.push({ label: header.toLowerCase(), value: cell, line, form: "column" });
+    });
+    fields.push(...belowFields(page, line, at));
+  });
+  return fields;
+}
+
+function colonFields(page: Page, line: Line, at: number, column: number): Field[] {
+  const match = COLON.exec(line.cells[column] ?? "");
+  const label = match?.groups?.["label"]?.trim().toLowerCase() ?? "";
+  if (match === null || !/\p{L}/u.test(label)) return [];
+  const value = match.groups?.["value"]?.trim() ?? "";
+  if (value !== "") return [{ label, value, line, form: "colon" }];
+  const beside = line.cells.slice(column + 1).find((cell) => cell !== "");
+  if (beside !== undefined) return [{ label, value: beside, line, form: "cell" }];
+  const next = page.lines[at + 1];
+  const below = next?.cells.find((cell) => cell !== "");
+  if (next === undefined || below === undefined || next.part !== line.part) return [];
+  return [{ label, value: below, line: next, form: "below" }];
+}
+
+/** `Maintenance` / `ID` / `11111`: a short line, or two, with the value under it. */
+function belowFields(page: Page, line: Line, at: number): Field[] {
+  if (line.tabular || line.text.includes(":")) return [];
+  const above = page.lines[at - 1];
+  if (above === undefined || above.tabular || above.part !== line.part || !looksLikeLabel(above.text)) return [];
+  if (above.text.includes(":")) return [];
+  const fields: Field[] = [{ label: above.text.toLowerCase(), value: line.text, line, form: "below" }];
+  const higher = page.lines[at - 2];
+  if (higher !== undefined && !higher.tabular && higher.part === line.part && looksLikeLabel(higher.text))
+    if (above.text.split(" ").length <= 3 && higher.text.split(" ").length <= 4 && !higher.text.includes(":"))
+      fields.push({ label: `${higher.text} ${above.text}`.toLowerCase(), value: line.text, line, form: "below" });
+  return fields;
+}
+
+export const cellKey = (line: Line, column: number): string => `${line.index}/${column}`;
+
+/** For each cell of a table its column's header; inline rows and one cell a line. */
+export function headersOf(page: Page): Map<string, string> {
+  const headers = new Map<string, string>();
+  let header: readonly string[] = [];
+  for (const line of page.lines) {
+    const filled = line.cells.filter((cell) => cell !== "");
+    if (!line.tabular || filled.length < 2) {
+      if (!line.tabular) header = [];
+      continue;
+    }
+    if (filled.every((cell) => looksLikeLabel(cell) && !cell.includes(":") && !/\d{2}/.test(cell))) {
+      header = line.cells;
+      continue;
+    }
+    if (Math.abs(header.length - line.cells.length) > 1) continue;
+    line.cells.forEach((cell, column) => {
+      const name = header[column];
+      if (cell !== "" && name !== undefined && name !== "")
+        headers.set(cellKey(line, column), name);
+    });
+  }
+  for (const run of columnRuns(page)) addVertical(run, headers);
+  return headers;
+}
+
+type Cell = { readonly line: Line; readonly column: number; readonly text: string };
+
+/** Runs of lines that hold one cell each: a table whose rows were broken up. */
+function columnRuns(page: Page): Cell[][] {
+  const runs: Cell[][] = [];
+  let run: Cell[] = [];
+  for (const line of page.lines) {
+    const column = line.cells.findIndex((cell) => cell !== "");
+    const filled = line.cells.filter((cell) => cell !== "").length;
+    if (line.tabular && filled === 1) run.push({ line, column, text: line.cells[column] ?? "" });
+    else if (run.length > 0) {
+      runs.push(run);
+      run = [];
+    }
+  }
+  return [...runs, run].filter((cells) => cells.length >= 3);
+}
+
+function addVertical(run: readonly Cell[], headers: Map<string, string>): void {
+  const width = run.findIndex(({ text }) => !looksLikeLabel(text) || /\d{2}/.test(text));
+  if (width < 2) return;
+  const exact = run.length % width === 0;
+  run.slice(width, exact ? run.length : width * 2).forEach(({ line, column }, at) => {
+    const name = run[at % width]?.text;
+    if (name !== undefined) headers.set(cellKey(line, column), name);
+  });
+}

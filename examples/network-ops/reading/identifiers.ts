@@ -1,0 +1,185 @@
+/**
+ * The maintenance id: named by its label, by the subject, or by "please reference ...".
+ *
+ * Numbers are everywhere in a notice, and an account number read as an id was the costliest mistake
+ * of a first trial. So a value needs a label that names the work, or two places that agree, and every
+ * other id-like value in such a place makes it doubtful.
+ */
+import { fieldsOf } from "./fields.ts";
+import { mask, type Page } from "./page.ts";
+import { momentsIn } from "./moments.ts";
+import { type Anchor, type Doubt, type Evidence, quoteOf } from "./types.ts";
+
+export type Identified = {
+  readonly ids: readonly string[];
+  readonly doubts: readonly Doubt[];
+  readonly evidence: readonly Evidence[];
+};
+
+/** A value that can be the id, and how strongly its place says so. */
+type Claim = {
+  readonly id: string;
+  readonly strength: "strong" | "plain" | "mention";
+  readonly place: Anchor["place"];
+  readonly before: string;
+  readonly quote: string;
+  readonly by: string;
+};
+
+const WORK =
+  String.raw`(?:planned\s+|scheduled\s+|emergency\s+|network\s+|global\s+|service\s+)*` +
+  String.raw`(?:maintenances?|maint\.?|mnt|maintenance\s+(?:notification|event|window|activity|request|work)|works?|work\s*order|planned\s*works?|` +
+  String.raw`change(?:\s+(?:request|control|order|management))?|event|notification|outage|activity|pw|crq?|chg|mop|gcr|wo)`;
+const NUMBER = String.raw`(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|code)\s*(?:number|no\.?|id|#)?`;
+/** A label that names the work and says that a number follows. */
+const STRONG_LABEL = new RegExp(String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`, "i");
+/** A label for some number of theirs: enough only when a second place agrees. */
+const PLAIN_LABEL = new RegExp(
+  String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|[A-Z]{2,6}|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
+  "i",
+);
+const OTHER_LABEL =
+  /\b(?:account|acct|customer|client|ban|billing|order|so|po|invoice|contract|circuit|ckt|cid|service|sid|line|site|location|clli|asset|serial|port|phone|tel|fax|pin|zip|asn?|vlan|product|date|time|start|end|duration|window|status|type|priority|urgency|reason|description|impact|previous|old|original|related|parent|linked|incident|contact|company|name|address|version|rev\w*|sequence)\b/i;
+/** Letters, digits and a few joints; a digit at least, and not too short to be told from a count. */
+const ID = /[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/;
+const ID_LENGTH_MIN = 4;
+const ID_LENGTH_MAX = 40;
+
+/** The id of the value's first word, if it can be an id at all. */
+export function idIn(value: string): string | undefined {
+  const word = value.replace(/^[\s[(#:"'<*]+/, "").split(/[\s,;|()[\]"'<>]/)[0] ?? "";
+  const id = ID.exec(word)?.[0] ?? "";
+  return canBeId(id) ? id : undefined;
+}
+
+export function canBeId(id: string): boolean {
+  if (id.length < ID_LENGTH_MIN || id.length > ID_LENGTH_MAX || !/\d/.test(id)) return false;
+  if (momentsIn(id).some((moment) => moment.day !== undefined || moment.clock !== undefined)) return false;
+  return !/^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b|^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$/i.test(id);
+}
+
+/**
+ * @param taken ids that are something else for certain: our circuits
+ * @param anchors places where this carrier's ids stood before, from lessons
+ */
+export function readIdentifiers(page: Page, taken: ReadonlySet<string>, anchors: readonly Anchor[]): Identified {
+  const claims = claimsOn(page).filter((claim) => !taken.has(claim.id.toLowerCase()));
+  const taught = taughtBy(page, anchors, taken);
+  if (taught.length === 1) return found(taught, claims, "lesson");
+  const strong = distinct(claims.filter((claim) => claim.strength === "strong"));
+  const plain = distinct(claims.filter((claim) => claim.strength !== "mention"));
+  const inSubject = subjectIds(page).filter((id) => !taken.has(id.toLowerCase()));
+  const doubt = (because: string, candidates: readonly string[]): Identified => ({
+    ids: candidates.slice(0, 1),
+    doubts: [{ field: "maintenanceId", because, candidates }],
+    evidence: claims.map(evidenceOf),
+  });
+  if (strong.length > 1) return doubt("several maintenance ids are named", strong);
+  const [id] = strong;
+  if (id !== undefined) {
+    const rivals = plain.filter((other) => other !== id);
+    const agreed = inSubject.includes(id);
+    if (rivals.length > 0 && !agreed) return doubt("another id is named beside the maintenance id", [id, ...rivals]);
+    const strange = inSubject.filter((other) => other !== id && !id.includes(other) && looksLike(other, id));
+    if (strange.length > 0) return doubt("the subject names another id", [id, ...strange]);
+    if (rivals.some((other) => looksLike(other, id))) return doubt("a second id of the same form is named", [id, ...rivals]);
+    return found([id], claims, "label");
+  }
+  const twice = distinct(claims).filter((other) => inSubject.includes(other));
+  const rivals = distinct(claims).filter((other) => !twice.includes(other));
+  if (twice.length === 1 && rivals.length === 0) return found(twice, claims, "subject and body");
+  if (twice.length + rivals.length > 0) return doubt("no place names the id for certain", [...twice, ...rivals]);
+  return doubt("no maintenance id is named", inSubject);
+}
+
+function found(ids: readonly string[], claims: readonly Claim[], by: string): Identified {
+  const own = claims.filter((claim) => ids.includes(claim.id)).map(evidenceOf);
+  const evidence = own.length > 0 ? own : ids.map((value) => ({ field: "maintenanceId", value, quote: value, by }));
+  return { ids, doubts: [], evidence };
+}
+
+const evidenceOf = (claim: Claim): Evidence => ({
+  field: "maintenanceId",
+  value: claim.id,
+  quote: quoteOf(claim.quote),
+  by: claim.by,
+});
+
+const distinct = (claims: readonly Claim[]): string[] => [...new Set(claims.map((claim) => claim.id))];
+
+/** Two ids of one form are rivals: letters by letters, and digits in about the same number. */
+function looksLike(a: string, b: string): boolean {
+  return formOfId(a) === formOfId(b);
+}
+
+/** The letters stay, since they are the carrier's prefix; digits and their number do not. */
+export const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
+
+/** All claims on the page. */
+export function claimsOn(page: Page): Claim[] {
+  const claims: Claim[] = [];
+  for (const field of fieldsOf(page)) {
+    const label = field.label.replaceAll(/[*_()[\]:]+/g, " ").replaceAll(/\s+/g, " ").trim();
+    const id = idIn(field.value);
+    if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, ""))) continue;
+    const strength = STRONG_LABEL.test(label) ? "strong" : PLAIN_LABEL.test(label) ? "plain" : undefined;
+    if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;
+    claims.push({ id, strength, place: "body", before: mask(label), quote: field.line.text, by: `label "${label}"` });
+  }
+  for (const line of page.lines) claims.push(...proseClaims(line.text, line.part === "subject" ? "subject" : "body"));
+  return claims;
+}
+
+const IN_PROSE = new RegExp(
+  String.raw`(?<![A-Za-z])(?<label>${WORK}${NUMBER})\s*(?:is|[:.#-])*\s*#?\s*(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  "gi",
+);
+const MENTION =
+  /\b(?:reference|quote|quoting|mention(?:ing)?|include the|ticket|case|ref\.?)\b[:\s#]*(?:the\s+)?(?:ticket|number|id|reference|maintenance|case|\s|#|:)*[[(]?(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])/gi;
+
+function proseClaims(text: string, place: Anchor["place"]): Claim[] {
+  const claims: Claim[] = [];
+  const push = (match: RegExpMatchArray, strength: Claim["strength"], by: string): void => {
+    const id = match.groups?.["id"] ?? "";
+    const before = text.slice(Math.max(0, (match.index ?? 0) - 30), match.index);
+    if (!canBeId(id) || /\b(?:account|circuit|order|previous|original|reschedule of|replaces|supersedes)\W*$/i.test(before)) return;
+    claims.push({ id, strength, place, before: mask(match.groups?.["label"] ?? by), quote: text, by });
+  };
+  for (const match of text.matchAll(IN_PROSE)) push(match, "strong", "words before it");
+  for (const match of text.matchAll(MENTION)) push(match, "mention", "to be referenced");
+  return claims;
+}
+
+/** Words of the subject that can be ids. */
+export function subjectIds(page: Page): string[] {
+  const words = page.subject.split(/[\s,;|()[\]"'<>*:#]+/);
+  return [...new Set(words.map((word) => word.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")).filter(canBeId))];
+}
+
+/** Ids that stand where this carrier's ids stood before, in the same form. */
+function taughtBy(page: Page, anchors: readonly Anchor[], taken: ReadonlySet<string>): string[] {
+  const ids = new Set<string>();
+  for (const anchor of anchors)
+    for (const place of placesOf(page))
+      if (place.place === anchor.place && place.before === anchor.before && formOfId(place.id) === anchor.form)
+        if (!taken.has(place.id.toLowerCase())) ids.add(place.id);
+  return [...ids];
+}
+
+/** Every id-like word with the masked words before it. */
+export function placesOf(page: Page): (Anchor & { readonly id: string })[] {
+  const places: (Anchor & { readonly id: string })[] = [];
+  for (const line of page.lines) {
+    const above = page.lines[line.index - 1]?.part === line.part ? page.lines[line.index - 1]?.text : "";
+    for (const [cell, text] of line.cells.entries())
+      for (const match of text.matchAll(/[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/g)) {
+        if (!canBeId(match[0])) continue;
+        const own = mask(text.slice(0, match.index)).slice(-40);
+        const beside = mask(line.cells[cell - 1] ?? "").slice(-40);
+        const before = own !== "" ? own : beside !== "" ? `| ${beside}` : `/ ${mask(above ?? "").slice(-40)}`;
+        const place = line.part === "subject" ? "subject" : "body";
+        places.push({ place, before, form: formOfId(match[0]), id: match[0] });
+      }
+  }
+  return places;
+}

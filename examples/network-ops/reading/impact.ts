@@ -1,0 +1,232 @@
+/**
+ * How hard each circuit is hit: from its row, from a field about impact, from sentences about impact.
+ *
+ * A word such as `outage` decides only in a place that speaks of impact on the reader, not in one
+ * that speaks of what is avoided, of other customers, or of a condition.
+ */
+import type { Impact } from "../notice.ts";
+import { fieldsOf } from "./fields.ts";
+import type { Sighting } from "./inventory.ts";
+import { mask, type Page } from "./page.ts";
+import { sentencesOf } from "./sentences.ts";
+import { type Doubt, type Evidence, quoteOf } from "./types.ts";
+
+/** What a phrase says: a degree, some unknown degree, a mere risk, or nothing about impact. */
+export type Degree = Impact | "SOME" | "RISK" | "UNCLEAR" | undefined;
+
+/** A phrase about impact, in a form that a lesson can know again. */
+export type ImpactClaim = {
+  readonly degree: Degree;
+  readonly cue: string;
+  readonly quote: string;
+  readonly from: "row" | "field" | "sentence";
+  readonly circuitId?: string;
+  /** The sentence speaks to the reader: "your service". */
+  readonly direct: boolean;
+};
+
+export type Impacts = {
+  readonly impactOf: ReadonlyMap<string, Impact>;
+  readonly claims: readonly ImpactClaim[];
+  readonly doubts: readonly Doubt[];
+  readonly evidence: readonly Evidence[];
+};
+
+const HARM = String.raw`(?:impact\w*|outages?|downtime|interruptions?|disruptions?|effect|loss of (?:service|connectivity|traffic)|service[- ](?:impact|outage|interruption)\w*|affect\w*|interrupt\w*|disrupt\w*)`;
+const NONE = new RegExp(
+  [
+    String.raw`\bno (?:\w+ ){0,3}?${HARM}`,
+    String.raw`\b(?:not|n't|never) (?:\w+ ){0,5}?${HARM}`,
+    String.raw`\bwithout (?:any |service |customer )*${HARM}`,
+    String.raw`\b(?:non|not)[- ]?(?:service[- ]?|customer[- ]?|traffic[- ]?)?(?:impact\w*|affect\w*|intrusive|disruptive)`,
+    String.raw`\bhitless\b`,
+    String.raw`\b(?:unaffected|zero (?:impact|downtime))\b`,
+    String.raw`\b(?:nil|none) (?:impact|expected|anticipated)`,
+  ].join("|"),
+  "gi",
+);
+const REDUNDANCY =
+  /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
+const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
+const SHAKY = /\b(?:switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?|protection switch\w*|blips?|glitch\w*)\b/i;
+const OUTAGE =
+  /\b(?:outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)|loss of (?:service|connectivity|traffic|signal|light)|(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?|disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function|lose (?:service|connectivity))\b/i;
+const OUTAGE_ALONE = /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
+const SOME = /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
+const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
+
+/** The degree that a phrase names; several at once are unclear. */
+export function degreeOf(text: string): Degree {
+  const rest = text.replaceAll(NONE, " ~ ");
+  const none = rest !== text || /^(?:none|nil|no|n\/a none|no\.)$/i.test(text.trim());
+  const degrees: Degree[] = [];
+  if (REDUNDANCY.test(rest)) degrees.push("REDUCED-REDUNDANCY");
+  const plain = rest.replace(REDUNDANCY, " ");
+  if (DEGRADED.test(plain)) degrees.push("DEGRADED");
+  if (SHAKY.test(plain)) degrees.push("UNCLEAR");
+  if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
+  if (none) degrees.push("NO-IMPACT");
+  if (degrees.length === 1) {
+    const only = degrees[0];
+    // "no outage expected, but at risk" promises less than no impact.
+    return only === "NO-IMPACT" && (RISK.test(rest) || /\bbut\b|\bhowever\b/i.test(rest)) ? "UNCLEAR" : only;
+  }
+  if (degrees.length > 1) return "UNCLEAR";
+  if (RISK.test(rest)) return "RISK";
+  return SOME.test(rest) ? "SOME" : undefined;
+}
+
+const FIELD_LABEL =
+  /\b(?:impact|effect|service[- ]affecting|affecting|outage|interruption|degree|severity of impact|auswirkung\w*|incidence|afectaci[oó]n)\b/i;
+const FIELD_NOT =
+  /\b(?:duration|start|end|time|date|window|circuits?|services? impacted|impacted services?|affected services?|services? affected|locations?|assets?|products?|ids?|customers?|sites?|devices?|list)\b/i;
+/** Conditions, other readers, purposes and aftermath: not what happens to our circuits. */
+const BESIDE =
+  /\b(?:if you|if your|if there|in the event|should you|in case|unless|customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual|avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the|following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history|definition|means)\b/i;
+const SPEAKS = /\b(?:will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible|going to|during)\b/i;
+const VALUE_WORDS_MAX = 30;
+
+/** Every phrase about impact on the page. */
+export function impactClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
+  const claims: ImpactClaim[] = rowClaims(page, sightings);
+  for (const field of fieldsOf(page)) {
+    if (!FIELD_LABEL.test(field.label) || FIELD_NOT.test(field.label)) continue;
+    if (field.value.split(" ").length > VALUE_WORDS_MAX || field.label.split(" ").length > 6) continue;
+    if (field.form === "below" && BESIDE.test(field.value)) continue;
+    const yes = /^yes\b/i.test(field.value) ? "SOME" : /^(?:no|none|nil)\b\.?$/i.test(field.value) ? "NO-IMPACT" : undefined;
+    const degree = yes ?? degreeOf(field.value);
+    const cue = `${mask(field.label)}: ${mask(field.value)}`;
+    claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
+  }
+  for (const { text, line } of sentencesOf(page, ({ part }) => part !== "attachment")) {
+    if (BESIDE.test(text) || (line.part !== "subject" && !SPEAKS.test(text))) continue;
+    const degree = degreeOf(text);
+    if (degree === undefined) continue;
+    if (fieldsLike(text)) continue;
+    const direct = /\b(?:you|your|yours|customers?|services? listed|circuits? listed|following)\b/i.test(text);
+    claims.push({ degree, cue: mask(text), quote: text, from: "sentence", direct });
+  }
+  return claims;
+}
+
+const fieldsLike = (text: string): boolean => {
+  const label = /^([^:]{2,40}):/.exec(text)?.[1] ?? "";
+  return FIELD_LABEL.test(label) && label.split(" ").length <= 6;
+};
+
+/** Phrases in a circuit's own row, or in the cells or lines just after it. */
+function rowClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
+  const claims: ImpactClaim[] = [];
+  for (const { line, cell, circuitId, alone, end } of sightings) {
+    const beside = line.cells.filter((_, at) => at > cell);
+    const rest = line.tabular ? "" : (line.cells[cell] ?? "").slice(end);
+    const below = alone && (!line.tabular || line.cells.filter((text) => text !== "").length === 1);
+    const next = below ? nextCells(page, line.index, sightings) : [];
+    for (const phrase of [...beside, rest.replace(/^[\s:,–(-]+/, ""), ...next]) {
+      if (phrase.split(" ").length > 12 || BESIDE.test(phrase)) continue;
+      const degree = degreeOf(phrase);
+      if (degree === undefined || degree === "SOME") continue;
+      claims.push({ degree, cue: `row: ${mask(phrase)}`, quote: `${circuitId}: ${phrase}`, from: "row", circuitId, direct: true });
+      break;
+    }
+  }
+  return claims;
+}
+
+const ROW_REACH = 3;
+
+function nextCells(page: Page, index: number, sightings: readonly Sighting[]): string[] {
+  const cells: string[] = [];
+  for (let at = index + 1; at <= index + ROW_REACH; at += 1) {
+    const line = page.lines[at];
+    if (line === undefined || sightings.some((sighting) => sighting.line === line)) break;
+    if (line.text.includes(":")) break;
+    cells.push(...line.cells.filter((text) => text !== ""));
+  }
+  return cells;
+}
+
+/** What lessons say about phrases: one impact each, else nothing. */
+export type ImpactLessons = ReadonlyMap<string, Impact>;
+
+/** Weighs the claims for every circuit; agreement is sure, anything else a doubt. */
+export function readImpacts(
+  page: Page,
+  circuits: readonly string[],
+  sightings: readonly Sighting[],
+  lessons: ImpactLessons,
+): Impacts {
+  const claims = impactClaims(page, sightings).map((claim) => {
+    const taught = lessons.get(claim.cue);
+    return taught === undefined ? claim : { ...claim, degree: taught, direct: true };
+  });
+  const impactOf = new Map<string, Impact>();
+  const doubts = new Map<string, Doubt>();
+  const general = generalDegree(claims);
+  for (const circuitId of circuits) {
+    const { impact, because } = forCircuit(circuitId, claims, general);
+    if (impact !== undefined) impactOf.set(circuitId, impact);
+    if (because !== undefined) doubts.set(because, { field: "impact", because });
+  }
+  const evidence = claims
+    .filter((claim) => isImpact(claim.degree))
+    .map((claim) => ({ field: "impact", value: String(claim.degree), quote: quoteOf(claim.quote), by: claim.from }));
+  return { impactOf, claims, doubts: [...doubts.values()], evidence };
+}
+
+const isImpact = (degree: Degree): degree is Impact =>
+  degree !== undefined && degree !== "SOME" && degree !== "RISK" && degree !== "UNCLEAR";
+
+type General = { readonly field: Degree; readonly sentence: Degree; readonly clash: boolean };
+
+/** What fields say together, and what sentences say together. */
+function generalDegree(claims: readonly ImpactClaim[]): General {
+  const fields = claims.filter((claim) => claim.from === "field").map((claim) => claim.degree);
+  const sentences = claims.filter((claim) => claim.from === "sentence");
+  const field = together(fields);
+  const sentence = together(sentences.map((claim) => claim.degree));
+  const said = sentences.filter((claim) => claim.direct && isImpact(claim.degree)).map((claim) => claim.degree);
+  const clash = isImpact(field) && said.some((degree) => degree !== field);
+  return { field, sentence, clash };
+}
+
+/** One degree when all agree; "some impact" agrees with any degree but none. */
+function together(degrees: readonly Degree[]): Degree {
+  const exact = new Set(degrees.filter(isImpact));
+  if (exact.size > 1) return "UNCLEAR";
+  const [only] = exact;
+  if (only !== undefined) {
+    if (only === "NO-IMPACT" && (degrees.includes("SOME") || degrees.includes("UNCLEAR"))) return "UNCLEAR";
+    return only;
+  }
+  if (degrees.includes("UNCLEAR")) return "UNCLEAR";
+  if (degrees.includes("RISK")) return "RISK";
+  return degrees.includes("SOME") ? "SOME" : undefined;
+}
+
+type Weighed = { readonly impact: Impact | undefined; readonly because: string | undefined };
+
+function forCircuit(circuitId: string, claims: readonly ImpactClaim[], general: General): Weighed {
+  const rows = claims.filter((claim) => claim.circuitId === circuitId).map((claim) => claim.degree);
+  const row = together(rows);
+  if (general.clash) return { impact: undefined, because: "the impact is stated in two ways" };
+  if (isImpact(row)) {
+    const other = isImpact(general.field) ? general.field : undefined;
+    if (other !== undefined && other !== row && rows.length === 1 && row !== "NO-IMPACT")
+      return { impact: row, because: "the circuit's row and the notice name different impacts" };
+    if (row === "NO-IMPACT" && (other !== undefined && other !== row || general.sentence === "OUTAGE"))
+      return { impact: row, because: "the circuit's row and the notice name different impacts" };
+    return { impact: row, because: undefined };
+  }
+  if (row === "UNCLEAR") return { impact: undefined, because: "the circuit's impact is not one that is known" };
+  if (row === "RISK") {
+    const none = general.sentence === "NO-IMPACT" || general.field === "NO-IMPACT";
+    return none
+      ? { impact: "NO-IMPACT", because: undefined }
+      : { impact: undefined, because: "the circuit is at risk, which says no impact for certain" };
+  }
+  if (isImpact(general.field)) return { impact: general.field, because: undefined };
+  if (isImpact(general.sentence) && (general.field === undefined || general.field === "SOME"))
+    return { impact: general.sentence, because: undefined };
+  return { impact: undefined, because: "the impact is not stated for certain" };
+}

@@ -1,0 +1,276 @@
+/**
+ * The windows of a notice: every range read in every way it can be, agreed upon or doubted.
+ */
+import { DateTime } from "luxon";
+import type { Notice } from "../notice.ts";
+import { couldBe, type DateContext, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
+import type { Day } from "./moments.ts";
+import { mask, type Page } from "./page.ts";
+import { type Range, rangesOf } from "./ranges.ts";
+import { type Stamp, stampsOf } from "./stamps.ts";
+import type { Doubt, Evidence, WindowLesson } from "./types.ts";
+import { quoteOf } from "./types.ts";
+import { type ZoneMention, zonesIn } from "./zones.ts";
+
+/** A window that the notice states, with all ranges that state it. */
+export type Window = Span & { readonly slots: readonly Slot[] };
+
+export type WindowsFound = {
+  readonly windows: readonly Window[];
+  readonly slots: readonly Slot[];
+  readonly doubts: readonly Doubt[];
+  readonly evidence: readonly Evidence[];
+};
+
+const DAY = 86_400_000;
+/** More windows than this in one notice is a list that a person should see. */
+const WINDOWS_MAX = 20;
+
+export function readWindows(page: Page, notice: Notice, lessons: readonly WindowLesson[]): WindowsFound {
+  const { stamps, truncated } = stampsOf(page);
+  if (truncated) return nothing("there are more dates than a notice has");
+  const ranges = rangesOf(page, stamps);
+  const slots = ranges.map((range) => slotOf(range, contextOf(page, notice, stamps, lessons)));
+  const considered = slots.filter((slot) => slot.range.kind !== "aside");
+  if (considered.length === 0) return nothing("no start and end were found");
+  const clusters = clustersOf(considered);
+  const { chosen, reasons } = choose(clusters, lessons);
+  const doubts = [...reasons, ...contradictions(page, stamps, chosen, slots)];
+  const windows = chosen
+    .map((cluster) => ({ ...exact(cluster), slots: cluster }))
+    .sort((a, b) => a.startsAt - b.startsAt);
+  return {
+    windows,
+    slots,
+    doubts: doubts.map((because) => ({ field: "window", because })),
+    evidence: windows.flatMap((window) => window.slots.map((slot) => evidenceOf(window, slot))),
+  };
+}
+
+function nothing(because: string): WindowsFound {
+  return { windows: [], slots: [], doubts: [{ field: "window", because }], evidence: [] };
+}
+
+function evidenceOf(window: Span, slot: Slot): Evidence {
+  const value = `${iso(window.startsAt)}/${iso(window.endsAt)}`;
+  return { field: "window", value, quote: quoteOf(slot.range.quote), by: `range ${slot.range.how}` };
+}
+
+export const iso = (at: number): string => new Date(at).toISOString();
+
+function contextOf(page: Page, notice: Notice, stamps: readonly Stamp[], lessons: readonly WindowLesson[]): DateContext {
+  const days = stamps.flatMap((stamp) => (stamp.moment.day === undefined ? [] : [stamp.moment.day]));
+  const taughtOrders = new Set(lessons.flatMap((lesson) => lesson.order ?? []));
+  const zones = new Map<string, string>();
+  for (const { word, zone } of lessons.flatMap((lesson) => lesson.zones)) zones.set(word.toLowerCase(), zone);
+  const bare = zones.get("");
+  const stated = statedZone(page);
+  return {
+    days,
+    order: orderOf(days, stamps) ?? (taughtOrders.size === 1 ? [...taughtOrders][0] : undefined),
+    sentAt: sentAt(notice),
+    zone: stated ?? (bare === undefined ? undefined : { word: "", zones: [bare], start: 0, end: 0 }),
+    zones,
+  };
+}
+
+function sentAt(notice: Notice): DateTime | undefined {
+  const sent = notice.sentAt === undefined ? undefined : DateTime.fromISO(notice.sentAt, { zone: "UTC" });
+  return sent?.isValid === true ? sent : undefined;
+}
+
+/** Day-first or month-first, as the notice's own unambiguous numeric dates show; they must agree. */
+function orderOf(days: readonly Day[], stamps: readonly Stamp[]): DateContext["order"] {
+  const orders = new Set(days.flatMap((day) => day.order ?? []));
+  if (orders.size === 1) return [...orders][0];
+  if (orders.size > 1) return undefined;
+  // Slashes, a 12-hour clock and a zone of the United States are one locale, and only that one.
+  const american = stamps.some(
+    ({ moment }) =>
+      moment.day?.swapped !== undefined &&
+      moment.clock?.twelveHour === true &&
+      moment.zone?.zones.some((zone) => AMERICAN.has(zone)) === true,
+  );
+  return american ? "mdy" : undefined;
+}
+
+const AMERICAN = new Set(["America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"]);
+
+/** "All times are in UTC", "Time zone: CET": a zone for every time that has none. */
+function statedZone(page: Page): ZoneMention | undefined {
+  const found = new Map<string, ZoneMention>();
+  for (const line of page.lines) {
+    if (!/\btime\s?zone\b|\btimes?\b[^.]{0,40}\b(?:in|are|is|as|shown|given|listed|stated|local to)\b/i.test(line.text)) continue;
+    if (/\d{1,2}:\d{2}/.test(line.text)) continue;
+    for (const zone of zonesIn(line.text)) found.set(zone.zones.join(), zone);
+  }
+  return found.size === 1 ? [...found.values()][0] : undefined;
+}
+
+/** Groups ranges that can state the same time; a clock without a zone joins the span that it can show. */
+function clustersOf(slots: readonly Slot[]): Slot[][] {
+  const clusters: Slot[][] = [];
+  const known = slots.filter((slot) => slot.spans.length > 0).sort((a, b) => rank(a) - rank(b));
+  for (const slot of known) {
+    const home = clusters.find((cluster) => cluster.some((other) => agree(other, slot)));
+    if (home === undefined) clusters.push([slot]);
+    else home.push(slot);
+  }
+  for (const slot of slots.filter((one) => one.spans.length === 0)) {
+    const homes = clusters.filter((cluster) =>
+      cluster.some((other) => other.spans.some((span) => slot.wall.some((wall) => couldBe(wall, span)))),
+    );
+    const near = homes.find((cluster) => cluster.some((other) => Math.abs(other.range.line - slot.range.line) <= 4));
+    const home = near ?? homes[0];
+    if (home === undefined) clusters.push([slot]);
+    else home.push(slot);
+  }
+  return clusters;
+}
+
+/** Certain readings first, so that uncertain ones join them. */
+const rank = (slot: Slot): number => slot.spans.length * 2 + slot.doubts.length - (slot.utc ? 1 : 0);
+
+function agree(a: Slot, b: Slot): boolean {
+  return a.spans.some((one) => b.spans.some((other) => same(one, other)));
+}
+
+/** The cluster's time: what UTC says where it is stated, else the reading that most ranges share. */
+function exact(cluster: readonly Slot[]): Span {
+  const certain = cluster.find((slot) => slot.utc && slot.spans.length === 1);
+  const single = certain ?? cluster.find((slot) => slot.spans.length === 1);
+  const spans = (single ?? cluster[0])?.spans ?? [];
+  const shared = spans.find((span) => cluster.every((slot) => slot.spans.some((other) => same(span, other))));
+  return shared ?? spans[0] ?? { startsAt: Number.NaN, endsAt: Number.NaN };
+}
+
+type Choice = { readonly chosen: readonly (readonly Slot[])[]; readonly reasons: readonly string[] };
+
+function choose(clusters: readonly (readonly Slot[])[], lessons: readonly WindowLesson[]): Choice {
+  const kept = new Set(lessons.flatMap((lesson) => lesson.kept));
+  const dropped = new Set(lessons.flatMap((lesson) => lesson.dropped).filter((label) => !kept.has(label)));
+  const reasons: string[] = [];
+  const open = clusters.filter((cluster) => !cluster.every((slot) => dropped.has(labelKey(slot.range))));
+  const strange = (kind: Range["kind"], cluster: readonly Slot[]): boolean =>
+    cluster.every((slot) => slot.range.kind === kind && !kept.has(labelKey(slot.range)));
+  let chosen = open;
+  const olds = open.filter((cluster) => strange("old", cluster));
+  const news = open.filter((cluster) => cluster.some((slot) => slot.range.kind === "new"));
+  if (olds.length > 0) {
+    if (olds.length + news.length === open.length && news.length > 0) chosen = news;
+    else reasons.push("an earlier time and the new one are not told apart for certain");
+  }
+  if (open.some((cluster) => strange("backup", cluster))) {
+    chosen = chosen.filter((cluster) => !strange("backup", cluster));
+    reasons.push("a backup window is named");
+  }
+  const inner = chosen.filter((cluster) => strange("inner", cluster));
+  if (inner.length > 0 && inner.length < chosen.length) {
+    chosen = chosen.filter((cluster) => !strange("inner", cluster));
+    reasons.push("the impact is expected at another time than the window");
+  }
+  if (chosen.length === 0) reasons.push("no range is the window for certain");
+  if (chosen.length > WINDOWS_MAX) reasons.push("there are too many windows");
+  for (const cluster of chosen) reasons.push(...unsure(cluster));
+  if (chosen.length > 1) reasons.push(...seriesDoubts(chosen, kept));
+  return { chosen, reasons: [...new Set(reasons)] };
+}
+
+/** The label as lessons know it. */
+export const labelKey = (range: Range): string => mask(range.label).replaceAll(/[^\p{L}# /]+/gu, "").slice(0, 120);
+
+function unsure(cluster: readonly Slot[]): string[] {
+  const sure = cluster.filter((slot) => slot.spans.length === 1 && slot.doubts.length === 0);
+  const span = exact(cluster);
+  const reasons: string[] = [];
+  if (cluster.every((slot) => slot.spans.length === 0)) {
+    const missing = cluster.flatMap((slot) => slot.doubts);
+    return missing.length > 0 ? missing : ["the time zone is not stated"];
+  }
+  // Two ranges that agree in just one reading settle it, even if each alone is ambiguous.
+  const first = cluster[0];
+  const common = first?.spans.filter((one) => cluster.every((slot) => slot.spans.length === 0 || slot.spans.some((other) => same(one, other))));
+  if (sure.length === 0 && !(cluster.length > 1 && common?.length === 1)) {
+    reasons.push(...cluster.flatMap((slot) => slot.doubts));
+    if (cluster.some((slot) => slot.spans.length > 1)) reasons.push("the date or the zone reads two ways");
+    if (reasons.length === 0) reasons.push("no reading of the time is certain");
+  }
+  if (cluster.some((slot) => slot.spans.length > 0 && slot.doubts.includes("a weekday is not the date's")))
+    reasons.push("a weekday is not the date's");
+  if (span.endsAt <= span.startsAt) reasons.push("the end is not after the start");
+  if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY) reasons.push("the window is longer than two weeks");
+  return reasons;
+}
+
+/** Several windows are sure only as a series: same form, one after another, none inside another. */
+function seriesDoubts(chosen: readonly (readonly Slot[])[], kept: ReadonlySet<string>): string[] {
+  const spans = chosen.map(exact).sort((a, b) => a.startsAt - b.startsAt);
+  const overlaps = spans.some((span, at) => (spans[at + 1]?.startsAt ?? Infinity) < span.endsAt);
+  if (overlaps) return ["two different times are stated for the window"];
+  const forms = new Set(chosen.map((cluster) => cluster.map((slot) => slot.zone?.word ?? "").sort().join()));
+  const labelled = chosen.every((cluster) =>
+    cluster.some((slot) => ORDINAL.test(slot.range.label) || kept.has(labelKey(slot.range))),
+  );
+  if (forms.size > 1) return ["the windows are not stated alike"];
+  // Without ordinals two times may be a pair to choose from, or one window over two days.
+  if (!labelled) return ["several times are stated and not numbered as windows"];
+  return [];
+}
+
+const ORDINAL =
+  /\b(?:1st|2nd|3rd|\d+th|first|second|third|fourth|fifth|window #?\d*|night #?\d*|day #?\d*|primary|activity)\b/i;
+
+/** Days that the subject or a title names, weekdays, and durations must fit the windows. */
+function contradictions(
+  page: Page,
+  stamps: readonly Stamp[],
+  chosen: readonly (readonly Slot[])[],
+  slots: readonly Slot[],
+): string[] {
+  const reasons: string[] = [];
+  const spans = chosen.map(exact);
+  if (spans.length === 0 || spans.some((span) => Number.isNaN(span.startsAt))) return reasons;
+  const inside = (day: Day): boolean => {
+    const options = [day, ...(day.swapped === undefined ? [] : [{ ...day, ...day.swapped }])];
+    return options.some((option) => {
+      const noon = Date.UTC(option.year ?? 0, option.month - 1, option.day, 12);
+      return spans.some((span) => noon > span.startsAt - 1.5 * DAY && noon < span.endsAt + 1.5 * DAY);
+    });
+  };
+  const titled = stamps.filter(({ line, moment }) => line.part === "subject" && moment.day?.year !== undefined);
+  if (titled.some(({ moment }) => moment.day !== undefined && !inside(moment.day)))
+    reasons.push("the subject names another day");
+  if (stamps.some(({ moment }) => moment.day !== undefined && wrongWeekday(moment.day)))
+    reasons.push("a weekday is not the date's");
+  const hours = durationsOf(page);
+  const longest = Math.max(...spans.map((span) => (span.endsAt - span.startsAt) / 3_600_000));
+  if (hours.some((stated) => stated > longest + 0.05 && stated > totalHours(slots) + 0.05))
+    reasons.push("a stated duration is longer than the window");
+  return reasons;
+}
+
+function wrongWeekday(day: Day): boolean {
+  if (day.weekday === undefined || day.year === undefined || day.swapped !== undefined) return false;
+  return DateTime.fromObject({ year: day.year, month: day.month, day: day.day }).weekday !== day.weekday;
+}
+
+function totalHours(slots: readonly Slot[]): number {
+  const spans = slots.flatMap((slot) => slot.spans.slice(0, 1));
+  if (spans.length === 0) return 0;
+  const first = Math.min(...spans.map((span) => span.startsAt));
+  return (Math.max(...spans.map((span) => span.endsAt)) - first) / 3_600_000;
+}
+
+const DURATION =
+  /\b(?:duration|for|lasting?)\b[^.\d]{0,24}?(?<count>\d{1,3}(?:\.\d)?)\s?(?<unit>hours?|hrs?|minutes?|mins?)\b(?:,? (?:and )?(?<more>\d{1,2})\s?(?:minutes?|mins?)\b)?/gi;
+
+function durationsOf(page: Page): number[] {
+  const hours: number[] = [];
+  for (const line of page.lines)
+    for (const match of line.text.matchAll(DURATION)) {
+      const count = Number(match.groups?.["count"]);
+      const unit = match.groups?.["unit"]?.toLowerCase().startsWith("h") === true ? count : count / 60;
+      hours.push(unit + Number(match.groups?.["more"] ?? 0) / 60);
+    }
+  return hours;
+}
