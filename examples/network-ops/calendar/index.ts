@@ -11,6 +11,7 @@ export {
   worseImpact,
 } from "./fold.ts";
 export {
+  type CalendarView,
   type DownCircuit,
   type FreezeHit,
   freezesHit,

@@ -1,7 +1,11 @@
 /** Facts about the calendar that a policy asks about: read only, so they work on a staged view too. */
-import type { Transaction } from "factotum/postgres";
 import type { Impact, Statement } from "../notice.ts";
 import { isOver } from "./fold.ts";
+
+/** Anything that answers SQL: a transaction, or a staged view of one. */
+export type CalendarView = {
+  query<R extends object>(sql: string, params?: readonly unknown[]): Promise<{ readonly rows: readonly R[] }>;
+};
 
 /** Which maintenance is asked about; a `Statement` is one. */
 export type MaintenanceKey = { readonly carrier: string; readonly maintenanceId: string };
@@ -30,7 +34,7 @@ export type DownCircuit = {
  * @returns one entry for each group and starting time, by time; empty when redundancy holds
  */
 export async function redundantConflicts(
-  tx: Transaction,
+  tx: CalendarView,
   key: MaintenanceKey,
 ): Promise<readonly RedundancyConflict[]> {
   const found = await tx.query<RedundancyConflict>(
@@ -85,7 +89,7 @@ export type FreezeHit = {
  *
  * @returns by window and freeze; empty when no freeze is hit
  */
-export async function freezesHit(tx: Transaction, key: MaintenanceKey): Promise<readonly FreezeHit[]> {
+export async function freezesHit(tx: CalendarView, key: MaintenanceKey): Promise<readonly FreezeHit[]> {
   const found = await tx.query<FreezeHit>(
     `with live as (
        select w.*
@@ -136,7 +140,7 @@ const HOUR_MS = 3_600_000;
  * @returns in the statement's order; empty when notice is long enough or the contract promises none
  */
 export async function shortNotice(
-  tx: Transaction,
+  tx: CalendarView,
   statement: Statement,
   at: Date,
 ): Promise<readonly ShortNotice[]> {
@@ -158,7 +162,7 @@ export async function shortNotice(
 }
 
 /** When each window start of the maintenance was first announced, both in milliseconds. */
-async function firstAnnounced(tx: Transaction, key: MaintenanceKey): Promise<ReadonlyMap<number, number>> {
+async function firstAnnounced(tx: CalendarView, key: MaintenanceKey): Promise<ReadonlyMap<number, number>> {
   const found = await tx.query<{ starts_at: Date; sent_at: Date }>(
     `select (w ->> 'startsAt')::timestamptz as starts_at, min(n.sent_at) as sent_at
        from netops.notices n

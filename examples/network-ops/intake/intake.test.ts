@@ -20,6 +20,13 @@ function part(type: string, body: string): string {
   return `--b\r\nContent-Type: ${type}\r\n\r\n${body}\r\n`;
 }
 
+function alternatives(plain: string, html: string): Buffer {
+  return bytes(
+    `${head}Content-Type: multipart/alternative; boundary=b\r\n\r\n` +
+      `${part("text/plain", plain)}${part("text/html", html)}--b--\r\n`,
+  );
+}
+
 function attached(type: string, name: string, content: Buffer): Buffer {
   return bytes(
     `${head}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsee file\r\n--b\r\n` +
@@ -88,15 +95,12 @@ describe("a mail becomes a notice", () => {
   });
 
   test("the richer of text and HTML is taken", async () => {
-    const mail = (plain: string, html: string) =>
-      `${head}Content-Type: multipart/alternative; boundary=b\r\n\r\n` +
-      `${part("text/plain", plain)}${part("text/html", html)}--b--\r\n`;
     const html =
       "<table><tr><th>Circuit</th><th>Start</th></tr>" +
       "<tr><td>QX-1</td><td>2026-12-01 01:00</td></tr></table>";
-    const rich = await readMail(bytes(mail("Use an HTML reader.", html)));
+    const rich = await readMail(alternatives("Use an HTML reader.", html));
     expect(rich.text).toBe("Circuit | Start\nQX-1 | 2026-12-01 01:00");
-    const poor = await readMail(bytes(mail("Circuit QX-1 from 2026-12-01 01:00", "<p>See QX-1</p>")));
+    const poor = await readMail(alternatives("Circuit QX-1 from 2026-12-01 01:00", "<p>See QX-1</p>"));
     expect(poor.text).toBe("Circuit QX-1 from 2026-12-01 01:00");
   });
 
