@@ -11,7 +11,6 @@ export {
   worseImpact,
 } from "./fold.ts";
 export {
-  type CalendarView,
   type DownCircuit,
   type FreezeHit,
   freezesHit,

@@ -1,11 +1,7 @@
 /** Facts about the calendar that a policy asks about: read only, so they work on a staged view too. */
+import type { StagedView } from "factotum/policy";
 import type { Impact, Statement } from "../notice.ts";
 import { isOver } from "./fold.ts";
-
-/** Anything that answers SQL: a transaction, or a staged view of one. */
-export type CalendarView = {
-  query<R extends object>(sql: string, params?: readonly unknown[]): Promise<{ readonly rows: readonly R[] }>;
-};
 
 /** Which maintenance is asked about; a `Statement` is one. */
 export type MaintenanceKey = { readonly carrier: string; readonly maintenanceId: string };
@@ -34,10 +30,10 @@ export type DownCircuit = {
  * @returns one entry for each group and starting time, by time; empty when redundancy holds
  */
 export async function redundantConflicts(
-  tx: CalendarView,
+  view: StagedView,
   key: MaintenanceKey,
 ): Promise<readonly RedundancyConflict[]> {
-  const found = await tx.query<RedundancyConflict>(
+  const found = await view.query<RedundancyConflict>(
     `with down as (
        select g.id as group_id, g.name, g.protects, rm.circuit_id, w.starts_at, w.ends_at, wc.impact,
               k.name as carrier, c.carrier_circuit_id, m.carrier_maintenance_id,
@@ -89,8 +85,8 @@ export type FreezeHit = {
  *
  * @returns by window and freeze; empty when no freeze is hit
  */
-export async function freezesHit(tx: CalendarView, key: MaintenanceKey): Promise<readonly FreezeHit[]> {
-  const found = await tx.query<FreezeHit>(
+export async function freezesHit(view: StagedView, key: MaintenanceKey): Promise<readonly FreezeHit[]> {
+  const found = await view.query<FreezeHit>(
     `with live as (
        select w.*
          from netops.maintenance_windows w
@@ -140,19 +136,19 @@ const HOUR_MS = 3_600_000;
  * @returns in the statement's order; empty when notice is long enough or the contract promises none
  */
 export async function shortNotice(
-  tx: CalendarView,
+  view: StagedView,
   statement: Statement,
   at: Date,
 ): Promise<readonly ShortNotice[]> {
   if (isOver(statement.status) || statement.status === "IN-PROCESS") return [];
-  const promised = await tx.query<{ hours: number | null }>(
+  const promised = await view.query<{ hours: number | null }>(
     "select notice_hours_min as hours from netops.carriers where name = $1",
     [statement.carrier],
   );
   const hoursPromised = promised.rows[0]?.hours ?? null;
   if (hoursPromised === null) return [];
   const sentAt = statement.sentAt === undefined ? at : new Date(statement.sentAt);
-  const first = await firstAnnounced(tx, statement);
+  const first = await firstAnnounced(view, statement);
   return statement.windows.flatMap(({ startsAt }) => {
     const start = Date.parse(startsAt);
     const announced = Math.min(sentAt.getTime(), first.get(start) ?? Infinity);
@@ -162,8 +158,8 @@ export async function shortNotice(
 }
 
 /** When each window start of the maintenance was first announced, both in milliseconds. */
-async function firstAnnounced(tx: CalendarView, key: MaintenanceKey): Promise<ReadonlyMap<number, number>> {
-  const found = await tx.query<{ starts_at: Date; sent_at: Date }>(
+async function firstAnnounced(view: StagedView, key: MaintenanceKey): Promise<ReadonlyMap<number, number>> {
+  const found = await view.query<{ starts_at: Date; sent_at: Date }>(
     `select (w ->> 'startsAt')::timestamptz as starts_at, min(n.sent_at) as sent_at
        from netops.notices n
        join netops.maintenances m on m.id = n.maintenance_id
