@@ -2,3 +2,25 @@
 export { type FakeClock, fakeClock } from "./clock.ts";
 export { makeTemplate, makeThrowaway, type TestServer } from "./database.ts";
 export { throwawayDatabase } from "./throwaway.ts";
+export {
+  brokenStream,
+  cut,
+  errorEvent,
+  hang,
+  malformedToolArguments,
+  notJson,
+  refused,
+  reply,
+  type ScriptedAnswer,
+  type ScriptedReply,
+  type ScriptedToolCall,
+  type ScriptedUsage,
+  status,
+} from "./scripted-answer.ts";
+export {
+  type ScriptedProvider,
+  scriptedProvider,
+  type ScriptedRequest,
+  type ScriptedTurn,
+} from "./scripted-provider.ts";
+export type { Wire } from "./scripted-wires.ts";

@@ -1,0 +1,50 @@
+import { createAnthropic } from "@ai-sdk/anthropic";
+import { createGoogle } from "@ai-sdk/google";
+import { createOpenAI } from "@ai-sdk/openai";
+import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
+import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider";
+import type { ModelCard } from "./spec.ts";
+
+/** The providers' own addresses. Always passed, since the SDK would otherwise read the environment. */
+export const PROVIDER_URLS = {
+  openai: "https://api.openai.com/v1",
+  anthropic: "https://api.anthropic.com/v1",
+  google: "https://generativelanguage.googleapis.com/v1beta",
+} as const;
+
+/** Keyless servers (Ollama, vLLM, llama.cpp) ignore the key, but the client insists on one. */
+const NO_KEY = "none";
+
+/** The SDK's name for servers that speak OpenAI's wire. */
+const COMPATIBLE = "compatible";
+
+/** The SDK's model behind a card, speaking through `fetch`. */
+export function adapterOf(
+  card: ModelCard,
+  key: string | undefined,
+  fetch: typeof globalThis.fetch,
+): LanguageModelV4 {
+  const apiKey = key ?? NO_KEY;
+  const baseURL = card.baseUrl ?? (card.provider === "openai-compatible" ? "" : PROVIDER_URLS[card.provider]);
+  if (card.provider === "openai") {
+    const provider = createOpenAI({ baseURL, apiKey, fetch });
+    return wireOf(card) === "chat" ? provider.chat(card.model) : provider.responses(card.model);
+  }
+  if (card.provider === "anthropic") return createAnthropic({ baseURL, apiKey, fetch })(card.model);
+  if (card.provider === "google") return createGoogle({ baseURL, apiKey, fetch })(card.model);
+  const auth = key === undefined ? {} : { apiKey: key };
+  const provider = createOpenAICompatible({ name: COMPATIBLE, baseURL, includeUsage: true, fetch, ...auth });
+  return provider(card.model);
+}
+
+/** Options that every call carries: OpenAI is asked not to keep the conversation. */
+export const standingOptions: SharedV4ProviderOptions = { openai: { store: false } };
+
+/** Whether a call by this card cannot be made without a key. */
+export function needsKey(card: ModelCard): boolean {
+  return card.provider !== "openai-compatible" && card.baseUrl === undefined;
+}
+
+function wireOf(card: ModelCard): "chat" | "responses" {
+  return card.wire ?? (card.baseUrl === undefined ? "responses" : "chat");
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { InputError } from "../kernel/index.ts";
+
+const usdPerMtok = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,12})?$/, 'a decimal number of US dollars per million tokens, as text, like "0.15"');
+
+const cardConfig = z.strictObject({
+  id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
+  provider: z.enum(["openai", "anthropic", "google", "openai-compatible"]).optional(),
+  model: z.string().min(1).optional(),
+  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  keyFrom: z.string().min(1).optional(),
+  wire: z.enum(["chat", "responses"]).optional(),
+  contextTokens: z.int().positive().optional(),
+  outputTokensMax: z.int().positive().optional(),
+  local: z.literal(true).optional(),
+  price: z
+    .strictObject({
+      inputUsdPerMtok: usdPerMtok,
+      outputUsdPerMtok: usdPerMtok,
+      cachedInputUsdPerMtok: usdPerMtok.optional(),
+      cacheWriteUsdPerMtok: usdPerMtok.optional(),
+      reasoningUsdPerMtok: usdPerMtok.optional(),
+    })
+    .optional(),
+});
+const modelsConfig = z.strictObject({ models: z.array(cardConfig).max(1000).optional() });
+
+/** One model in a config file; `keyFrom` names the environment variable that holds its endpoint's key. */
+export type CardConfig = z.infer<typeof cardConfig>;
+
+/** The part of a config file that is about models. */
+export type ModelsConfig = z.infer<typeof modelsConfig>;
+
+/**
+ * Reads the models of a config file.
+ *
+ * @throws {InputError} `models-config` naming the field that is wrong
+ */
+export function parseModelsConfig(value: unknown): ModelsConfig {
+  const parsed = modelsConfig.safeParse(value ?? {});
+  if (parsed.success) return parsed.data;
+  const message = `the list of models in the config is wrong; mend it:\n${z.prettifyError(parsed.error)}`;
+  throw new InputError({ code: "models-config", message });
+}

@@ -1,0 +1,126 @@
+import { InputError, type ModelId } from "../kernel/index.ts";
+import { type CardConfig, type ModelsConfig, parseModelsConfig } from "./config.ts";
+import { contextTokensOf, defaultModel, type Role } from "./defaults.ts";
+import { type Endpoint, endpoints, type Env, keyOf, urlIsSet, urlOf } from "./endpoints.ts";
+import type { Keys } from "./make-models.ts";
+import type { ModelCard, StatedPrice } from "./spec.ts";
+
+/** The most output, reasoning included, that a call may ask of a model whose card does not say. */
+export const OUTPUT_TOKENS_MAX_DEFAULT = 16_384;
+
+/** What was found. */
+export type Discovery = {
+  readonly cards: readonly ModelCard[];
+  readonly keys: Keys;
+  /** The models to try, cheapest first: the listed order, or one provider's cheap and strong default. */
+  readonly cascade: readonly ModelId[];
+  /** What is configured but cannot work, in sentences, for `doctor`. */
+  readonly problems: readonly string[];
+};
+
+/**
+ * Finds the models that the environment and a config file configure. None is required: with nothing
+ * configured all lists are empty.
+ *
+ * `FACTOTUM_MODELS` (`provider/model, …`, cheapest first) decides alone which models form the cascade, the
+ * config's `models` come next, and else each provider with a key has a cheap and a strong default.
+ *
+ * @throws {InputError} `models-config`, `models-list`
+ */
+export function discoverModels(env: Env, config: ModelsConfig = {}): Discovery {
+  const stated = parseModelsConfig(config).models ?? [];
+  const listed = (env["FACTOTUM_MODELS"] ?? "")
+    .split(",")
+    .map((id) => id.trim())
+    .filter((id) => id !== "");
+  const fromConfig = new Map(stated.map((card) => [card.id, cardOf(card, env)]));
+  const fromList = listed.map((id) => fromConfig.get(id) ?? cardOf({ id }, env));
+  const defaults = listed.length + stated.length > 0 ? [] : defaultsOf(env);
+  const cards = new Map([...fromConfig.values(), ...fromList, ...defaults].map((card) => [card.id, card]));
+  const keys = keysOf(env, stated);
+  const order = listed.length > 0 ? fromList : [...fromConfig.values(), ...defaults.slice(0, 2)];
+  return {
+    cards: [...cards.values()],
+    keys,
+    cascade: [...new Set(order.map((card) => card.id))],
+    problems: [...cards.values()].flatMap((card) => problemOf(card, keys)),
+  };
+}
+
+function defaultsOf(env: Env): ModelCard[] {
+  const roles: readonly Role[] = ["cheap", "strong"];
+  return endpoints.flatMap((endpoint) => {
+    const { provider } = endpoint;
+    // Behind an address of one's own the default models may not be served: list them.
+    if (provider === "openai-compatible" || urlIsSet(endpoint, env)) return [];
+    if (keyOf(endpoint, env) === undefined) return [];
+    const models = roles.map((role) => defaultModel(provider, role)).filter((model) => model !== null);
+    return models.map((model) => cardOf({ id: `${provider}/${model}` }, env));
+  });
+}
+
+function cardOf(config: CardConfig, env: Env): ModelCard {
+  const slash = config.id.indexOf("/");
+  const name = config.id.slice(0, slash);
+  const endpoint = endpoints.find((each) => each.name === name);
+  const provider = config.provider ?? endpoint?.provider ?? "openai-compatible";
+  const baseUrl = config.baseUrl ?? (endpoint === undefined ? null : urlOf(endpoint, env));
+  const model = config.model ?? config.id.slice(slash + 1);
+  if (slash < 1 || model === "" || (provider === "openai-compatible" && baseUrl === null)) {
+    throw new InputError({ code: "models-list", message: notServed(config.id) });
+  }
+  const contextTokens = config.contextTokens ?? contextTokensOf(provider, model);
+  const price = priceOf(config, endpoint);
+  return {
+    id: config.id as ModelId,
+    provider,
+    model,
+    ...(baseUrl === null ? {} : { baseUrl }),
+    ...(config.wire === undefined ? {} : { wire: config.wire }),
+    ...(contextTokens === null ? {} : { contextTokens }),
+    outputTokensMax: config.outputTokensMax ?? OUTPUT_TOKENS_MAX_DEFAULT,
+    ...(price === null ? {} : { price }),
+  };
+}
+
+function notServed(id: string): string {
+  const names = endpoints.map((each) => each.name).join(", ");
+  return (
+    `model "${id}" has no known address; write endpoint/model with an endpoint of ${names}` +
+    ` (openai-compatible needs OPENAI_BASE_URL), or give its baseUrl in the config`
+  );
+}
+
+function priceOf(config: CardConfig, endpoint: Endpoint | undefined): StatedPrice | null {
+  if (config.price !== undefined) return { kind: "stated", ...definedOnly(config.price) };
+  const own = config.local === true || (endpoint?.local === true && config.baseUrl === undefined);
+  return own ? { kind: "local" } : null;
+}
+
+type PriceFields = Omit<Extract<StatedPrice, { kind: "stated" }>, "kind">;
+
+function definedOnly(price: NonNullable<CardConfig["price"]>): PriceFields {
+  const entries = Object.entries(price).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as PriceFields;
+}
+
+function keysOf(env: Env, stated: readonly CardConfig[]): Keys {
+  const keys = new Map<string, string>();
+  for (const endpoint of endpoints) {
+    const key = keyOf(endpoint, env);
+    if (key !== undefined) keys.set(endpoint.name, key);
+  }
+  for (const card of stated) {
+    const key = card.keyFrom === undefined ? undefined : env[card.keyFrom]?.trim();
+    if (key !== undefined && key !== "") keys.set(card.id.slice(0, card.id.indexOf("/")), key);
+  }
+  return Object.fromEntries(keys);
+}
+
+function problemOf(card: ModelCard, keys: Keys): string[] {
+  const name = card.id.slice(0, card.id.indexOf("/"));
+  if (card.provider === "openai-compatible" || card.baseUrl !== undefined || keys[name] !== undefined)
+    return [];
+  const names = endpoints.find((each) => each.name === name)?.keyNames.join(" or ") ?? "a key";
+  return [`model ${card.id} has no key: set ${names}`];
+}

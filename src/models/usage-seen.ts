@@ -1,0 +1,77 @@
+import { type Usage, usageFromTotals } from "./usage.ts";
+
+/** Usage found in the raw chunks of a stream so far, and whether it is the final figure. */
+export type UsageSeen = { readonly usage: Usage; readonly complete: boolean };
+
+/**
+ * Reads usage out of one raw chunk, so that a stream that breaks off still tells what was counted:
+ * Anthropic counts the input at the start, Google with every chunk, OpenAI only at the end.
+ */
+export function usageSeen(chunk: unknown, before: UsageSeen | null): UsageSeen | null {
+  return ofOpenAi(chunk) ?? ofAnthropic(chunk, before) ?? ofGoogle(chunk) ?? before;
+}
+
+function ofOpenAi(chunk: unknown): UsageSeen | null {
+  const chat = get(chunk, "usage");
+  const reported = get(chat, "prompt_tokens") === undefined ? get(get(chunk, "response"), "usage") : chat;
+  const input = number(reported, "prompt_tokens") ?? number(reported, "input_tokens");
+  if (input === null) return null;
+  const inputDetails = get(reported, "prompt_tokens_details") ?? get(reported, "input_tokens_details");
+  const outputDetails = get(reported, "completion_tokens_details") ?? get(reported, "output_tokens_details");
+  return sure(
+    usageFromTotals({
+      input,
+      cachedInput: number(inputDetails, "cached_tokens"),
+      cacheWrite: number(inputDetails, "cache_write_tokens"),
+      output: number(reported, "completion_tokens") ?? number(reported, "output_tokens"),
+      reasoning: number(outputDetails, "reasoning_tokens"),
+    }),
+    true,
+  );
+}
+
+function ofAnthropic(chunk: unknown, before: UsageSeen | null): UsageSeen | null {
+  if (get(chunk, "type") === "message_start") {
+    const usage = get(get(chunk, "message"), "usage");
+    const cachedInput = number(usage, "cache_read_input_tokens") ?? 0;
+    const cacheWrite = number(usage, "cache_creation_input_tokens") ?? 0;
+    const input = (number(usage, "input_tokens") ?? 0) + cachedInput + cacheWrite;
+    return sure(
+      usageFromTotals({ input, cachedInput, cacheWrite, output: number(usage, "output_tokens") }),
+      false,
+    );
+  }
+  const output = number(get(chunk, "usage"), "output_tokens");
+  if (get(chunk, "type") !== "message_delta" || output === null || before === null) return null;
+  const written = usageFromTotals({ input: 0, output });
+  return written === null ? null : { usage: { ...before.usage, output: written.output }, complete: true };
+}
+
+function ofGoogle(chunk: unknown): UsageSeen | null {
+  const usage = get(chunk, "usageMetadata");
+  const input = number(usage, "promptTokenCount");
+  if (input === null) return null;
+  const reasoning = number(usage, "thoughtsTokenCount") ?? 0;
+  return sure(
+    usageFromTotals({
+      input: input + (number(usage, "toolUsePromptTokenCount") ?? 0),
+      cachedInput: number(usage, "cachedContentTokenCount"),
+      output: (number(usage, "candidatesTokenCount") ?? 0) + reasoning,
+      reasoning,
+    }),
+    false,
+  );
+}
+
+function sure(usage: Usage | null, complete: boolean): UsageSeen | null {
+  return usage === null ? null : { usage, complete };
+}
+
+function get(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+function number(value: unknown, name: string): number | null {
+  const found = get(value, name);
+  return typeof found === "number" ? found : null;
+}

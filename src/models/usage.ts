@@ -1,0 +1,79 @@
+import { type Tokens, tokens } from "../kernel/index.ts";
+
+/**
+ * Tokens of one reply by kind. The five kinds do not overlap: their sum is all that the provider counted,
+ * and each is priced by its own rate.
+ */
+export type Usage = {
+  /** Input that was neither read from nor written to the provider's cache. */
+  readonly input: Tokens;
+  /** Input read from the provider's cache. */
+  readonly cachedInput: Tokens;
+  /** Input written to the provider's cache. */
+  readonly cacheWrite: Tokens;
+  /** Visible output: text and tool arguments. */
+  readonly output: Tokens;
+  /** Output the model kept to itself while thinking. */
+  readonly reasoning: Tokens;
+};
+
+/** No tokens of any kind. */
+export const noUsage: Usage = {
+  input: tokens(0),
+  cachedInput: tokens(0),
+  cacheWrite: tokens(0),
+  output: tokens(0),
+  reasoning: tokens(0),
+};
+
+/** Kind by kind sum. */
+export function addUsage(left: Usage, right: Usage): Usage {
+  return {
+    input: tokens(left.input + right.input),
+    cachedInput: tokens(left.cachedInput + right.cachedInput),
+    cacheWrite: tokens(left.cacheWrite + right.cacheWrite),
+    output: tokens(left.output + right.output),
+    reasoning: tokens(left.reasoning + right.reasoning),
+  };
+}
+
+/** What a provider reports: totals, of which some is cached, written to a cache, or reasoning. */
+export type ReportedTotals = {
+  readonly input: number | null | undefined;
+  readonly cachedInput?: number | null | undefined;
+  readonly cacheWrite?: number | null | undefined;
+  readonly output: number | null | undefined;
+  readonly reasoning?: number | null | undefined;
+};
+
+/**
+ * Splits reported totals into kinds that do not overlap. A part larger than its total is taken at its word
+ * and the remainder becomes 0: booking too much is seen, booking too little is not.
+ *
+ * @returns null when the provider reported neither an input nor an output total
+ */
+export function usageFromTotals(totals: ReportedTotals): Usage | null {
+  if (!counts(totals.input) && !counts(totals.output)) return null;
+  const cachedInput = whole(totals.cachedInput);
+  const cacheWrite = whole(totals.cacheWrite);
+  const reasoning = whole(totals.reasoning);
+  return {
+    input: rest(whole(totals.input), cachedInput + cacheWrite),
+    cachedInput: tokens(cachedInput),
+    cacheWrite: tokens(cacheWrite),
+    output: rest(whole(totals.output), reasoning),
+    reasoning: tokens(reasoning),
+  };
+}
+
+function counts(value: number | null | undefined): value is number {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+function whole(value: number | null | undefined): bigint {
+  return counts(value) ? BigInt(Math.ceil(value)) : 0n;
+}
+
+function rest(total: bigint, part: bigint): Tokens {
+  return tokens(total > part ? total - part : 0n);
+}
