@@ -1,0 +1,59 @@
+import type { RunId } from "../kernel/index.ts";
+import type { Database } from "../postgres/index.ts";
+import type { Run } from "./run.ts";
+import { type Hold, takeTurn, type TurnWork } from "./turn.ts";
+
+/** A run in the hands of one worker: what a driver gets. */
+export interface Lease {
+  readonly runId: RunId;
+  /** The run as of its last committed turn, or as it was taken up. */
+  readonly run: Run;
+  /** Aborted when the run is no longer this worker's: stop the call under way, and return or let it throw. */
+  readonly signal: AbortSignal;
+  /**
+   * Whether the worker wants to stop: where nothing outside the database is under way, return instead of
+   * taking another turn, and the run goes on elsewhere.
+   */
+  shouldYield(): boolean;
+  /**
+   * One transaction: `work` reads and writes through `tx` alone (no call to the outside: a transaction that
+   * stands still as long as the lease is ended by Postgres), and what it returns is written with it, all or
+   * nothing. Go on while the run comes back `ready`.
+   *
+   * @throws {FencedError} when the run was taken over or cancelled: nothing was kept; let it through
+   */
+  turn(work: TurnWork): Promise<Run>;
+}
+
+/** A lease, and what the worker keeps of it. */
+export type HeldLease = {
+  readonly lease: Lease;
+  readonly hold: () => Hold;
+  readonly turns: () => number;
+  readonly abort: (reason: Error) => void;
+};
+
+/** Makes a lease on a run that was just claimed. */
+export function makeLease(
+  db: Database,
+  claimed: Hold,
+  options: { readonly turnMsMax: number; readonly shouldYield: () => boolean },
+): HeldLease {
+  const controller = new AbortController();
+  let hold = claimed;
+  let turns = 0;
+  const lease: Lease = {
+    runId: claimed.run.id,
+    get run() {
+      return hold.run;
+    },
+    signal: controller.signal,
+    shouldYield: options.shouldYield,
+    turn: async (work) => {
+      hold = await takeTurn(db, hold, options.turnMsMax, work);
+      turns += 1;
+      return hold.run;
+    },
+  };
+  return { lease, hold: () => hold, turns: () => turns, abort: (reason) => controller.abort(reason) };
+}

@@ -1,0 +1,118 @@
+import { must } from "../kernel/index.ts";
+import type { Database, Session } from "../postgres/index.ts";
+import { channel } from "./start.ts";
+
+/**
+ * A worker's place among the workers: one dedicated connection that holds an advisory lock (freed by
+ * Postgres when the process dies) and a lease that is renewed (which runs out when the process hangs). It
+ * is lost once and never regained: a worker that lost it joins again under a new id.
+ */
+export type Membership = {
+  readonly id: string;
+  /** Claims go through this connection, so that each of them proves it alive. */
+  readonly session: Session;
+  /** Aborted, with the reason, when the connection or the lease is lost. */
+  readonly lost: AbortSignal;
+  /** Gives it up in good order. */
+  leave(): Promise<void>;
+};
+
+/** What a membership is made of. */
+export type MembershipOptions = {
+  readonly name: string;
+  readonly leaseMs: number;
+  /** Called with the payload of each notification. */
+  readonly hear: (payload: string) => void;
+};
+
+/** Rows of workers that died are kept this long, for whoever asks what happened. */
+const DEAD_KEPT = "1 day";
+/** A renewal is tried this often in one lease, and given as long to be answered. */
+const RENEWALS_PER_LEASE = 3;
+
+/** Connects, takes the lock, listens, and renews the lease until left or lost. */
+export async function join(db: Database, options: MembershipOptions): Promise<Membership> {
+  const session = await db.session();
+  try {
+    const id = await enrol(session, options);
+    return keep(session, id, options);
+  } catch (error) {
+    session.destroy();
+    throw error;
+  }
+}
+
+async function enrol(session: Session, options: MembershipOptions): Promise<string> {
+  // Lets Postgres notice within 15 s that the machine at the other end is gone; no effect on a local socket.
+  await session.query("set tcp_keepalives_idle = 5");
+  await session.query("set tcp_keepalives_interval = 5");
+  await session.query("set tcp_keepalives_count = 2");
+  await session.query(
+    `delete from factotum.workers where lease_until < clock_timestamp() - interval '${DEAD_KEPT}'`,
+  );
+  const { rows } = await session.query<{ id: string }>(
+    `insert into factotum.workers (name, lease_until)
+     values ($1, clock_timestamp() + $2 * interval '1 millisecond') returning id`,
+    [options.name, options.leaseMs],
+  );
+  const id = must(rows[0], "the new worker's row").id;
+  await session.query("select pg_advisory_lock(factotum.worker_lock_key($1))", [id]);
+  await session.query(`listen ${channel}`);
+  return id;
+}
+
+function keep(session: Session, id: string, options: MembershipOptions): Membership {
+  const controller = new AbortController();
+  const { client } = session;
+  const hear = (message: { payload?: string | undefined }): void => options.hear(message.payload ?? "");
+  const fail = (error?: Error): void =>
+    lose(error === undefined ? "the connection was closed" : error.message);
+  const close = (): void => {
+    clearInterval(renewing);
+    client.off("notification", hear);
+    client.off("error", fail);
+    client.off("end", fail);
+    session.destroy();
+  };
+  const lose = (because: string): void => {
+    if (controller.signal.aborted) return;
+    controller.abort(new Error(because));
+    close();
+  };
+  const everyMs = options.leaseMs / RENEWALS_PER_LEASE;
+  const renewing = setInterval(() => void renew(session, id, options.leaseMs, everyMs).catch(fail), everyMs);
+  client.on("notification", hear);
+  client.on("error", fail);
+  client.on("end", fail);
+  return {
+    id,
+    session,
+    lost: controller.signal,
+    leave: async () => {
+      if (controller.signal.aborted) return;
+      await session.query("delete from factotum.workers where id = $1", [id]).catch(() => undefined);
+      lose("the worker left");
+    },
+  };
+}
+
+/** Throws when the lease has run out, or when the answer takes longer than the lease can wait for. */
+async function renew(session: Session, id: string, leaseMs: number, answerMsMax: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error("Postgres did not answer a renewal in time")),
+    answerMsMax,
+  );
+  const renewal = session.query(
+    `update factotum.workers set lease_until = clock_timestamp() + $2 * interval '1 millisecond'
+     where id = $1 and lease_until > clock_timestamp()`,
+    [id, leaseMs],
+  );
+  try {
+    const { rowCount } = await Promise.race([renewal, late.promise]);
+    if (rowCount === 0) throw new Error("its lease ran out: the process stood still for too long");
+  } finally {
+    clearTimeout(timer);
+    renewal.catch(() => undefined);
+  }
+}

@@ -1,0 +1,44 @@
+import type { Json, RunId } from "../kernel/index.ts";
+import { RunError } from "./errors.ts";
+
+/**
+ * A document that one run may carry: input, state or one step. Past it, rows of the agent's own serve
+ * better.
+ */
+export const DOCUMENT_CHARS_MAX = 32 * 1024 * 1024;
+/** A reason is a sentence; the whole story belongs in a step. */
+const BECAUSE_CHARS_MAX = 4_000;
+
+/**
+ * JSON text for a json column.
+ *
+ * @throws {RunError} `too-big`, or `not-json` for undefined and functions
+ */
+export function jsonText(value: Json, what: string, runId?: RunId): string {
+  const text = JSON.stringify(value) as string | undefined;
+  const of = runId === undefined ? "" : ` of run ${runId}`;
+  const about = { retry: "never", ...(runId !== undefined && { runId }) } as const;
+  if (text === undefined) {
+    throw new RunError({
+      ...about,
+      code: "not-json",
+      message: `the ${what}${of} is not plain data: give null`,
+    });
+  }
+  if (text.length > DOCUMENT_CHARS_MAX) {
+    throw new RunError({
+      ...about,
+      code: "too-big",
+      message:
+        `the ${what}${of} is ${text.length} characters of JSON, more than ${DOCUMENT_CHARS_MAX}: ` +
+        "keep large things in a table and refer to them",
+    });
+  }
+  return text;
+}
+
+/** A reason that Postgres can store: no NUL, bounded. */
+export function becauseText(text: string): string {
+  const clean = text.replaceAll("\0", "\uFFFD");
+  return clean.length <= BECAUSE_CHARS_MAX ? clean : `${clean.slice(0, BECAUSE_CHARS_MAX - 1)}…`;
+}

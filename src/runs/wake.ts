@@ -1,0 +1,60 @@
+import type { Json, RunId } from "../kernel/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { channel } from "./start.ts";
+import { jsonText } from "./text.ts";
+
+/** Something said to a run while it is under way. */
+export type Nudge = { readonly id: string; readonly body: Json; readonly by: string; readonly at: Date };
+
+/**
+ * Wakes a run when `tx` commits: a waiting run becomes ready; one that is awake gets at least one more
+ * whole turn before it can park. Waits for a turn of that run that is just being committed, so no wake-up
+ * falls between.
+ *
+ * @returns false when there is no such run or it is over: there is nothing to wake
+ */
+export async function wake(tx: Transaction, runId: RunId): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `with woken as (
+       update factotum.runs set
+         wakes = wakes + (status = 'ready')::integer,
+         version = version + (status = 'waiting')::integer,
+         status = 'ready', updated_at = factotum.now()
+       where id = $1 and status in ('ready', 'waiting')
+       returning id)
+     select pg_notify($2, 'wake ' || id)::text from woken`,
+    [runId, channel],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Says something to a run and wakes it, when `tx` commits.
+ *
+ * @param nudge.by who says it, for the timeline
+ * @returns false when there is no such run or it is over: nothing was written
+ */
+export async function nudge(
+  tx: Transaction,
+  runId: RunId,
+  said: { readonly body: Json; readonly by: string },
+): Promise<boolean> {
+  if (!(await wake(tx, runId))) return false;
+  await tx.query("insert into factotum.nudges (run_id, body, by) values ($1, $2, $3)", [
+    runId,
+    jsonText(said.body, "nudge", runId),
+    said.by,
+  ]);
+  return true;
+}
+
+/** Reads the nudges that no turn has read yet, oldest first, and marks them read when `tx` commits. */
+export async function takeNudges(tx: Transaction, runId: RunId): Promise<readonly Nudge[]> {
+  const { rows } = await tx.query<Nudge>(
+    `update factotum.nudges set taken_at = factotum.now()
+     where run_id = $1 and taken_at is null
+     returning id, body, by, at`,
+    [runId],
+  );
+  return rows.toSorted((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
+}

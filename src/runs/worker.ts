@@ -1,0 +1,288 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { messageOf, type RunId } from "../kernel/index.ts";
+import type { Database } from "../postgres/index.ts";
+import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
+import { FencedError, RunError } from "./errors.ts";
+import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
+import { type HeldLease, type Lease, makeLease } from "./lease.ts";
+import { join, type Membership } from "./membership.ts";
+import type { Hold } from "./turn.ts";
+
+/** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
+export type Drive = (lease: Lease) => Promise<void>;
+
+/** What a worker is made of. */
+export type WorkerOptions = {
+  readonly db: Database;
+  readonly drive: Drive;
+  /** Runs driven at once; 8 by default. Most of a driver's time is waiting for models. */
+  readonly concurrency?: number;
+  /** Told in one line what went wrong, and what is done about it. */
+  readonly say?: (line: string) => void;
+  /** Shown in factotum.workers: host and process, for instance. */
+  readonly name?: string;
+  /** Milliseconds after which a worker that hangs loses its runs, and a turn that stands still is ended. */
+  readonly leaseMs?: number;
+  /** Milliseconds that `stop` gives drivers to finish. */
+  readonly stopMs?: number;
+  readonly retry?: Partial<RetryPolicy>;
+};
+
+/** Takes up runs until it is stopped. */
+export interface Worker {
+  /** Resolves when no run is ready, driven or due, by this worker or another; rejects once stopped. */
+  drained(): Promise<void>;
+  /** Takes no more runs, lets drivers finish within `stopMs`, aborts those that do not, and leaves. */
+  stop(): Promise<void>;
+}
+
+const CONCURRENCY = 8;
+const LEASE_MS = 10_000;
+const STOP_MS = 30_000;
+/** Drivers whose signal was aborted get this long to unwind before they are left to the fence. */
+const UNWIND_MS = 5_000;
+/**
+ * How often a worker looks for runs that nobody told it of: those of dead workers, or due by a clock that
+ * was set.
+ */
+const SWEEP_MS = 1_000;
+const REJOIN_MS_BASE = 100;
+const REJOIN_MS_MAX = 5_000;
+/** A run whose failure could not be written down is let go after this, to be taken up as it is. */
+const UNSETTLED_MS = 1_000;
+
+/** Starts a worker. Never throws: without a database it keeps trying to reach it, and says so. */
+export function startWorker(options: WorkerOptions): Worker {
+  const worker = new RunWorker(options);
+  const ended = worker.work();
+  return {
+    drained: async () => await worker.drained(),
+    stop: async () => {
+      worker.askToStop();
+      await ended;
+    },
+  };
+}
+
+type Waiter = PromiseWithResolvers<void>;
+
+class RunWorker {
+  readonly #options: WorkerOptions;
+  readonly #concurrency: number;
+  readonly #leaseMs: number;
+  readonly #say: (line: string) => void;
+  readonly #driving = new Map<HeldLease, Promise<void>>();
+  readonly #stopping = new AbortController();
+  #waiters: Waiter[] = [];
+  #bell = Promise.withResolvers<void>();
+  /** Something may be due, or left behind by a worker that died: look at everything. */
+  #sweep = true;
+  /** There may be more ready runs than were taken. */
+  #more = true;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#concurrency = options.concurrency ?? CONCURRENCY;
+    this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#say = options.say ?? (() => {});
+  }
+
+  askToStop(): void {
+    this.#stopping.abort();
+    this.#ring();
+  }
+
+  async drained(): Promise<void> {
+    if (this.#stopping.signal.aborted) throw stopped();
+    const waiter = Promise.withResolvers<void>();
+    this.#waiters.push(waiter);
+    this.#ring();
+    await waiter.promise;
+  }
+
+  /** From the first connection to the end of `stop`. */
+  async work(): Promise<void> {
+    let failures = 0;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        const membership = await join(this.#options.db, {
+          name: this.#options.name ?? "worker",
+          leaseMs: this.#leaseMs,
+          hear: (payload) => this.#hear(payload),
+        });
+        failures = 0;
+        await this.#serve(membership);
+      } catch (error) {
+        failures += 1;
+        this.#say(`worker: no connection to Postgres (${messageOf(error)}); trying again`);
+        const pause = Math.min(REJOIN_MS_MAX, REJOIN_MS_BASE * 2 ** Math.min(failures - 1, 10));
+        await delay(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(stopped());
+  }
+
+  /** Takes up runs for as long as the membership lasts. */
+  async #serve(membership: Membership): Promise<void> {
+    const onLost = (): void => this.#ring();
+    membership.lost.addEventListener("abort", onLost);
+    try {
+      while (!membership.lost.aborted && !this.#stopping.signal.aborted) {
+        const bell = (this.#bell = Promise.withResolvers<void>());
+        const idleMs = await this.#look(membership);
+        await this.#rest(bell.promise, idleMs);
+      }
+      if (!membership.lost.aborted) await this.#drain();
+    } catch (error) {
+      if (!membership.lost.aborted) this.#say(`worker: ${messageOf(error)}`);
+    } finally {
+      this.#abandon(membership);
+      await membership.leave();
+    }
+  }
+
+  /** One look at the database; returns how long to rest unless the bell rings. */
+  async #look(membership: Membership): Promise<number> {
+    const { id, session } = membership;
+    let idleMs = SWEEP_MS;
+    if (this.#sweep) {
+      this.#sweep = false;
+      await promoteDue(session, this.#concurrency - this.#driving.size);
+      this.#more = true;
+      idleMs = Math.min(SWEEP_MS, (await dueInMs(session)) ?? SWEEP_MS);
+    }
+    const slots = this.#concurrency - this.#driving.size;
+    if (this.#more && slots > 0) {
+      this.#more = false;
+      const held = [...this.#driving.keys()].map(({ hold }) => hold());
+      const mine = held.filter(({ worker }) => worker === id).map(({ run }) => run.id);
+      const claimed = await claim(session, id, mine, slots);
+      if (claimed.length === slots) this.#more = true;
+      for (const hold of claimed) this.#take(membership, hold);
+    }
+    if (this.#driving.size === 0 && this.#waiters.length > 0 && !(await anyReady(session))) {
+      for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+    }
+    return Math.max(0, idleMs);
+  }
+
+  async #rest(bell: Promise<void>, idleMs: number): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#sweep = true;
+      this.#ring();
+    }, Math.ceil(idleMs));
+    await bell;
+    clearTimeout(timer);
+  }
+
+  #ring(): void {
+    this.#bell.resolve();
+  }
+
+  #hear(payload: string): void {
+    const [what, id] = payload.split(" ");
+    if (what === "cancel") {
+      for (const held of this.#driving.keys()) {
+        if (held.lease.runId === id) held.abort(new FencedError(held.lease.runId, "it was cancelled"));
+      }
+      return;
+    }
+    if (what === "clock") this.#sweep = true;
+    this.#more = true;
+    this.#ring();
+  }
+
+  #take(membership: Membership, hold: Hold): void {
+    const held = makeLease(this.#options.db, hold, {
+      turnMsMax: this.#leaseMs,
+      shouldYield: () => this.#stopping.signal.aborted,
+    });
+    const driven = this.#drive(membership, held).finally(() => {
+      this.#driving.delete(held);
+      this.#ring();
+    });
+    this.#driving.set(held, driven);
+  }
+
+  /** Never rejects. */
+  async #drive(membership: Membership, held: HeldLease): Promise<void> {
+    const { lease } = held;
+    try {
+      await this.#options.drive(lease);
+      if (lease.run.wakeAt !== null) this.#sweep = true;
+      if (lease.run.status !== "ready") return;
+      if (held.turns() === 0 && !lease.shouldYield() && !lease.signal.aborted) throw idle(lease.runId);
+    } catch (error) {
+      if (error instanceof FencedError || membership.lost.aborted) return;
+      if (!lease.signal.aborted) {
+        await this.#settle(held, error);
+        return;
+      }
+    }
+    this.#more = true;
+    await release(this.#options.db, held.hold()).catch(() => undefined);
+  }
+
+  async #settle(held: HeldLease, error: unknown): Promise<void> {
+    const policy = { ...retryPolicy, ...this.#options.retry };
+    const { runId } = held.lease;
+    try {
+      const { kind } = await settleFailure(this.#options.db, held.hold(), error, policy);
+      this.#sweep = true;
+      if (kind === "failed") this.#say(`run ${runId} failed: ${messageOf(error)}`);
+      if (kind === "later") this.#say(`run ${runId} is tried again later: ${messageOf(error)}`);
+    } catch (trouble) {
+      this.#say(
+        `run ${runId}: its failure could not be written (${messageOf(trouble)}); it is taken up again`,
+      );
+      await delay(UNSETTLED_MS);
+      this.#more = true;
+    }
+  }
+
+  /** After `stop`: lets drivers finish, then aborts those that did not. */
+  async #drain(): Promise<void> {
+    if (await this.#ended(this.#options.stopMs ?? STOP_MS)) return;
+    for (const held of this.#driving.keys()) held.abort(new Error("the worker is stopping"));
+    await this.#ended(UNWIND_MS);
+  }
+
+  /** Whether all drivers ended within the time. */
+  async #ended(withinMs: number): Promise<boolean> {
+    const timeUp = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => timeUp.resolve(false), withinMs);
+    const all = Promise.all(this.#driving.values()).then(() => true);
+    return await Promise.race([all, timeUp.promise]).finally(() => clearTimeout(timer));
+  }
+
+  /**
+   * Tells drivers that their runs may be another's by now; the fence sees to it that they commit nothing
+   * then.
+   */
+  #abandon(membership: Membership): void {
+    const because = membership.lost.aborted ? messageOf(membership.lost.reason) : "the worker left";
+    if (membership.lost.aborted)
+      this.#say(`worker ${membership.id} lost its place: ${because}; joining again`);
+    for (const held of this.#driving.keys()) {
+      if (held.hold().worker === membership.id) held.abort(new FencedError(held.lease.runId, because));
+    }
+    this.#sweep = true;
+  }
+}
+
+function idle(runId: RunId): RunError {
+  return new RunError({
+    code: "drive-idle",
+    retry: "later",
+    runId,
+    message: `the driver of run ${runId} returned without a turn, so it would never end; take a turn`,
+  });
+}
+
+function stopped(): RunError {
+  return new RunError({
+    code: "worker-stopped",
+    retry: "never",
+    message: "the worker was stopped before everything was done; what is left is taken up by the next worker",
+  });
+}
