@@ -7,10 +7,20 @@ import type { Line, Page } from "./page.ts";
 export type Field = {
   /** Lower case, without its colon. */
   readonly label: string;
+  /** As it was written. */
+  readonly name: string;
   readonly value: string;
   readonly line: Line;
   readonly form: "colon" | "cell" | "below" | "column";
 };
+
+const named = (name: string, value: string, line: Line, form: Field["form"]): Field => ({
+  label: name.toLowerCase(),
+  name,
+  value,
+  line,
+  form,
+});
 
 const LABEL_LENGTH_MAX = 70;
 const COLON = /^(?<label>[^:]{1,70}?)\s*:(?!\/\/|\d)\s*(?<value>.*)$/u;
@@ -37,7 +47,7 @@ export function fieldsOf(page: Page): Field[] {
       if (cell === "") return;
       fields.push(...colonFields(page, line, at, column));
       const header = headers.get(cellKey(line, column));
-      if (header !== undefined) fields.push({ label: header.toLowerCase(), value: cell, line, form: "column" });
+      if (header !== undefined) fields.push(named(header.replace(/\s*:$/, ""), cell, line, "column"));
     });
     fields.push(...belowFields(page, line, at));
   });
@@ -46,16 +56,16 @@ export function fieldsOf(page: Page): Field[] {
 
 function colonFields(page: Page, line: Line, at: number, column: number): Field[] {
   const match = COLON.exec(line.cells[column] ?? "");
-  const label = match?.groups?.["label"]?.trim().toLowerCase() ?? "";
+  const label = match?.groups?.["label"]?.trim() ?? "";
   if (match === null || !/\p{L}/u.test(label)) return [];
   const value = match.groups?.["value"]?.trim() ?? "";
-  if (value !== "") return [{ label, value, line, form: "colon" }];
+  if (value !== "") return [named(label, value, line, "colon")];
   const beside = line.cells.slice(column + 1).find((cell) => cell !== "");
-  if (beside !== undefined) return [{ label, value: beside, line, form: "cell" }];
+  if (beside !== undefined) return [named(label, beside, line, "cell")];
   const next = page.lines[at + 1];
   const below = next?.cells.find((cell) => cell !== "");
   if (next === undefined || below === undefined || next.part !== line.part) return [];
-  return [{ label, value: below, line: next, form: "below" }];
+  return [named(label, below, next, "below")];
 }
 
 /** `Maintenance` / `ID` / `11111`: a short line, or two, with the value under it. */
@@ -64,11 +74,11 @@ function belowFields(page: Page, line: Line, at: number): Field[] {
   const above = page.lines[at - 1];
   if (above === undefined || above.tabular || above.part !== line.part || !looksLikeLabel(above.text)) return [];
   if (above.text.includes(":")) return [];
-  const fields: Field[] = [{ label: above.text.toLowerCase(), value: line.text, line, form: "below" }];
+  const fields: Field[] = [named(above.text, line.text, line, "below")];
   const higher = page.lines[at - 2];
   if (higher !== undefined && !higher.tabular && higher.part === line.part && looksLikeLabel(higher.text))
     if (above.text.split(" ").length <= 3 && higher.text.split(" ").length <= 4 && !higher.text.includes(":"))
-      fields.push({ label: `${higher.text} ${above.text}`.toLowerCase(), value: line.text, line, form: "below" });
+      fields.push(named(`${higher.text} ${above.text}`, line.text, line, "below"));
   return fields;
 }
 
@@ -84,7 +94,8 @@ export function headersOf(page: Page): Map<string, string> {
       if (!line.tabular) header = [];
       continue;
     }
-    if (filled.every((cell) => looksLikeLabel(cell) && !cell.includes(":") && !/\d{2}/.test(cell))) {
+    const coloned = filled.some((cell) => cell.endsWith(":"));
+    if ((!coloned || filled.length > 2) && filled.every((cell) => looksLikeLabel(cell) && !/:\s*\S/.test(cell) && !/\d{2}/.test(cell))) {
       header = line.cells;
       continue;
     }

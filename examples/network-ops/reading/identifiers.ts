@@ -35,13 +35,16 @@ const NUMBER = String.raw`(?:\s*(?:ticket|case|reference|ref\.?|request|record|t
 const STRONG_LABEL = new RegExp(String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`, "i");
 /** A label for some number of theirs: enough only when a second place agrees. */
 const PLAIN_LABEL = new RegExp(
-  String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|[A-Z]{2,6}|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
+  String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
   "i",
 );
+/** `WMT#`: letters that only the carrier can explain; they need the subject's agreement. */
+const ACRONYM = /^[A-Z]{2,6}(?:[\s-]?(?:ID|No\.?|Number|#))?\s*#?$/;
 const OTHER_LABEL =
   /\b(?:account|acct|customer|client|ban|billing|order|so|po|invoice|contract|circuit|ckt|cid|service|sid|line|site|location|clli|asset|serial|port|phone|tel|fax|pin|zip|asn?|vlan|product|date|time|start|end|duration|window|status|type|priority|urgency|reason|description|impact|previous|old|original|related|parent|linked|incident|contact|company|name|address|version|rev\w*|sequence)\b/i;
 /** Letters, digits and a few joints; a digit at least, and not too short to be told from a count. */
-const ID = /[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/;
+const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/;
+const PHONE = /^(?:\d{1,4}[-.])?\d{2,4}[-.]\d{3}[-.]\d{2,4}$|^\d{3}[-.]\d{4}$|^[01][-.]\d{3}/;
 const ID_LENGTH_MIN = 4;
 const ID_LENGTH_MAX = 40;
 
@@ -55,6 +58,7 @@ export function idIn(value: string): string | undefined {
 export function canBeId(id: string): boolean {
   if (id.length < ID_LENGTH_MIN || id.length > ID_LENGTH_MAX || !/\d/.test(id)) return false;
   if (momentsIn(id).some((moment) => moment.day !== undefined || moment.clock !== undefined)) return false;
+  if (PHONE.test(id)) return false;
   return !/^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b|^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$/i.test(id);
 }
 
@@ -122,7 +126,11 @@ export function claimsOn(page: Page): Claim[] {
     const label = field.label.replaceAll(/[*_()[\]:]+/g, " ").replaceAll(/\s+/g, " ").trim();
     const id = idIn(field.value);
     if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, ""))) continue;
-    const strength = STRONG_LABEL.test(label) ? "strong" : PLAIN_LABEL.test(label) ? "plain" : undefined;
+    const strength = STRONG_LABEL.test(label)
+      ? "strong"
+      : PLAIN_LABEL.test(label) || ACRONYM.test(field.name.trim())
+        ? "plain"
+        : undefined;
     if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;
     claims.push({ id, strength, place: "body", before: mask(label), quote: field.line.text, by: `label "${label}"` });
   }

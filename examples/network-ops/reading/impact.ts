@@ -84,6 +84,8 @@ const FIELD_NOT =
 const BESIDE =
   /\b(?:if you|if your|if there|in the event|should you|in case|unless|customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual|avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the|following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history|definition|means)\b/i;
 const SPEAKS = /\b(?:will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible|going to|during)\b/i;
+/** Shorter lines are labels and table heads; a bare "Hard down" belongs to a row or a field. */
+const SENTENCE_WORDS_MIN = 4;
 const VALUE_WORDS_MAX = 30;
 
 /** Every phrase about impact on the page. */
@@ -99,6 +101,7 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
   }
   for (const { text, line } of sentencesOf(page, ({ part }) => part !== "attachment")) {
+    if (text.split(" ").length < SENTENCE_WORDS_MIN && line.part !== "subject") continue;
     if (BESIDE.test(text) || (line.part !== "subject" && !SPEAKS.test(text))) continue;
     const degree = degreeOf(text);
     if (degree === undefined) continue;

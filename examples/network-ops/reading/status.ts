@@ -15,7 +15,7 @@ export type StatusClaim = {
   readonly status: Status | "UNCLEAR";
   readonly cue: string;
   readonly quote: string;
-  readonly from: "subject" | "opening" | "field";
+  readonly from: "subject" | "opening" | "field" | "body";
 };
 
 export type StatusFound = {
@@ -29,19 +29,34 @@ const CANCELLED = /\b(?:cancel(?:l?ed|l?ation|s)?|annul\w*|called off|withdrawn|
 const COMPLETED =
   /\b(?:complet(?:ed|ion)(?! (?:by|within|before|during|in the|between))|concluded|finished|closed|is (?:now )?over|end of (?:window|maintenance)|has ended)\b/i;
 const MOVED = /\b(?:re-?schedul(?:ed|e|ing)|postponed?|postponement|moved to|new dates?|revised (?:\w+ )?dates?)\b/i;
-const BEGUN = /\b(?:in[- ]progress|underway|under way|has (?:now )?(?:started|begun|commenced)|have (?:now )?(?:started|begun|commenced)|now (?:started|begun|active|ongoing)|ongoing)\b/i;
+const BEGUN = /\b(?:in[- ]progress|underway|under way|has (?:now )?(?:started|begun|commenced)|have (?:now )?(?:started|begun|commenced)|now (?:started|begun|active|ongoing)|(?:is|are|still) ongoing)\b/i;
 const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|preliminary|to be confirmed|tbc)\b/i;
+/** Words that turn a plan into something else, each with what it turns into. */
+const TURNS: readonly (readonly [RegExp, Status])[] = [
+  [CANCELLED, "CANCELLED"],
+  [COMPLETED, "COMPLETED"],
+  [MOVED, "RE-SCHEDULED"],
+  [BEGUN, "IN-PROCESS"],
+  [TENTATIVE, "TENTATIVE"],
+];
+/** Facts told in the body, far from the opening: not enough to decide, enough to doubt. */
+const TOLD =
+  /\b(?:has|have|had|was|were|is|are|been)(?: now| been| also| successfully| already)* (?:cancel|complet|re-?schedul|postpon|start(?:ed)?\b|begun|commenc|conclud|finish|closed)/i;
 const UNCLEAR =
   /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|followup|follow-up|escalat\w+)\b/i;
 const STARTS = /(?:\bstart(?:ed|ing|s)?\b|\bbegin(?:s|ning)?\b|\bcommence\w*\b)/i;
 const PLANNED =
   /\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|activit\w+|event|change|upgrade|intervention|notification|operation)\b|\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b/i;
 const REMINDER = /\breminder\b/i;
-/** A status word inside one of these says what could be, not what is. */
+/** A status word close behind one of these says what could be, not what is. */
 const UNREAL =
-  /\b(?:if|should|may|might|would|could|can|cannot|possible|request\w*|please|once|when|until|upon|unless|not|before|whether|need to|want to|able to|after|in the event|any changes|reason|to (?:cancel|reschedule|complete|postpone)|will be (?:completed|rescheduled|cancelled|canceled|re-scheduled|finished))\b/i;
+  /\b(?:if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether|request\w*|in the event|possible|possibly|any|not|never|before|will be|must be|to be|need to|want to|able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto|order to|planned to|expected to|try to|to)\W*(?:\w+\W+){0,3}$/i;
+/** A sentence that opens so is a condition as a whole. */
+const CONDITION = /^\W*(?:if|should|in the event|in case|once|when|whenever|unless|upon|until|after|please (?:contact|call|let))\b/i;
 
 const OPENING_LINES = 14;
+const TITLE_LINES = 3;
+const TITLE_WORDS_MAX = 6;
 const FIELD_LABEL =
   /^(?:(?:maintenance|current|event|ticket|change|notification|notice|work|request|activity|new|overall|case)\s+)*(?:status|state|type|stage|phase)$/i;
 
@@ -56,9 +71,15 @@ const FIELD_VALUES: readonly (readonly [RegExp, Status])[] = [
 
 export function statusClaims(page: Page): StatusClaim[] {
   const claims: StatusClaim[] = [];
-  if (page.subject !== "") claims.push(...claimsIn(page.subject, "subject"));
+  if (page.subject !== "") claims.push(...claimsIn(page.subject, "subject", true));
   const opening = openingOf(page);
-  for (const { text } of sentencesOf(page, (line) => opening.has(line))) claims.push(...claimsIn(text, "opening"));
+  const titles = new Set([...opening].slice(0, TITLE_LINES));
+  for (const { text, line } of sentencesOf(page, ({ part }) => part === "top")) {
+    if (opening.has(line)) {
+      const title = titles.has(line) && text.split(" ").length <= TITLE_WORDS_MAX;
+      claims.push(...claimsIn(text, "opening", title));
+    } else if (TOLD.test(text)) claims.push(...claimsIn(text, "body"));
+  }
   for (const field of fieldsOf(page)) {
     if (!FIELD_LABEL.test(field.label) || field.line.part === "quoted") continue;
     const status = FIELD_VALUES.find(([pattern]) => pattern.test(field.value))?.[1];
@@ -75,25 +96,30 @@ function openingOf(page: Page): ReadonlySet<Line> {
   return new Set(lines.slice(0, OPENING_LINES).filter((line) => !line.tabular || line.cells.filter(Boolean).length < 3));
 }
 
-function claimsIn(text: string, from: "subject" | "opening"): StatusClaim[] {
+function claimsIn(text: string, from: "subject" | "opening" | "body", title = false): StatusClaim[] {
   const claims: StatusClaim[] = [];
   const label = /^[^:]{2,40}:\s/.exec(text)?.[0] ?? "";
   const add = (status: StatusClaim["status"]): void => {
     claims.push({ status, cue: mask(text), quote: text, from });
   };
-  const real = from === "subject" || (!UNREAL.test(text) && !/reason|description|note:/i.test(label));
-  if (real) {
-    if (CANCELLED.test(text)) add("CANCELLED");
-    if (COMPLETED.test(text)) add("COMPLETED");
-    if (MOVED.test(text)) add("RE-SCHEDULED");
-    if (BEGUN.test(text)) add("IN-PROCESS");
-    if (TENTATIVE.test(text)) add("TENTATIVE");
-    const title = from === "subject" || text.split(" ").length <= 5;
+  const told = from === "subject" || !/reason|description|note:|purpose|detail/i.test(label);
+  const whole = from === "subject" || !CONDITION.test(text);
+  if (told && whole) {
+    for (const [pattern, status] of TURNS) if (real(text, pattern, from)) add(status);
     if (claims.length === 0 && !REMINDER.test(text))
-      if (UNCLEAR.test(text) || (title && STARTS.test(text) && !/:/.test(text))) add("UNCLEAR");
+      if (real(text, UNCLEAR, from) || (title && real(text, STARTS, from) && !/:/.test(text))) add("UNCLEAR");
   }
-  if (claims.length === 0 && (PLANNED.test(text) || REMINDER.test(text))) add("CONFIRMED");
+  if (claims.length === 0 && (PLANNED.test(text) || REMINDER.test(text)) && from !== "body") add("CONFIRMED");
   return claims;
+}
+
+/** The pattern stands in the text as a fact: not behind a condition, a wish or a denial. */
+function real(text: string, pattern: RegExp, from: StatusClaim["from"]): boolean {
+  for (const match of text.matchAll(new RegExp(pattern.source, "gi"))) {
+    const before = text.slice(Math.max(0, match.index - 60), match.index);
+    if (from === "subject" || !UNREAL.test(before)) return true;
+  }
+  return false;
 }
 
 /** What lessons say about cues: one status each. */
@@ -109,7 +135,10 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
     doubts: [{ field: "status", because, candidates: [...new Set(claims.map((claim) => claim.status))] }],
     evidence,
   });
-  const turns = new Set(claims.map((claim) => claim.status).filter((status) => status !== "CONFIRMED" && status !== "UNCLEAR"));
+  const turnsFrom = (from: (claim: StatusClaim) => boolean): Set<Status> =>
+    new Set(claims.filter(from).flatMap(({ status }) => (status === "CONFIRMED" || status === "UNCLEAR" ? [] : [status])));
+  const turns = turnsFrom((claim) => claim.from !== "body");
+  const late = turnsFrom((claim) => claim.from === "body");
   const taught = new Set(claims.flatMap((claim) => (claim.status === "UNCLEAR" || claims.length === 1 ? (lessons.get(claim.cue) ?? []) : [])));
   const fields = new Set(claims.filter((claim) => claim.from === "field").map((claim) => claim.status));
   if (turns.size > 1) return doubt("the notice names several statuses");
@@ -118,6 +147,7 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
     if (fields.size > 0 && !fields.has(turn)) return doubt("the status field says otherwise", turn);
     return { status: turn, claims, doubts: [], evidence };
   }
+  if (late.size > 0) return doubt("a status is told late in the text, not at its opening");
   if (claims.some((claim) => claim.status === "UNCLEAR")) {
     const [known] = taught;
     if (taught.size === 1 && known !== undefined) return { status: known, claims, doubts: [], evidence };
