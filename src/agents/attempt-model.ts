@@ -84,6 +84,7 @@ async function heard(
     await record(tx);
     const nudges = await nudgeMessages(tx, run, number);
     await keepWorking(tx, t, rung, card, acted.staged);
+    if (t.lease.shouldYield()) return { kind: "continue", state: { ...t.state, call: null } };
     const next = callOf(t, card, [...messages, ...said, ...nudges]);
     const call = await intend(tx, { runId: run.id, attempt: number, call: next, card });
     return { kind: "continue", state: { ...t.state, call } };

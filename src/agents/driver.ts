@@ -1,5 +1,5 @@
 import { InvariantError } from "../kernel/index.ts";
-import { getRun, type Lease, type Run } from "../runs/index.ts";
+import type { Lease, Run } from "../runs/index.ts";
 import { answered } from "./answered.ts";
 import { tryCode } from "./attempt-code.ts";
 import { tryModel } from "./attempt-model.ts";
@@ -16,9 +16,10 @@ export type Drive = (lease: Lease) => Promise<void>;
 export function makeDriver(parts: WorkshopParts): Drive {
   const workshop = makeWorkshop(parts);
   return async (lease) => {
-    let run = await getRun(parts.db, lease.runId);
+    let run = lease.run;
     for (let fresh = true; run.status === "ready" && !lease.signal.aborted; fresh = false) {
       run = await move(workshop, lease, run, fresh);
+      if (lease.shouldYield() && readState(run.state).call === null) return;
     }
   };
 }

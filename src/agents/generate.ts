@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { InputError } from "../kernel/index.ts";
-import type { Column, Table, Transaction } from "../postgres/index.ts";
+import type { Column, Table } from "../postgres/index.ts";
 import type { TableAccess } from "./agent.ts";
 import { columnSchema, rowSchema } from "./column-schema.ts";
 import { type Tool, tool } from "./tool.ts";
@@ -24,7 +24,7 @@ function findTool(table: Table): Tool {
     Object.fromEntries(table.columns.map((column) => [column.name, columnSchema(column).optional()])),
   );
   return tool({
-    name: `find_${table.name}`,
+    name: `find_${table.table}`,
     description: describe(table, "Finds rows where every given column equals the given value."),
     effect: "read",
     input: z.strictObject({
@@ -38,7 +38,7 @@ function findTool(table: Table): Tool {
       const { rows } = await tx.query<{ row: Record<string, unknown> }>(
         `select to_jsonb(t) as row from ${relation(table)} t
          ${clauses.length > 0 ? `where ${clauses.join(" and ")}` : ""}
-         order by ${table.primaryKey.map(quote).join(", ")} limit ${limit + 1}`,
+         order by ${table.primaryKey.columns.map(quote).join(", ")} limit ${limit + 1}`,
         given.map(([, value]) => parameter(value)),
       );
       return { rows: rows.slice(0, limit).map(({ row }) => row), more: rows.length > limit };
@@ -48,13 +48,13 @@ function findTool(table: Table): Tool {
 
 function insertTool(table: Table): Tool {
   const values = table.columns
-    .filter((column) => column.generated === null && column.identity !== "always")
+    .filter((column) => column.generated === undefined && column.identity !== "always")
     .map((column): [string, z.ZodType] => {
       const schema = columnSchema(column);
-      return [column.name, column.nullable || column.hasDefault || column.identity ? schema.optional() : schema];
+      return [column.name, isOptional(column) ? schema.optional() : schema];
     });
   return tool({
-    name: `insert_${table.name}`,
+    name: `insert_${table.table}`,
     description: describe(table, "Stages one new row; returns it with its key and defaults."),
     effect: "write",
     input: z.strictObject({ row: z.strictObject(Object.fromEntries(values)) }),
@@ -76,9 +76,9 @@ function insertTool(table: Table): Tool {
 }
 
 function updateTool(table: Table): Tool {
-  const changeable = table.columns.filter((column) => column.generated === null && column.identity === null);
+  const changeable = table.columns.filter((column) => column.generated === undefined && column.identity === undefined);
   return tool({
-    name: `update_${table.name}`,
+    name: `update_${table.table}`,
     description: describe(table, "Stages new values for the row with this key; other columns stay."),
     effect: "write",
     input: z.strictObject({
@@ -92,7 +92,7 @@ function updateTool(table: Table): Tool {
       const given = Object.entries(set).filter(([, value]) => value !== undefined);
       if (given.length === 0) throw empty(table);
       const sets = given.map(([name], at) => `${quote(name)} = $${at + 1}`).join(", ");
-      const keys = table.primaryKey.map((name, at) => `t.${quote(name)} = $${given.length + at + 1}`);
+      const keys = table.primaryKey.columns.map((name, at) => `t.${quote(name)} = $${given.length + at + 1}`);
       return one(
         table,
         await tx.query(
@@ -106,13 +106,13 @@ function updateTool(table: Table): Tool {
 
 function deleteTool(table: Table): Tool {
   return tool({
-    name: `delete_${table.name}`,
+    name: `delete_${table.table}`,
     description: describe(table, "Stages the removal of the row with this key."),
     effect: "write",
     input: z.strictObject({ key: keySchema(table) }),
     output: rowSchema(table),
     run: async (tx, { key }) => {
-      const keys = table.primaryKey.map((name, at) => `t.${quote(name)} = $${at + 1}`).join(" and ");
+      const keys = table.primaryKey.columns.map((name, at) => `t.${quote(name)} = $${at + 1}`).join(" and ");
       return one(
         table,
         await tx.query(
@@ -125,40 +125,44 @@ function deleteTool(table: Table): Tool {
 }
 
 function keySchema(table: Table): z.ZodType<Record<string, unknown>> {
-  const columns = table.columns.filter((column) => table.primaryKey.includes(column.name));
-  return z.strictObject(Object.fromEntries(columns.map((column: Column) => [column.name, columnSchema(column)])));
+  const columns = table.columns.filter((column) => table.primaryKey.columns.includes(column.name));
+  return z.strictObject(Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])));
 }
 
 function keyValues(table: Table, key: Record<string, unknown>): readonly unknown[] {
-  return table.primaryKey.map((name) => key[name]);
+  return table.primaryKey.columns.map((name) => key[name]);
 }
 
 function one(
   table: Table,
-  result: Awaited<ReturnType<Transaction["query"]>>,
+  result: { readonly rows: readonly { readonly row?: unknown }[] },
 ): Record<string, unknown> {
-  const row = result.rows[0]?.["row"];
+  const row = result.rows[0]?.row;
   if (row !== undefined) return row as Record<string, unknown>;
   throw new InputError({
     code: "row-unknown",
-    message: `${table.name} has no row with that key; use find_${table.name} to look for it`,
+    message: `${table.table} has no row with that key; use find_${table.table} to look for it`,
   });
 }
 
 function empty(table: Table): InputError {
-  return new InputError({ code: "nothing-to-set", message: `update_${table.name} was given no column to set` });
+  return new InputError({ code: "nothing-to-set", message: `update_${table.table} was given no column to set` });
 }
 
 function describe(table: Table, what: string): string {
-  const keys = `Key: ${table.primaryKey.join(", ")}.`;
+  const keys = `Key: ${table.primaryKey.columns.join(", ")}.`;
   const references = table.foreignKeys.map(
-    (key) => `${key.columns.join(", ")} refers to ${key.references.table}(${key.references.columns.join(", ")}).`,
+    (key) => `${key.columns.join(", ")} refers to ${key.target}(${key.targetColumns.join(", ")}).`,
   );
-  const rules = table.checks.map((check) => `${check.expression}.`);
+  const rules = table.checks.map((check) => `${check.definition}.`);
   return [table.comment, what, keys, ...references, ...rules].filter(Boolean).join(" ");
 }
 
-const relation = (table: Table): string => `${quote(table.schema)}.${quote(table.name)}`;
+function isOptional(column: Column): boolean {
+  return column.nullable || column.default !== undefined || column.identity !== undefined;
+}
+
+const relation = (table: Table): string => `${quote(table.schema)}.${quote(table.table)}`;
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** JSON values go in as text: node-postgres would turn an array into a Postgres array. */

@@ -16,7 +16,7 @@ export type Toolbox = ReadonlyMap<string, Tool>;
 export async function openToolbox(tx: Transaction, agent: Agent): Promise<Toolbox> {
   const access = agent.generate ?? {};
   const tables = await introspect(tx, Object.keys(access));
-  const generated = tables.flatMap((table) => generateTools(table, access[`${table.schema}.${table.name}`]));
+  const generated = tables.flatMap((table) => generateTools(table, access[table.name]));
   return new Map([...generated, ...agent.tools].map((one) => [one.name, one]));
 }
 

@@ -75,7 +75,7 @@ async function triggers(db: Database, config: Config): Promise<Finding> {
   const wanted = config.agents.flatMap((agent) =>
     Object.keys(agent.tables).filter((table) => agent.tables[table] === "write"),
   );
-  const have = new Set(await db.transaction((tx) => attached(tx), { readOnly: true }));
+  const have = new Setawait db.transaction((tx) => attached(tx), { readOnly: true });
   const missing = [...new Set(wanted)].filter((table) => !have.has(table));
   if (missing.length === 0) return { what, state: "ok", detail: `on ${have.size} tables` };
   const detail = `missing on ${missing.join(", ")}`;

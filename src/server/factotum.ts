@@ -3,9 +3,8 @@ import { attach, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
-import { type Database, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
-import { migrate } from "../postgres/index.ts";
-import { type Run, type RunFilter, startRun, startWorker, type Worker } from "../runs/index.ts";
+import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
+import { type Run, type RunPage, startRun, startWorker, type Worker } from "../runs/index.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose, type Finding } from "./diagnose.ts";
@@ -33,9 +32,10 @@ export type Factotum = {
   prepare(): Promise<void>;
   /** Starts a piece of work; the same key is never started twice. */
   start(item: Pick<WorkItem, "agent" | "key" | "input">): Promise<{ readonly run: Run; readonly created: boolean }>;
-  work(): Promise<Worker>;
+  /** Starts a worker in this process; any number of processes may have one. */
+  work(): Worker;
   summary(agent?: string): Promise<Summary>;
-  listRuns(filter: RunFilter): Promise<readonly RunLine[]>;
+  listRuns(filter: RunPage): Promise<readonly RunLine[]>;
   showRun(id: RunId): Promise<RunStory>;
   inbox(): Promise<readonly Question[]>;
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
@@ -58,8 +58,7 @@ export async function openFactotum(config: Config, surroundings: Surroundings): 
   try {
     await migrate(db);
     if (config.clock !== undefined) await startClock(db, config.clock);
-    const queue = await openQueue(db, { say: surroundings.say });
-    return facade(config, surroundings, db, queue, options.label);
+    return facade(config, surroundings, db, options.label);
   } catch (error) {
     await db.close();
     throw error;
@@ -72,7 +71,7 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
   if (rows.length === 0) await setClock(db, clock);
 }
 
-function facade(config: Config, given: Surroundings, db: Database, queue: Queue, label: string): Factotum {
+function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
   const found = discoverModels(given.env, config.models);
   const models = makeModels(found);
   const tables = writable(config);
@@ -98,7 +97,7 @@ function facade(config: Config, given: Surroundings, db: Database, queue: Queue,
     },
     work: () =>
       startWorker({
-        ...{ db, queue, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
+        ...{ db, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
         drive: makeDriver({ db, agents: config.agents, models }),
       }),
     summary: (agent) => summarise(db, agent),
@@ -116,10 +115,7 @@ function facade(config: Config, given: Surroundings, db: Database, queue: Queue,
       return tables;
     },
     diagnose: () => diagnose(db, config, models.list()),
-    async close() {
-      await queue.stop();
-      await db.close();
-    },
+    close: () => db.close(),
   };
 }
 

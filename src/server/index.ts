@@ -10,4 +10,4 @@ export {
 export type { Finding } from "./diagnose.ts";
 export { type Factotum, openFactotum, type Surroundings } from "./factotum.ts";
 export { loadConfig } from "./load-config.ts";
-export type { RunLine, RunStory, TimelineStep } from "./story.ts";
+export type { RunLine, RunStory } from "./story.ts";

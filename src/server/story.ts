@@ -4,7 +4,7 @@ import { listQuestions, type Question } from "../inbox/index.ts";
 import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
 import { statementOf } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { getRun, listRuns, listSteps, type Run, type RunFilter } from "../runs/index.ts";
+import { getRun, listRuns, listSteps, type Run, type RunPage, type Step } from "../runs/index.ts";
 
 /** A run in a listing. */
 export type RunLine = {
@@ -17,21 +17,12 @@ export type RunLine = {
   readonly createdAt: Date;
 };
 
-/** One line of a run's timeline. */
-export type TimelineStep = {
-  readonly seq: number;
-  readonly at: Date;
-  readonly kind: string;
-  readonly attempt: number | null;
-  readonly data: Json;
-};
-
 /** Everything there is to know of a run: what it was for, what was tried, what came of it, at what price. */
 export type RunStory = {
   readonly run: RunLine & { readonly input: Json; readonly outcome: string | null };
   readonly title: string;
   readonly attempts: readonly Attempt[];
-  readonly steps: readonly TimelineStep[];
+  readonly steps: readonly Step[];
   readonly questions: readonly Question[];
   readonly changeSets: readonly { readonly id: ChangeSetId; readonly undone: boolean }[];
   readonly cost: MicroUsd;
@@ -40,7 +31,7 @@ export type RunStory = {
 };
 
 /** Lists runs, newest first. */
-export async function runLines(tx: Transaction, filter: RunFilter): Promise<readonly RunLine[]> {
+export async function runLines(tx: Transaction, filter: RunPage): Promise<readonly RunLine[]> {
   return (await listRuns(tx, filter)).map(lineOf);
 }
 
