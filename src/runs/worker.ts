@@ -25,6 +25,8 @@ export type WorkerOptions = {
   readonly leaseMs?: number;
   /** Milliseconds that `stop` gives drivers to finish. */
   readonly stopMs?: number;
+  /** Milliseconds between looks for runs that nobody told it of; bounds how late a dead worker's runs go on. */
+  readonly sweepMs?: number;
   readonly retry?: Partial<RetryPolicy>;
 };
 
@@ -70,6 +72,7 @@ class RunWorker {
   readonly #options: WorkerOptions;
   readonly #concurrency: number;
   readonly #leaseMs: number;
+  readonly #sweepMs: number;
   readonly #say: (line: string) => void;
   readonly #driving = new Map<HeldLease, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -84,6 +87,7 @@ class RunWorker {
     this.#options = options;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#sweepMs = options.sweepMs ?? SWEEP_MS;
     this.#say = options.say ?? (() => {});
   }
 
@@ -144,12 +148,12 @@ class RunWorker {
   /** One look at the database; returns how long to rest unless the bell rings. */
   async #look(membership: Membership): Promise<number> {
     const { id, session } = membership;
-    let idleMs = SWEEP_MS;
+    let idleMs = this.#sweepMs;
     if (this.#sweep) {
       this.#sweep = false;
       await promoteDue(session, this.#concurrency - this.#driving.size);
       this.#more = true;
-      idleMs = Math.min(SWEEP_MS, (await dueInMs(session)) ?? SWEEP_MS);
+      idleMs = Math.min(idleMs, (await dueInMs(session)) ?? idleMs);
     }
     const slots = this.#concurrency - this.#driving.size;
     if (this.#more && slots > 0) {
@@ -215,7 +219,7 @@ class RunWorker {
     } catch (error) {
       if (error instanceof FencedError || membership.lost.aborted) return;
       if (!lease.signal.aborted) {
-        await this.#settle(held, error);
+        await this.#settle(membership, held, error);
         return;
       }
     }
@@ -223,7 +227,7 @@ class RunWorker {
     await release(this.#options.db, held.hold()).catch(() => undefined);
   }
 
-  async #settle(held: HeldLease, error: unknown): Promise<void> {
+  async #settle(membership: Membership, held: HeldLease, error: unknown): Promise<void> {
     const policy = { ...retryPolicy, ...this.#options.retry };
     const { runId } = held.lease;
     try {
@@ -235,7 +239,7 @@ class RunWorker {
       this.#say(
         `run ${runId}: its failure could not be written (${messageOf(trouble)}); it is taken up again`,
       );
-      await delay(UNSETTLED_MS);
+      await delay(UNSETTLED_MS, undefined, { signal: membership.lost }).catch(() => undefined);
       this.#more = true;
     }
   }
