@@ -69,7 +69,7 @@ export async function endPools(pools: Pools): Promise<void> {
 
 /** A client taken from a pool, with a listener so that a socket that dies cannot crash the process. */
 export async function takeClient(pool: Pool): Promise<PoolClient> {
-  const client = await pool.connect();
+  const client = await connect(pool);
   client.on("error", ignore);
   if (!settled.has(client)) {
     try {
@@ -83,6 +83,25 @@ export async function takeClient(pool: Pool): Promise<PoolClient> {
   return client;
 }
 
+async function connect(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    if (!(error instanceof Error) || !POOL_EXHAUSTED.test(error.message)) throw error;
+    throw new PostgresError({
+      code: "pool-exhausted",
+      retry: "later",
+      message:
+        `all ${pool.options.max} connections were in use for ${CONNECT_MS_MAX / 1000} s; ` +
+        `run fewer things at once, or look for a transaction or session that is held too long`,
+      cause: error,
+    });
+  }
+}
+
+/** pg-pool 3.14 throws a plain error with this sentence. */
+const POOL_EXHAUSTED = /^timeout exceeded when trying to connect/;
+
 /** Gives a client back; with an error the connection is closed instead of reused. */
 export function giveClient(client: PoolClient, error?: unknown): void {
   client.off("error", ignore);
@@ -93,12 +112,20 @@ export function giveClient(client: PoolClient, error?: unknown): void {
 const settled = new WeakSet<PoolClient>();
 const ignore = (): void => {};
 
-/** The driver's client as a `Transaction`. */
-export function overClient(client: ClientBase): Transaction {
+/** The driver's client as a `Transaction`, until `end` is called: a late query may not hit another's. */
+export function overClient(client: ClientBase): { readonly tx: Transaction; readonly end: () => void } {
+  let open = true;
   return {
-    client,
-    query: async <R extends object>(sql: string, params?: readonly unknown[]) =>
-      await send<R>(client, sql, params),
+    tx: {
+      client,
+      query: async <R extends object>(sql: string, params?: readonly unknown[]) => {
+        if (!open) throw ended();
+        return await send<R>(client, sql, params);
+      },
+    },
+    end: () => {
+      open = false;
+    },
   };
 }
 
@@ -121,41 +148,43 @@ async function send<R extends object>(
   }
 }
 
-/** Turns a pool's client into a session. */
-export function overSession(client: PoolClient): Session {
+/** Turns a pool's client into a session; `onEnd` is told when it is over. */
+export function overSession(client: PoolClient, onEnd: () => void): Session {
+  const { tx, end } = overClient(client);
   let open = true;
-  const end = (error?: unknown): void => {
-    open = false;
+  const finish = (error?: unknown): void => {
     giveClient(client, error);
+    onEnd();
   };
   return {
-    ...overClient(client),
-    query: async <R extends object>(sql: string, params?: readonly unknown[]) => {
-      if (!open) throw released();
-      return await send<R>(client, sql, params);
-    },
+    ...tx,
     release: async () => {
       if (!open) return;
       open = false;
+      end();
       try {
-        await client.query("rollback");
+        if (client.getTransactionStatus() !== "I") await client.query("rollback");
         await client.query("discard all");
         await client.query(SETTINGS);
-        end();
+        client.removeAllListeners("notification");
+        finish();
       } catch (error) {
-        end(error);
+        finish(error);
       }
     },
     destroy: () => {
-      if (open) end(new Error("session destroyed"));
+      if (!open) return;
+      open = false;
+      end();
+      finish(new Error("session destroyed"));
     },
   };
 }
 
-function released(): PostgresError {
+function ended(): PostgresError {
   return new PostgresError({
-    code: "session-released",
+    code: "transaction-ended",
     retry: "never",
-    message: "this session was released; open another with db.session()",
+    message: "this transaction or session is over; was a query not awaited, or its object kept for later?",
   });
 }

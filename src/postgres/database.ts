@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PoolClient } from "pg";
 import {
   endPools,
   giveClient,
@@ -12,7 +13,7 @@ import {
   takeClient,
   type Transaction,
 } from "./connections.ts";
-import { openEmbedded } from "./embedded/open.ts";
+import { makeEmbedded } from "./embedded/open.ts";
 import { isConnectionFault, PostgresError, sqlStateOf, translated } from "./errors.ts";
 import { checkReachable, explainConnect } from "./reach.ts";
 
@@ -45,7 +46,7 @@ export interface Database {
   transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
   session(): Promise<Session>;
-  /** Ends all connections; the last user of an embedded server stops it. */
+  /** Ends sessions, waits for transactions in hand, closes all connections; the last user of an embedded server stops it. */
   close(): Promise<void>;
 }
 
@@ -74,6 +75,7 @@ export type Source = {
 
 const CONNECT_TRIES = 5;
 const RETRY_MS = 50;
+const RETRY_DOUBLINGS = 5;
 
 /**
  * Opens a database and proves that it answers.
@@ -82,7 +84,7 @@ const RETRY_MS = 50;
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const name = `factotum ${randomBytes(6).toString("hex")}`;
-  const source = options.kind === "url" ? await urlSource(options.url) : await openEmbedded(options, name);
+  const source = options.kind === "url" ? await urlSource(options.url) : makeEmbedded(options, name);
   return makeDatabase(source, await source.ensure(), name);
 }
 
@@ -93,6 +95,7 @@ async function urlSource(url: string): Promise<Source> {
 
 function makeDatabase(source: Source, url: string, name: string): Database {
   let pools = makePools(url, name);
+  const sessions = new Set<Session>();
   let closing: Promise<void> | undefined;
 
   const repair = async (failed: Pools): Promise<void> => {
@@ -103,7 +106,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
   };
 
   /** A client on which no statement of the caller was sent yet: safe to try again on another. */
-  const take = async (kind: "transactions" | "sessions", begin?: string) => {
+  const take = async (kind: "transactions" | "sessions", begin?: string): Promise<PoolClient> => {
     for (let tries = 1; ; tries += 1) {
       if (closing !== undefined) throw closedError();
       const used = pools;
@@ -118,35 +121,38 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       }
     }
   };
+  const close = async (): Promise<void> => {
+    for (const session of sessions) session.destroy();
+    await endPools(pools);
+    await source.close();
+  };
 
   return {
     get url() {
       return pools.url;
     },
-    query: async (sql, params) => {
-      const client = await take("transactions");
-      return await giveAfter(client, async () => await overClient(client).query(sql, params));
-    },
+    query: async (sql, params) => await runOne(await take("transactions"), sql, params),
     transaction: async (fn, options = {}) => {
       for (let tries = 0; ; tries += 1) {
         try {
-          const client = await take("transactions", beginSql(options));
-          return await giveAfter(client, async () => await runInside(client, fn));
+          return await runInside(await take("transactions", beginSql(options)), fn);
         } catch (error) {
           if (tries >= (options.retries ?? 0) || !isContention(error)) throw error;
-          await sleep(randomInt(RETRY_MS * 2 ** Math.min(tries, 5)));
+          await sleep(randomInt(RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
         }
       }
     },
-    session: async () => overSession(await take("sessions")),
+    session: async () => {
+      const session = overSession(await take("sessions"), () => sessions.delete(session));
+      sessions.add(session);
+      return session;
+    },
     close: async () => {
-      closing ??= endPools(pools).then(() => source.close());
+      closing ??= close();
       await closing;
     },
   };
 }
-
-type PoolClient = Awaited<ReturnType<typeof takeClient>>;
 
 async function sendBegin(client: PoolClient, begin: string): Promise<void> {
   try {
@@ -157,30 +163,39 @@ async function sendBegin(client: PoolClient, begin: string): Promise<void> {
   }
 }
 
-/** Gives the client back; keeps it for reuse unless its connection is in doubt. */
-async function giveAfter<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
+async function runOne<R extends object>(
+  client: PoolClient,
+  sql: string,
+  params: readonly unknown[] | undefined,
+): Promise<QueryResult<R>> {
   let doubt: unknown;
   try {
-    return await work();
+    return await overClient(client).tx.query<R>(sql, params);
   } catch (error) {
-    if (isInDoubt(error)) doubt = error;
+    if (isConnectionFault(error)) doubt = error;
     throw error;
   } finally {
     giveClient(client, doubt);
   }
 }
 
+/** Commits or rolls back, and gives the client back: for reuse, or closed where its state is in doubt. */
 async function runInside<T>(client: PoolClient, fn: (tx: Transaction) => Promise<T>): Promise<T> {
-  let result: T;
+  const { tx, end } = overClient(client);
+  let doubt: unknown;
   try {
-    result = await fn(overClient(client));
+    const result = await fn(tx);
+    end();
+    await commit(client);
+    return result;
   } catch (error) {
     const thrown = translated(error);
-    if (!isInDoubt(thrown)) await rollback(client);
+    end();
+    doubt = isConnectionFault(thrown) || isCommitUnknown(thrown) ? thrown : await failureOfRollback(client);
     throw thrown;
+  } finally {
+    giveClient(client, doubt);
   }
-  await commit(client);
-  return result;
 }
 
 async function commit(client: PoolClient): Promise<void> {
@@ -188,7 +203,7 @@ async function commit(client: PoolClient): Promise<void> {
   try {
     command = (await client.query("commit")).command;
   } catch (error) {
-    if (!isConnectionFault(error)) throw translated(error);
+    if (!isConnectionFault(error)) throw error;
     throw new PostgresError({
       code: "commit-unknown",
       retry: "later",
@@ -209,17 +224,18 @@ async function commit(client: PoolClient): Promise<void> {
   });
 }
 
-/** A rollback that cannot get through leaves the connection to be closed, which rolls back too. */
-async function rollback(client: PoolClient): Promise<void> {
+/** A rollback that cannot get through is as good: the connection is closed, which rolls back too. */
+async function failureOfRollback(client: PoolClient): Promise<unknown> {
   try {
     await client.query("rollback");
+    return undefined;
   } catch (error) {
-    throw translated(error);
+    return error;
   }
 }
 
-function isInDoubt(error: unknown): boolean {
-  return isConnectionFault(error) || (error instanceof PostgresError && error.code === "commit-unknown");
+function isCommitUnknown(error: unknown): boolean {
+  return error instanceof PostgresError && error.code === "commit-unknown";
 }
 
 function isContention(error: unknown): boolean {

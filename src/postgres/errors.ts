@@ -91,12 +91,12 @@ export function isConnectionFault(error: unknown): boolean {
     const kind = kindOf(error.code ?? "");
     return kind.code === "connection-lost" || kind.code === "server-starting";
   }
-  return NETWORK_CODES.has(networkCodeOf(error)) || DRIVER_MESSAGES.test(error.message);
+  return NETWORK_CODES.has(systemCodeOf(error)) || DRIVER_MESSAGES.test(error.message);
 }
 
 /** The error code that the operating system gave (`ECONNREFUSED`), or "". */
-export function networkCodeOf(error: unknown): string {
-  if (error instanceof AggregateError) return networkCodeOf(error.errors[0]);
+export function systemCodeOf(error: unknown): string {
+  if (error instanceof AggregateError) return systemCodeOf(error.errors[0]);
   if (!(error instanceof Error) || !("code" in error)) return "";
   return typeof error.code === "string" ? error.code : "";
 }
@@ -111,7 +111,7 @@ const NETWORK_CODES = new Set([
 ]);
 /** pg 8.23 throws plain errors with these sentences when a socket dies. */
 const DRIVER_MESSAGES =
-  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|This socket has been ended)/;
+  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|This socket has been ended|Cannot use a pool after)/;
 
 function connectionLost(error: unknown): PostgresError {
   return new PostgresError({

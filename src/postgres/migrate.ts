@@ -15,7 +15,7 @@ export const migrationsDirectory: string = join(import.meta.dirname, "..", "..",
 const LOCK = 0x66616374;
 const FILE = /^(\d{6})\.sql$/;
 
-/** The migrations in a folder, in order, each number from 1 present once. */
+/** The migrations in a folder, in the order of their numbers. */
 export function readMigrations(directory: string = migrationsDirectory): readonly Migration[] {
   const names = readdirSync(directory)
     .filter((name) => FILE.test(name))

@@ -1,6 +1,6 @@
 import { Client } from "pg";
-import { InputError, messageOf } from "../kernel/index.ts";
-import { networkCodeOf, PostgresError, sqlStateOf, translated } from "./errors.ts";
+import { InputError, must } from "../kernel/index.ts";
+import { systemCodeOf, PostgresError, sqlStateOf, translated } from "./errors.ts";
 
 const VERSION_MIN = 15;
 const CONNECT_MS_MAX = 15_000;
@@ -33,7 +33,7 @@ export function shown(url: string): string {
 /** A failed connection, said in terms of what its owner can do about it. */
 export function explainConnect(error: unknown, url: string): unknown {
   const where = shown(url);
-  const known = EXPLANATIONS[networkCodeOf(error)] ?? EXPLANATIONS[sqlStateOf(error) ?? ""];
+  const known = EXPLANATIONS[systemCodeOf(error)] ?? EXPLANATIONS[sqlStateOf(error) ?? ""];
   if (known !== undefined) {
     return new PostgresError({
       code: known.code,
@@ -97,8 +97,7 @@ async function checkServer(client: Client, url: string): Promise<void> {
             has_database_privilege(current_database(), 'create') as creates,
             to_regnamespace('factotum') is not null as exists`,
   );
-  const row = rows[0];
-  if (row === undefined) throw new Error(messageOf("the server sent no row"));
+  const row = must(rows[0], "the row of a select without from");
   if (row.version < VERSION_MIN) {
     throw new InputError({
       code: "server-too-old",

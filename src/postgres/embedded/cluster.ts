@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
-  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -9,65 +8,66 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { FactotumError, InputError, messageOf } from "../../kernel/index.ts";
-import type { Binaries } from "./binaries.ts";
-import type { Home } from "./home.ts";
+import { systemCodeOf } from "../errors.ts";
+import { type Binaries, unsupported } from "./binaries.ts";
+import { folderRefused, type Home } from "./home.ts";
 
 /** The database superuser of an embedded server. */
 export const SUPERUSER = "factotum";
 const PASSWORD_BYTES = 24;
 const PARTIAL = "data.partial-";
+const RANDOM_BYTES = 4;
 
 /** The folder that Postgres keeps its files in. */
 export function dataOf(home: Home): string {
   return join(home.directory, "data");
 }
 
-/** The superuser's password, generated once and readable by its owner only. */
+/** The superuser's password, generated once and readable by its owner only; undefined before that. */
 export function passwordOf(home: Home): string | undefined {
   const path = join(home.directory, "password");
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw new InputError({
-      code: "folder-refused",
-      message:
-        `cannot read ${path} (${messageOf(error)}): this embedded Postgres was made by another user; ` +
-        `run as that user, or name another folder`,
-      cause: error,
-    });
+    if (systemCodeOf(error) === "ENOENT") return undefined;
+    throw folderRefused(path, error);
   }
 }
 
-/** Makes the data folder with initdb unless it is there; call it under the lock. */
+/**
+ * Makes the data folder with initdb unless it is there; call it under the lock. It is made beside and
+ * renamed when whole, so that a kill in the middle leaves nothing that looks like a database.
+ */
 export async function makeCluster(
   home: Home,
   binaries: Binaries,
   say: (line: string) => void,
 ): Promise<void> {
-  for (const name of readdirSync(home.directory)) {
-    if (name.startsWith(PARTIAL)) rmSync(join(home.directory, name), { recursive: true, force: true });
+  removePartials(home);
+  if (existsSync(dataOf(home))) {
+    checkData(home);
+    return;
   }
-  if (existsSync(join(dataOf(home), "PG_VERSION")) && passwordOf(home) !== undefined) return;
-  setAside(home, say);
   say(`making a Postgres database in ${home.directory}`);
   const password = randomBytes(PASSWORD_BYTES).toString("base64url");
-  const partial = join(home.directory, `${PARTIAL}${randomBytes(4).toString("hex")}`);
-  mkdirSync(partial, { mode: 0o700 });
-  const passwordFile = join(partial, "password");
-  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
-  own(partial, home);
-  own(passwordFile, home);
-  await initdb(home, binaries, join(partial, "data"), passwordFile);
-  writeFileSync(join(home.directory, "password"), `${password}\n`, { mode: 0o600 });
-  chmodSync(join(home.directory, "password"), 0o600);
-  renameSync(join(partial, "data"), dataOf(home));
-  rmSync(partial, { recursive: true, force: true });
+  const partial = join(home.directory, `${PARTIAL}${randomBytes(RANDOM_BYTES).toString("hex")}`);
+  try {
+    mkdirSync(partial, { mode: 0o700 });
+    const passwordFile = join(partial, "password");
+    writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+    for (const path of [partial, passwordFile]) own(path, home);
+    await initdb(home, binaries, join(partial, "data"), passwordFile);
+    keepPassword(home, passwordFile);
+    renameSync(join(partial, "data"), dataOf(home));
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
 }
 
 /** Gives a path to the server's user when that is somebody else. */
@@ -75,23 +75,50 @@ export function own(path: string, home: Home): void {
   if (home.identity !== undefined) chownSync(path, home.identity.uid, home.identity.gid);
 }
 
-/** Data without its password, or a data folder that is no database, is kept beside, never deleted. */
-function setAside(home: Home, say: (line: string) => void): void {
-  if (!existsSync(dataOf(home))) return;
-  if (readdirSync(dataOf(home)).length === 0) {
-    rmSync(dataOf(home), { recursive: true });
-    return;
+/** Readable by the folder's owner only, who need not be the server's user. */
+function keepPassword(home: Home, passwordFile: string): void {
+  const { uid, gid } = statSync(home.directory);
+  if (process.getuid?.() === 0) chownSync(passwordFile, uid, gid);
+  renameSync(passwordFile, join(home.directory, "password"));
+}
+
+/** The server sees none of our environment: PGDATA, LD_PRELOAD or a locale could change what it does. */
+export function serverEnv(): Record<string, string> {
+  return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
+}
+
+/** What killed processes left; a running initdb of one may still write, so trying is enough. */
+function removePartials(home: Home): void {
+  for (const name of readdirSync(home.directory)) {
+    if (!name.startsWith(PARTIAL)) continue;
+    try {
+      rmSync(join(home.directory, name), { recursive: true, force: true });
+    } catch {
+      continue;
+    }
   }
-  const aside = join(home.directory, `data.aside-${randomBytes(4).toString("hex")}`);
-  renameSync(dataOf(home), aside);
-  say(`the data folder was not usable; it is kept as ${aside}`);
+}
+
+/** A data folder that we cannot use is the user's to decide about: nothing is deleted or replaced. */
+function checkData(home: Home): void {
+  const version = join(dataOf(home), "PG_VERSION");
+  const trouble = !existsSync(version)
+    ? `${dataOf(home)} is there but holds no Postgres database`
+    : passwordOf(home) === undefined
+      ? `the file ${join(home.directory, "password")} is gone`
+      : undefined;
+  if (trouble === undefined) return;
+  throw new InputError({
+    code: "folder-unusable",
+    message: `${trouble}; put it back, or delete ${home.directory} to start with an empty database`,
+  });
 }
 
 async function initdb(home: Home, binaries: Binaries, data: string, passwordFile: string): Promise<void> {
   const args = [
     ...[`--pgdata=${data}`, `--username=${SUPERUSER}`, `--pwfile=${passwordFile}`],
     ...["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"],
-    ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions", "--no-sync"],
+    ...["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"],
   ];
   try {
     await promisify(execFile)(binaries.initdb, args, {
@@ -100,21 +127,22 @@ async function initdb(home: Home, binaries: Binaries, data: string, passwordFile
       env: serverEnv(),
     });
   } catch (error) {
+    // The file is there, but the loader that it names is not: a Linux without glibc.
+    if (systemCodeOf(error) === "ENOENT" && existsSync(binaries.initdb)) {
+      throw unsupported("the installed programs need glibc, which this Linux does not have", error);
+    }
     throw new FactotumError({
       code: "initdb-failed",
       retry: "never",
-      message: `could not make the database in ${home.directory}: ${lastWords(error)}`,
+      message:
+        `could not make a database in ${home.directory}: ${lastWords(error)}; ` +
+        `put that right, name another folder, or set DATABASE_URL`,
       cause: error,
     });
   }
 }
 
-/** The server sees none of our environment: PGDATA, LD_PRELOAD or a locale could change what it does. */
-export function serverEnv(): Record<string, string> {
-  return { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" };
-}
-
 function lastWords(error: unknown): string {
   const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-  return said === "" ? messageOf(error) : said;
+  return said === "" ? messageOf(error) : said.replaceAll(/\s*\n\s*/g, " / ");
 }

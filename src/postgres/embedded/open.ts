@@ -1,13 +1,14 @@
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, escapeIdentifier } from "pg";
 import { lock } from "proper-lockfile";
 import { FactotumError, must } from "../../kernel/index.ts";
-import type { Source } from "../database.ts";
-import { isConnectionFault, sqlStateOf } from "../errors.ts";
+import { isConnectionFault, systemCodeOf, sqlStateOf, translated } from "../errors.ts";
 import { type Binaries, prepareBinaries } from "./binaries.ts";
 import { makeCluster, passwordOf, SUPERUSER } from "./cluster.ts";
-import { chooseHome, type Home } from "./home.ts";
-import { findRunning, type Running, startServer, stopServer } from "./server.ts";
+import { chooseHome, folderRefused, type Home } from "./home.ts";
+import { findRunning } from "./postmaster.ts";
+import { startServer, stopServer } from "./server.ts";
 
 /** What an embedded server needs to be told. */
 export type EmbeddedOptions = {
@@ -17,131 +18,150 @@ export type EmbeddedOptions = {
   readonly say?: (line: string) => void;
 };
 
-const ANSWER_TRIES = 200;
+/** A server of our own, found again whenever it is needed. */
+export type Embedded = {
+  /** Its address now; started or restarted where it does not run. */
+  ensure(): Promise<string>;
+  /** Stops it, unless somebody else is connected. */
+  close(): Promise<void>;
+};
+
+const ANSWER_TRIES = 1200;
 const ANSWER_RETRY_MS = 50;
 const LOCK_STALE_MS = 5000;
+const LOCK_TRIES = 2400;
+const LOCK_RETRY_MS = 25;
+const LEAVE_TRIES = 5;
+const LEAVE_RETRY_MS = 20;
 
-/** Finds or starts the server of a folder, and keeps one connection to it as a sign of use. */
-export async function openEmbedded(options: EmbeddedOptions, name: string): Promise<Source> {
+/**
+ * The embedded server of a folder. One connection is kept open as a sign of use, so that another
+ * process which closes last, as it believes, does not stop the server under us.
+ *
+ * @param name tells our connections from those of others
+ */
+export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
   const say = options.say ?? (() => {});
   const database = options.database ?? "factotum";
   const home = chooseHome(options.directory);
-  if (home.directory !== home.asked) say(`the embedded Postgres lives in ${home.directory}`);
+  if (home.moved !== undefined) say(home.moved);
   let binaries: Binaries | undefined;
   let keeper: Client | undefined;
-  let repairing: Promise<string> | undefined;
+  let ensuring: Promise<string> | undefined;
 
-  const find = async (): Promise<string> => {
-    const running = findRunning(home);
-    const url = running?.ready === true ? addressOf(home, running, database) : undefined;
-    if (url !== undefined && (await hold(url))) return url;
-    return await locked(home, async () => {
-      const started = await startUnderLock();
-      const found = must(addressOf(home, started, database), "the embedded server's password");
-      await makeDatabase(found, database);
-      if (!(await hold(found))) throw unusable(home);
-      return found;
-    });
-  };
-  const startUnderLock = async (): Promise<Running> => {
-    const running = await answering(home);
-    if (running !== undefined) return running;
+  const start = async (): Promise<void> => {
     binaries ??= prepareBinaries(home, say);
     await makeCluster(home, binaries, say);
-    return await startServer(home, binaries, options.settings ?? {});
+    await startServer(home, binaries, options.settings ?? {});
   };
-  const hold = async (url: string): Promise<boolean> => {
-    const client = await connect(url, name);
-    if (client === undefined) return false;
-    void keeper?.end().catch(() => {});
-    keeper = client;
-    return true;
+  const ensure = async (): Promise<string> => {
+    passwordOf(home);
+    return await locked(home, async () => {
+      const client = await reach(home, database, name, start);
+      const left = keeper;
+      keeper = client;
+      await left?.end().catch(() => {});
+      return addressOf(home, client.port, database);
+    });
   };
   return {
     ensure: async () => {
-      repairing ??= find().finally(() => (repairing = undefined));
-      return await repairing;
+      ensuring ??= ensure().finally(() => (ensuring = undefined));
+      return await ensuring;
     },
     close: async () => {
-      await locked(home, async () => {
-        await leave(home, keeper, name);
-      });
+      await keeper?.end().catch(() => {});
+      await locked(home, async () => await leave(home, name));
     },
   };
 }
 
-/** The last user stops the server; whoever connects at that moment starts it again. */
-async function leave(home: Home, keeper: Client | undefined, name: string): Promise<void> {
-  if (keeper === undefined) return;
-  try {
-    const { rows } = await keeper.query<{ others: boolean }>(
-      `select exists (select from pg_stat_activity
-         where backend_type = 'client backend' and application_name <> $1) as others`,
-      [name],
-    );
-    await keeper.end();
-    const running = findRunning(home);
-    if (rows[0]?.others === false && running !== undefined) await stopServer(home, running.pid);
-  } catch (error) {
-    if (!isConnectionFault(error)) throw error;
-  }
-}
-
-/** Waits for a server that is starting or recovering; undefined when there is none. */
-async function answering(home: Home): Promise<Running | undefined> {
+/** A connection to the database, after starting the server and creating the database where missing. */
+async function reach(
+  home: Home,
+  database: string,
+  name: string,
+  start: () => Promise<void>,
+): Promise<Client> {
   for (let tries = 0; tries < ANSWER_TRIES; tries += 1) {
     const running = findRunning(home);
-    if (running === undefined) return undefined;
-    const url = running.ready ? addressOf(home, running, "postgres") : undefined;
-    const client = url === undefined ? undefined : await connect(url, "factotum probe");
-    if (client !== undefined) {
-      await client.end();
-      return running;
+    if (running === undefined) await start();
+    if (running?.ready === true) {
+      const found = await connect(addressOf(home, running.port, database), name);
+      if (found.kind === "connected") return found.client;
+      if (found.kind === "no-database") await createDatabase(home, running.port, database, name);
     }
-    await sleep(ANSWER_RETRY_MS);
+    // Started just now is ready just now; anything else is starting, recovering or stopping.
+    if (running !== undefined) await sleep(running.ready ? 1 : ANSWER_RETRY_MS);
   }
-  throw unusable(home);
+  throw new FactotumError({
+    code: "server-unusable",
+    retry: "later",
+    message: `the embedded Postgres does not answer; its log is ${join(home.directory, "postgres.log")}`,
+  });
 }
 
-async function connect(url: string, name: string): Promise<Client | undefined> {
+type Connected =
+  | { readonly kind: "connected"; readonly client: Client }
+  | { readonly kind: "no-database" }
+  | { readonly kind: "no-answer" };
+
+async function connect(url: string, name: string): Promise<Connected> {
   const client = new Client({ connectionString: url, application_name: name, keepAlive: true });
   client.on("error", () => {});
   try {
     await client.connect();
-    return client;
+    return { kind: "connected", client };
   } catch (error) {
-    if (isConnectionFault(error) || sqlStateOf(error) === "3D000") return undefined;
-    throw error;
+    if (sqlStateOf(error) === "3D000") return { kind: "no-database" };
+    if (isConnectionFault(error)) return { kind: "no-answer" };
+    throw translated(error);
   }
 }
 
-async function makeDatabase(url: string, database: string): Promise<void> {
-  const admin = new URL(url);
-  admin.pathname = "/postgres";
-  const client = new Client({ connectionString: admin.href });
-  await client.connect();
+async function createDatabase(home: Home, port: number, database: string, name: string): Promise<void> {
+  const found = await connect(addressOf(home, port, "postgres"), name);
+  if (found.kind !== "connected") return;
   try {
-    const found = await client.query("select from pg_database where datname = $1", [database]);
-    if (found.rowCount === 0) await client.query(`create database ${escapeIdentifier(database)}`);
+    await found.client.query(`create database ${escapeIdentifier(database)}`);
   } finally {
-    await client.end();
+    await found.client.end();
   }
 }
 
-function addressOf(home: Home, running: Running, database: string): string | undefined {
-  const password = passwordOf(home);
-  if (password === undefined) return undefined;
-  return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${running.port}/${encodeURIComponent(database)}`;
+/** Stops the server unless others are connected; whoever comes later starts it again. */
+async function leave(home: Home, name: string): Promise<void> {
+  const running = findRunning(home);
+  if (running?.ready !== true) return;
+  const found = await connect(addressOf(home, running.port, "postgres"), name);
+  if (found.kind !== "connected") return;
+  const used = await isUsed(found.client, name).catch(() => true);
+  await found.client.end().catch(() => {});
+  if (!used) await stopServer(home, running.pid);
+}
+
+/** Asked a few times, because somebody who left just now is still listed for some milliseconds. */
+async function isUsed(client: Client, name: string): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    const { rows } = await client.query<{ others: boolean }>(
+      `select exists (select from pg_stat_activity
+         where backend_type = 'client backend' and application_name <> $1) as others`,
+      [name],
+    );
+    if (rows[0]?.others !== true) return false;
+    if (tries === LEAVE_TRIES) return true;
+    await sleep(LEAVE_RETRY_MS);
+  }
+}
+
+function addressOf(home: Home, port: number, database: string): string {
+  const password = must(passwordOf(home), `the file ${join(home.directory, "password")}`);
+  return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 }
 
 /** One process at a time makes, starts or stops the server of a folder. */
 async function locked<T>(home: Home, work: () => Promise<T>): Promise<T> {
-  const release = await lock(home.directory, {
-    lockfilePath: `${home.directory}/start.lock`,
-    stale: LOCK_STALE_MS,
-    retries: { retries: 600, factor: 1, minTimeout: 50, maxTimeout: 100 },
-    onCompromised: () => {},
-  });
+  const release = await takeLock(home);
   try {
     return await work();
   } finally {
@@ -149,10 +169,23 @@ async function locked<T>(home: Home, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function unusable(home: Home): FactotumError {
-  return new FactotumError({
-    code: "server-unusable",
+/** A holder that was killed is noticed when its lock was not touched for a while. */
+async function takeLock(home: Home): Promise<() => Promise<void>> {
+  for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
+    try {
+      return await lock(home.directory, {
+        lockfilePath: join(home.directory, "server.lock"),
+        stale: LOCK_STALE_MS,
+        onCompromised: () => {},
+      });
+    } catch (error) {
+      if (systemCodeOf(error) !== "ELOCKED") throw folderRefused(home.directory, error);
+      await sleep(LOCK_RETRY_MS);
+    }
+  }
+  throw new FactotumError({
+    code: "server-busy",
     retry: "later",
-    message: `the embedded Postgres in ${home.directory} does not answer; see ${home.directory}/postgres.log`,
+    message: `another process is starting or stopping the embedded Postgres in ${home.directory}; try again`,
   });
 }

@@ -7,26 +7,29 @@ import { FactotumError, must } from "../../kernel/index.ts";
 import type { Binaries } from "./binaries.ts";
 import { dataOf, own, serverEnv } from "./cluster.ts";
 import type { Home } from "./home.ts";
-
-/** What `postmaster.pid` says. */
-export type Running = { readonly pid: number; readonly port: number; readonly ready: boolean };
+import { endOrphans, findRunning, isAlive, removeStalePidFile, type Running } from "./postmaster.ts";
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 const START_TRIES = 40;
+/** From this try on, children of a killed server that did not end by themselves are ended. */
+const PATIENCE_TRIES = 4;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
-const POLL_MS = 15;
+const POLL_MS = 10;
 const RETRY_MS = 250;
-const CONNECTIONS_MAX = 100;
+const LOG_LINES = 6;
 
-/** The server that this folder's pid file names, if its process lives. */
-export function findRunning(home: Home): Running | undefined {
-  const lines = pidFileOf(home);
-  const pid = Number(lines[0]);
-  const port = Number(lines[3]);
-  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined;
-  return { pid, port, ready: lines[7]?.trim() === "ready" };
-}
+/** On loopback only, no socket files, and no more memory than a small machine has to spare. */
+const SETTINGS = {
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "",
+  max_connections: "100",
+  shared_buffers: "64MB",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  log_checkpoints: "off",
+  tcp_keepalives_idle: "30",
+};
 
 /** Starts the server; the caller holds the lock and found none running. */
 export async function startServer(
@@ -37,22 +40,25 @@ export async function startServer(
   let port = await freePort(lastPort(home));
   let said = "";
   for (let tries = 1; tries <= START_TRIES; tries += 1) {
+    removeStalePidFile(home);
     const started = await startOnce(home, binaries, port, settings);
     if (started.kind === "running") return started.running;
     said = started.said;
     if (/could not bind|Address already in use/i.test(said)) port = await freePort(0);
-    // Backends of a killed server hold its memory until they notice; they do within seconds.
     else if (!/pre-existing shared memory block|lock file .* already exists/i.test(said)) break;
+    if (tries >= PATIENCE_TRIES) endOrphans(home);
     await sleep(RETRY_MS);
   }
   throw new FactotumError({
     code: "server-start-failed",
     retry: "later",
-    message: `the embedded Postgres in ${home.directory} did not start: ${said}; its log is ${logOf(home)}`,
+    message:
+      `the embedded Postgres in ${home.directory} did not start: ${said}; ` +
+      `put that right (its log is ${logOf(home)}), or set DATABASE_URL`,
   });
 }
 
-/** Fast shutdown: open transactions of others are rolled back. False when it was not ours to stop. */
+/** Fast shutdown; false when it was not ours to stop. */
 export async function stopServer(home: Home, pid: number): Promise<boolean> {
   try {
     process.kill(pid, "SIGINT");
@@ -66,7 +72,9 @@ export async function stopServer(home: Home, pid: number): Promise<boolean> {
   return false;
 }
 
-type Started = { kind: "running"; running: Running } | { kind: "ended"; said: string };
+type Started =
+  | { readonly kind: "running"; readonly running: Running }
+  | { readonly kind: "ended"; readonly said: string };
 
 async function startOnce(
   home: Home,
@@ -74,8 +82,13 @@ async function startOnce(
   port: number,
   settings: Readonly<Record<string, string>>,
 ): Promise<Started> {
+  const flags = Object.entries({ ...SETTINGS, ...settings }).flatMap(([name, value]) => [
+    "-c",
+    `${name}=${value}`,
+  ]);
   const { log, from } = openLog(home);
-  const child = spawn(binaries.postgres, ["-D", dataOf(home), "-p", String(port), ...flags(settings)], {
+  // A session of its own: the terminal's Ctrl-C and our end are not the server's.
+  const child = spawn(binaries.postgres, ["-D", dataOf(home), "-p", String(port), ...flags], {
     ...home.identity,
     cwd: home.directory,
     env: serverEnv(),
@@ -97,43 +110,11 @@ async function startOnce(
   return { kind: "ended", said: `not ready after ${START_MS_MAX / 1000} s: ${logTail(home, from)}` };
 }
 
-function flags(settings: Readonly<Record<string, string>>): string[] {
-  const all = {
-    listen_addresses: "127.0.0.1",
-    unix_socket_directories: "",
-    max_connections: String(CONNECTIONS_MAX),
-    timezone: "UTC",
-    log_timezone: "UTC",
-    tcp_keepalives_idle: "30",
-    shared_buffers: "64MB",
-    ...settings,
-  };
-  return Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-}
-
-function pidFileOf(home: Home): string[] {
-  try {
-    return readFileSync(join(dataOf(home), "postmaster.pid"), "utf8").split("\n");
-  } catch {
-    return [];
-  }
-}
-
-/** Signal 0 asks; EPERM means that it lives under another user. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
-  }
-}
-
 function logOf(home: Home): string {
   return join(home.directory, "postgres.log");
 }
 
-function openLog(home: Home): { log: number; from: number } {
+function openLog(home: Home): { readonly log: number; readonly from: number } {
   const path = logOf(home);
   if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) rmSync(path);
   const log = openSync(path, "a", 0o600);
@@ -142,15 +123,18 @@ function openLog(home: Home): { log: number; from: number } {
 }
 
 function logTail(home: Home, from: number): string {
-  return readFileSync(logOf(home)).subarray(from).toString("utf8").trim().split("\n").slice(-6).join(" / ");
+  const text = readFileSync(logOf(home)).subarray(from).toString("utf8").trim();
+  return text
+    .split("\n")
+    .slice(0 - LOG_LINES)
+    .join(" / ");
 }
 
 /** The port of last time, so that an address a person noted stays good. */
 function lastPort(home: Home): number {
   try {
-    return Number(
-      readFileSync(join(dataOf(home), "postmaster.opts"), "utf8").match(/"-p" "(\d+)"/)?.[1] ?? 0,
-    );
+    const options = readFileSync(join(dataOf(home), "postmaster.opts"), "utf8");
+    return Number(/"-p" "(\d+)"/.exec(options)?.[1] ?? 0);
   } catch {
     return 0;
   }
