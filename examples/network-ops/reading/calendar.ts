@@ -58,6 +58,24 @@ const NAMED = /^(?:BEGIN|END|[A-Z][A-Z0-9-]*)(?:;[^:]*)?:/;
 const KNOWN =
   /^(?:BEGIN|END|DT\w+|UID|SUMMARY|DESCRIPTION|ORGANIZER|SEQUENCE|LOCATION|STATUS|CLASS|PRIORITY|TRANSP|CREATED|LAST-MODIFIED|ATTENDEE|URL|COMMENT|CATEGORIES|DURATION|GEO|RRULE|EXDATE|CONTACT|RELATED-TO|TZ\w+|VERSION|PRODID|METHOD|CALSCALE|ACTION|TRIGGER|REPEAT|ATTACH|X-[A-Z0-9-]+)(?:;[^:]*)?:/i;
 
+/** Start and end of ordinary invitations (no X-MAINTNOTE fields): a second reading of the window. */
+export function invitedOf(notice: Notice): { readonly startsAt: number; readonly endsAt: number }[] {
+  const spans: { startsAt: number; endsAt: number }[] = [];
+  for (const text of [notice.text, ...notice.attachments.map((attachment) => attachment.text)]) {
+    if (!text.includes("BEGIN:VCALENDAR") || /X-MAINTNOTE-/i.test(text) || text.length > TEXT_MAX) continue;
+    for (const calendar of text.match(/BEGIN:VCALENDAR[^]*?END:VCALENDAR/g)?.slice(0, CALENDARS_MAX) ?? []) {
+      const lines = unfold(calendar);
+      const zones = lines.filter((line) => /^TZID/i.test(line)).length;
+      for (const body of between(lines, "VEVENT").length > 0 ? [between(lines, "VEVENT")] : []) {
+        const { startsAt, endsAt } = timesOf(body, lines, zones);
+        if (startsAt !== undefined && endsAt !== undefined)
+          spans.push({ startsAt: Date.parse(startsAt), endsAt: Date.parse(endsAt) });
+      }
+    }
+  }
+  return spans;
+}
+
 /** Unfolds; a line that names no property belongs to the one before, however it was folded. */
 export function unfold(text: string): string[] {
   const lines: string[] = [];
@@ -169,7 +187,9 @@ export function toStatement(event: Event, carrier: string): { readonly statement
   if (event.status === undefined) missing("status", "the calendar names no known status");
   if (event.startsAt === undefined || event.endsAt === undefined) missing("window", "the calendar's times cannot be read");
   else if (event.endsAt <= event.startsAt) missing("window", "the calendar ends before it starts");
-  if (event.objects.length === 0) missing("circuits", "the calendar names no object");
+  // A cancelled or finished maintenance is known by its id; a planned one without objects is half a notice.
+  const over = event.status === "CANCELLED" || event.status === "COMPLETED";
+  if (event.objects.length === 0 && !over) missing("circuits", "the calendar names no object");
   if (event.objects.some((object) => object.impact === undefined) && event.impact === undefined) missing("impact", "the calendar names no known impact");
   if (event.maintenanceId === undefined || event.status === undefined) return { statement: undefined, doubts };
   const windows =

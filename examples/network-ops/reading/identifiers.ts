@@ -30,7 +30,7 @@ const WORK =
   String.raw`(?:planned\s+|scheduled\s+|emergency\s+|network\s+|global\s+|service\s+)*` +
   String.raw`(?:maintenances?|maint\.?|mnt|maintenance\s+(?:notification|event|window|activity|request|work)|works?|work\s*order|planned\s*works?|` +
   String.raw`change(?:\s+(?:request|control|order|management))?|event|notification|outage|activity|pw|crq?|chg|mop|gcr|wo)`;
-const NUMBER = String.raw`(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|code)\s*(?:number|no\.?|id|#)?`;
+const NUMBER = String.raw`(?:\s+[a-z]{2,4}(?=\s))?(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|code)\s*(?:number|no\.?|id|#)?`;
 /** A label that names the work and says that a number follows. */
 const STRONG_LABEL = new RegExp(String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`, "i");
 /** A label for some number of theirs: enough only when a second place agrees. */
@@ -38,6 +38,7 @@ const PLAIN_LABEL = new RegExp(
   String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
   "i",
 );
+const WORK_ONLY = new RegExp(String.raw`^${WORK}$`, "i");
 /** `WMT#`: letters that only the carrier can explain; they need the subject's agreement. */
 const ACRONYM = /^[A-Z]{2,6}(?:[\s-]?(?:ID|No\.?|Number|#))?\s*#?$/;
 const OTHER_LABEL =
@@ -92,6 +93,9 @@ export function readIdentifiers(page: Page, taken: ReadonlySet<string>, anchors:
   const twice = distinct(claims).filter((other) => inSubject.includes(other));
   const rivals = distinct(claims).filter((other) => !twice.includes(other));
   if (twice.length === 1 && rivals.length === 0) return found(twice, claims, "subject and body");
+  // One number in the whole notice, under a label for a ticket, and a subject without any other.
+  const [sole] = plain;
+  if (sole !== undefined && distinct(claims).length === 1 && inSubject.length === 0) return found([sole], claims, "only label");
   if (twice.length + rivals.length > 0) return doubt("no place names the id for certain", [...twice, ...rivals]);
   return doubt("no maintenance id is named", inSubject);
 }
@@ -128,7 +132,7 @@ export function claimsOn(page: Page): Claim[] {
     if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, ""))) continue;
     const strength = STRONG_LABEL.test(label)
       ? "strong"
-      : PLAIN_LABEL.test(label) || ACRONYM.test(field.name.trim())
+      : PLAIN_LABEL.test(label) || WORK_ONLY.test(label) || ACRONYM.test(field.name.trim())
         ? "plain"
         : undefined;
     if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;

@@ -5,14 +5,14 @@
  * that speaks of what is avoided, of other customers, or of a condition.
  */
 import type { Impact } from "../notice.ts";
-import { fieldsOf } from "./fields.ts";
+import { type Field, fieldsOf } from "./fields.ts";
 import type { Sighting } from "./inventory.ts";
 import { mask, type Page } from "./page.ts";
 import { sentencesOf } from "./sentences.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
 
 /** What a phrase says: a degree, some unknown degree, a mere risk, or nothing about impact. */
-export type Degree = Impact | "SOME" | "RISK" | "UNCLEAR" | undefined;
+export type Degree = Impact | "SOME" | "AFFECTING" | "LASTING" | "RISK" | "UNCLEAR" | undefined;
 
 /** A phrase about impact, in a form that a lesson can know again. */
 export type ImpactClaim = {
@@ -46,12 +46,17 @@ const NONE = new RegExp(
   "gi",
 );
 const REDUNDANCY =
-  /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
+  /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|resilien\w+|diversity|protection) loss|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
 const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
 const SHAKY = /\b(?:switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?|protection switch\w*|blips?|glitch\w*)\b/i;
 const OUTAGE =
   /\b(?:outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)|loss of (?:service|connectivity|traffic|signal|light)|(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?|disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function|lose (?:service|connectivity))\b/i;
 const OUTAGE_ALONE = /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
+/** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
+const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
+const POSITIVE_DURATION = /^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$/i;
+const LEGEND = /\b(?:legend|colou?r (?:explanation|code|key)|key to|definitions?|explanation of)\b/i;
+const LEGEND_LINES = 8;
 const SOME = /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
 const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
 
@@ -73,6 +78,7 @@ export function degreeOf(text: string): Degree {
   }
   if (degrees.length > 1) return "UNCLEAR";
   if (RISK.test(rest)) return "RISK";
+  if (AFFECTING.test(rest) && !/\b(?:may|might|could|potential\w*|possibl\w*|not|any)\b/i.test(rest)) return "AFFECTING";
   return SOME.test(rest) ? "SOME" : undefined;
 }
 
@@ -92,15 +98,19 @@ const VALUE_WORDS_MAX = 30;
 export function impactClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
   const claims: ImpactClaim[] = rowClaims(page, sightings);
   for (const field of fieldsOf(page)) {
+    if (legend(page, field.line.index)) continue;
+    const lasting = durationClaim(field);
+    if (lasting !== undefined) claims.push(lasting);
     if (!FIELD_LABEL.test(field.label) || FIELD_NOT.test(field.label)) continue;
     if (field.value.split(" ").length > VALUE_WORDS_MAX || field.label.split(" ").length > 6) continue;
     if (field.form === "below" && BESIDE.test(field.value)) continue;
-    const yes = /^yes\b/i.test(field.value) ? "SOME" : /^(?:no|none|nil)\b\.?$/i.test(field.value) ? "NO-IMPACT" : undefined;
+    const yes = /^yes\b/i.test(field.value) ? (/affecting|impacting/i.test(field.label) ? "AFFECTING" : "SOME") : /^(?:no|none|nil)\b\.?$/i.test(field.value) ? "NO-IMPACT" : undefined;
     const degree = yes ?? degreeOf(field.value);
     const cue = `${mask(field.label)}: ${mask(field.value)}`;
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
   }
   for (const { text, line } of sentencesOf(page, ({ part }) => part !== "attachment")) {
+    if (legend(page, line.index)) continue;
     if (text.split(" ").length < SENTENCE_WORDS_MIN && line.part !== "subject") continue;
     if (BESIDE.test(text) || (line.part !== "subject" && !SPEAKS.test(text))) continue;
     const degree = degreeOf(text);
@@ -110,6 +120,21 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
     claims.push({ degree, cue: mask(text), quote: text, from: "sentence", direct });
   }
   return claims;
+}
+
+/** True in the lines under a legend: they explain words, and say nothing of this notice. */
+function legend(page: Page, index: number): boolean {
+  return page.lines.slice(Math.max(0, index - LEGEND_LINES), index + 1).some((line) => LEGEND.test(line.text));
+}
+
+/** "Outage duration: 360 minutes" is an outage; "impact: 300 min" is an impact of some degree. */
+function durationClaim(field: Field): ImpactClaim | undefined {
+  if (!POSITIVE_DURATION.test(field.value)) return undefined;
+  const cue = `${mask(field.label)}: #`;
+  const claim = { cue, quote: field.line.text, from: "field", direct: true } as const;
+  if (/\b(?:outage|downtime|interruption|unavailability)\b/i.test(field.label)) return { ...claim, degree: "OUTAGE" };
+  if (/\b(?:service|expected|customer) (?:\w+ )*impact\b|\bimpact (?:duration|time)?$/i.test(field.label)) return { ...claim, degree: "LASTING" };
+  return undefined;
 }
 
 const fieldsLike = (text: string): boolean => {
@@ -128,7 +153,7 @@ function rowClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
     for (const phrase of [...beside, rest.replace(/^[\s:,–(-]+/, ""), ...next]) {
       if (phrase.split(" ").length > 12 || BESIDE.test(phrase)) continue;
       const degree = degreeOf(phrase);
-      if (degree === undefined || degree === "SOME") continue;
+      if (degree === undefined || degree === "SOME" || degree === "AFFECTING") continue;
       claims.push({ degree, cue: `row: ${mask(phrase)}`, quote: `${circuitId}: ${phrase}`, from: "row", circuitId, direct: true });
       break;
     }
@@ -165,7 +190,7 @@ export function readImpacts(
   });
   const impactOf = new Map<string, Impact>();
   const doubts = new Map<string, Doubt>();
-  const general = generalDegree(claims);
+  const general = generalDegree(page, claims);
   for (const circuitId of circuits) {
     const { impact, because } = forCircuit(circuitId, claims, general);
     if (impact !== undefined) impactOf.set(circuitId, impact);
@@ -178,19 +203,26 @@ export function readImpacts(
 }
 
 const isImpact = (degree: Degree): degree is Impact =>
-  degree !== undefined && degree !== "SOME" && degree !== "RISK" && degree !== "UNCLEAR";
+  degree !== undefined && !VAGUE.has(degree);
+const VAGUE: ReadonlySet<string> = new Set(["SOME", "AFFECTING", "LASTING", "RISK", "UNCLEAR"]);
 
-type General = { readonly field: Degree; readonly sentence: Degree; readonly clash: boolean };
+type General = { readonly field: Degree; readonly sentence: Degree; readonly clash: boolean; readonly outage: boolean };
+
+/** With one of these on the page, "service affecting" can be less than an outage. */
+const SOFT =
+  /\b(?:redundan\w+|resilien\w+|diversity|protect(?:ed|ion)|degrad\w+|latency|packet loss|flap\w*|switch(?:ing)? hits?|at[- ]risk|hitless|intermittent\w*|no (?:\w+ ){0,2}(?:impact|outage|downtime)|non[- ]service|not (?:\w+ ){0,3}(?:impact|affect)\w*)\b/i;
 
 /** What fields say together, and what sentences say together. */
-function generalDegree(claims: readonly ImpactClaim[]): General {
+function generalDegree(page: Page, claims: readonly ImpactClaim[]): General {
   const fields = claims.filter((claim) => claim.from === "field").map((claim) => claim.degree);
   const sentences = claims.filter((claim) => claim.from === "sentence");
   const field = together(fields);
   const sentence = together(sentences.map((claim) => claim.degree));
   const said = sentences.filter((claim) => claim.direct && isImpact(claim.degree)).map((claim) => claim.degree);
   const clash = isImpact(field) && said.some((degree) => degree !== field);
-  return { field, sentence, clash };
+  const plainly = [field, sentence].some((degree) => degree === "AFFECTING" || degree === "LASTING");
+  const soft = page.lines.some((line) => line.part !== "attachment" && SOFT.test(line.text));
+  return { field, sentence, clash, outage: plainly && !soft && ![field, sentence].some((degree) => degree === "RISK" || degree === "UNCLEAR" || isImpact(degree)) };
 }
 
 /** One degree when all agree; "some impact" agrees with any degree but none. */
@@ -199,12 +231,12 @@ function together(degrees: readonly Degree[]): Degree {
   if (exact.size > 1) return "UNCLEAR";
   const [only] = exact;
   if (only !== undefined) {
-    if (only === "NO-IMPACT" && (degrees.includes("SOME") || degrees.includes("UNCLEAR"))) return "UNCLEAR";
+    if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only && degree !== "RISK")) return "UNCLEAR";
     return only;
   }
   if (degrees.includes("UNCLEAR")) return "UNCLEAR";
   if (degrees.includes("RISK")) return "RISK";
-  return degrees.includes("SOME") ? "SOME" : undefined;
+  return degrees.find((degree) => degree === "LASTING" || degree === "AFFECTING") ?? degrees.find(Boolean);
 }
 
 type Weighed = { readonly impact: Impact | undefined; readonly because: string | undefined };
@@ -229,7 +261,9 @@ function forCircuit(circuitId: string, claims: readonly ImpactClaim[], general: 
       : { impact: undefined, because: "the circuit is at risk, which says no impact for certain" };
   }
   if (isImpact(general.field)) return { impact: general.field, because: undefined };
-  if (isImpact(general.sentence) && (general.field === undefined || general.field === "SOME"))
+  if (isImpact(general.sentence) && general.field !== "RISK" && general.field !== "UNCLEAR" && general.sentence !== "NO-IMPACT")
     return { impact: general.sentence, because: undefined };
+  if (general.sentence === "NO-IMPACT" && general.field === undefined) return { impact: general.sentence, because: undefined };
+  if (general.outage) return { impact: "OUTAGE", because: undefined };
   return { impact: undefined, because: "the impact is not stated for certain" };
 }

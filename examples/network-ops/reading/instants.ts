@@ -43,6 +43,7 @@ const DAY = 86_400_000;
 export function slotOf(range: Range, context: DateContext): Slot {
   const doubts: string[] = [];
   const zone = range.start.zone ?? range.end.zone ?? context.zone;
+  if (range.crowded) doubts.push("another time stands beside the window's");
   const starts = readingsOf(range.start.day ?? range.end.day, context, doubts);
   const ends = range.end.day === undefined ? undefined : readingsOf(range.end.day, context, doubts);
   if (range.start.day === undefined && range.end.day !== undefined && wraps(range))

@@ -33,8 +33,8 @@ const OTHER_WORDS =
   /\b(?:account|acct|customer (?:id|no|number)|phone|tel|fax|mobile|order|invoice|po|case|ticket|contract|zip|postal|address|asn?|version|port speed|clli)\b[^|]{0,12}$/i;
 const NOT_AFFECTED = /\b(?:not (?:be )?(?:affected|impacted|included)|unaffected|excluded|no longer (?:affected|impacted|part)|removed from)\b/i;
 
-/** Ids that say little by themselves: short numbers and mere words need a place for circuits. */
-export const weak = (circuitId: string): boolean => /^\d{1,6}$/.test(circuitId) || !/\d/.test(circuitId);
+/** Ids that say little by themselves: mere numbers and mere words need a place for circuits. */
+export const weak = (circuitId: string): boolean => /^\d+$/.test(circuitId) || !/\d/.test(circuitId);
 
 const squash = (text: string): string => text.replaceAll(/\s+/g, "").toLowerCase();
 const runsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -201,7 +201,7 @@ function circuitDoubts(
   if (strangers.length > 0) doubt("ids like our circuits are not in the inventory", strangers);
   const spared = own.filter((sighting) => NOT_AFFECTED.test(sighting.line.text) && !sighting.alone);
   if (spared.length > 0) doubt("a circuit may be named as not affected", spared.map(({ circuitId }) => circuitId));
-  const text = squash(page.lines.map((line) => line.text).join("\n"));
+  const text = page.lines.map((line) => squash(line.text)).join("\n");
   const found = new Set(circuits);
   const glued = knowledge.circuits
     .filter((circuit) => circuit.carrier === carrier && !found.has(circuit.circuitId) && !weak(circuit.circuitId))

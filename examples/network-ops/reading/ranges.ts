@@ -17,7 +17,10 @@ export type Range = {
   readonly label: string;
   readonly quote: string;
   readonly line: number;
+  readonly lastLine: number;
   readonly how: "connected" | "labelled";
+  /** Another full time stands in the same cell and is part of no range: an old time struck out, perhaps. */
+  readonly crowded: boolean;
 };
 
 const CONNECTOR =
@@ -53,7 +56,11 @@ export function rangesOf(page: Page, stamps: readonly Stamp[]): Range[] {
     used.add(start).add(end);
     ranges.push(toRange(page, withDay(merged, at, start), end, "labelled"));
   });
-  return ranges.sort((a, b) => a.line - b.line);
+  const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined && stamp.moment.day !== undefined);
+  const crowded = new Set(spare.map((stamp) => stamp.line.index));
+  return ranges
+    .map((range) => ({ ...range, crowded: crowded.has(range.line) || crowded.has(range.lastLine) }))
+    .sort((a, b) => a.line - b.line);
 }
 
 /** `Start date: D` then `Start time: T` are one moment; so are a day and a time under one label. */
@@ -133,7 +140,7 @@ function toRange(page: Page, start: Stamp, end: Stamp, how: Range["how"]): Range
   };
   const lines = start.line === end.line ? start.line.text : `${start.line.text} … ${end.line.text}`;
   const kind = kindOf(label, how === "connected" ? start.line.text.slice(0, start.moment.start) : "");
-  return { ...moments, kind, label, quote: lines, line: start.line.index, how };
+  return { ...moments, kind, label, quote: lines, line: start.line.index, lastLine: end.line.index, how, crowded: false };
 }
 
 function labelZone(start: Stamp, end: Stamp): Moment["zone"] {

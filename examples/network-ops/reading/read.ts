@@ -5,7 +5,7 @@
  * sure. The reading is a pure function of the notice and what is known.
  */
 import type { Notice, Statement } from "../notice.ts";
-import { type Event, eventsOf, evidenceOf, toStatement } from "./calendar.ts";
+import { type Event, eventsOf, evidenceOf, invitedOf, toStatement } from "./calendar.ts";
 import { readIdentifiers } from "./identifiers.ts";
 import { readImpacts } from "./impact.ts";
 import { type Affected, carriersNamed, readInventory } from "./inventory.ts";
@@ -39,7 +39,7 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
   const taught: Taught = forShape(page, affected.carrier, knowledge);
   const taken = new Set(affected.sightings.map(({ circuitId }) => circuitId.toLowerCase()));
   const identified = readIdentifiers(page, taken, taught.anchors);
-  const found = readWindows(page, notice, taught.windows);
+  const found = readWindows(page, notice, taught.windows, invitedOf(notice));
   const impacts = readImpacts(page, affected.circuits, affected.sightings, taught.impacts);
   const status = readStatus(page, taught.statuses);
   const doubts: Doubt[] = [...affected.doubts, ...identified.doubts, ...found.doubts, ...impacts.doubts, ...status.doubts];
@@ -107,6 +107,11 @@ function calendarCarrier(
       held.set(carrier, (held.get(carrier) ?? new Set()).add(collapse(circuitId)));
   const full = [...held].filter(([, ids]) => ids.size === wanted.size).map(([carrier]) => carrier);
   const named = carriersNamed(page, knowledge);
+  if (wanted.size === 0 && named.size === 1) return [...named.keys()][0];
+  if (wanted.size === 0) {
+    doubts.push({ field: "carrier", because: "neither circuits nor a name show the carrier", candidates: [...named.keys()] });
+    return [...named.keys()][0];
+  }
   const best = full.length > 1 ? full.filter((carrier) => named.has(carrier)) : full;
   if (best.length === 1) return best[0];
   const candidates = [...held.keys()];

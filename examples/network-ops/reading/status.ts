@@ -7,6 +7,7 @@
  */
 import type { Status } from "../notice.ts";
 import { fieldsOf } from "./fields.ts";
+import { momentsIn } from "./moments.ts";
 import { mask, type Line, type Page } from "./page.ts";
 import { sentencesOf } from "./sentences.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
@@ -64,7 +65,7 @@ const FIELD_VALUES: readonly (readonly [RegExp, Status])[] = [
   [/^(?:cancel|annul|withdrawn)/i, "CANCELLED"],
   [/^(?:complete|completed|closed|finished|done|resolved|ended)/i, "COMPLETED"],
   [/^(?:re-?schedul|postpone)/i, "RE-SCHEDULED"],
-  [/^(?:in[- ]progress|in[- ]process|started|ongoing|underway|implementing|active|begun)/i, "IN-PROCESS"],
+  [/^(?:in[- ]progress|in[- ]process|started|ongoing|underway|implementing|begun)/i, "IN-PROCESS"],
   [/^(?:tentative|proposed|provisional|draft)/i, "TENTATIVE"],
   [/^(?:scheduled|planned|confirmed|approved|new|initial|reminder|announced|pending)/i, "CONFIRMED"],
 ];
@@ -74,7 +75,9 @@ export function statusClaims(page: Page): StatusClaim[] {
   if (page.subject !== "") claims.push(...claimsIn(page.subject, "subject", true));
   const opening = openingOf(page);
   const titles = new Set([...opening].slice(0, TITLE_LINES));
+  const log = staleLog(page);
   for (const { text, line } of sentencesOf(page, ({ part }) => part === "top")) {
+    if (log.has(line)) continue;
     if (opening.has(line)) {
       const title = titles.has(line) && text.split(" ").length <= TITLE_WORDS_MAX;
       claims.push(...claimsIn(text, "opening", title));
@@ -83,11 +86,28 @@ export function statusClaims(page: Page): StatusClaim[] {
   for (const field of fieldsOf(page)) {
     if (!FIELD_LABEL.test(field.label) || field.line.part === "quoted") continue;
     const status = FIELD_VALUES.find(([pattern]) => pattern.test(field.value))?.[1];
+    const column = field.form === "column" || /status$/.test(field.label);
+    if (status === undefined && column && /status$/.test(field.label) && field.value.split(" ").length <= 4)
+      claims.push({ status: "UNCLEAR", cue: `field: ${mask(field.label)}: ${mask(field.value)}`, quote: field.line.text, from: "field" });
     const typed = /type$/.test(field.label) && status === "CONFIRMED";
     if (status !== undefined && !typed)
       claims.push({ status, cue: `field: ${mask(field.label)}: ${mask(field.value)}`, quote: field.line.text, from: "field" });
   }
   return claims;
+}
+
+/** Dated entries of a history: all but the newest are past. */
+function staleLog(page: Page): ReadonlySet<Line> {
+  const entries: { readonly line: Line; readonly at: number }[] = [];
+  for (const line of page.lines) {
+    const [moment] = momentsIn(line.text.slice(0, 80));
+    if (moment?.day?.year === undefined || moment.clock === undefined || moment.start > 3) continue;
+    if (!/^\s*[-–:]\s*\p{L}/u.test(line.text.slice(moment.end))) continue;
+    const { year, month, day } = moment.day;
+    entries.push({ line, at: Date.UTC(year, month - 1, day, 0, moment.clock.minutes, moment.clock.seconds) });
+  }
+  const newest = Math.max(...entries.map((entry) => entry.at));
+  return new Set(entries.filter((entry) => entry.at < newest).map((entry) => entry.line));
 }
 
 /** The first lines that are not greetings, up to the first block of fields, tables or lists. */
@@ -141,10 +161,14 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
   const late = turnsFrom((claim) => claim.from === "body");
   const taught = new Set(claims.flatMap((claim) => (claim.status === "UNCLEAR" || claims.length === 1 ? (lessons.get(claim.cue) ?? []) : [])));
   const fields = new Set(claims.filter((claim) => claim.from === "field").map((claim) => claim.status));
+  // What is completed has begun before: both words in one notice mean the later, if its field agrees.
+  if (turns.size === 2 && turns.has("IN-PROCESS") && turns.has("COMPLETED") && fields.size === 1 && fields.has("COMPLETED"))
+    turns.delete("IN-PROCESS");
   if (turns.size > 1) return doubt("the notice names several statuses");
   const [turn] = turns;
   if (turn !== undefined) {
-    if (fields.size > 0 && !fields.has(turn)) return doubt("the status field says otherwise", turn);
+    const otherwise = [...fields].some((status) => status !== turn);
+    if (otherwise) return doubt("the status field says otherwise", turn);
     return { status: turn, claims, doubts: [], evidence };
   }
   if (late.size > 0) return doubt("a status is told late in the text, not at its opening");

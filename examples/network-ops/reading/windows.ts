@@ -26,7 +26,12 @@ const DAY = 86_400_000;
 /** More windows than this in one notice is a list that a person should see. */
 const WINDOWS_MAX = 20;
 
-export function readWindows(page: Page, notice: Notice, lessons: readonly WindowLesson[]): WindowsFound {
+export function readWindows(
+  page: Page,
+  notice: Notice,
+  lessons: readonly WindowLesson[],
+  invited: readonly Span[] = [],
+): WindowsFound {
   const { stamps, truncated } = stampsOf(page);
   if (truncated) return nothing("there are more dates than a notice has");
   const ranges = rangesOf(page, stamps);
@@ -36,6 +41,10 @@ export function readWindows(page: Page, notice: Notice, lessons: readonly Window
   const clusters = clustersOf(considered);
   const { chosen, reasons } = choose(clusters, lessons);
   const doubts = [...reasons, ...contradictions(page, stamps, chosen, slots)];
+  if (invited.some((span) => !chosen.some((cluster) => same(exact(cluster), span))))
+    doubts.push("the calendar in the notice says another time than its text");
+  const spare = lessons.length === 0 && page.lines.some((line) => SPARE.test(line.text));
+  if (spare && !doubts.includes("a backup window is named")) doubts.push("a backup window is named");
   const windows = chosen
     .map((cluster) => ({ ...exact(cluster), slots: cluster }))
     .sort((a, b) => a.startsAt - b.startsAt);
@@ -46,6 +55,8 @@ export function readWindows(page: Page, notice: Notice, lessons: readonly Window
     evidence: windows.flatMap((window) => window.slots.map((slot) => evidenceOf(window, slot))),
   };
 }
+
+const SPARE = /\b(?:back-?\s?up|alternat\w+|contingency|fall-?back|rain)(?:[ /]\w+){0,3}? (?:windows?|nights?|dates?|days?|slot)\b/i;
 
 function nothing(because: string): WindowsFound {
   return { windows: [], slots: [], doubts: [{ field: "window", because }], evidence: [] };
@@ -195,8 +206,9 @@ function unsure(cluster: readonly Slot[]): string[] {
     if (cluster.some((slot) => slot.spans.length > 1)) reasons.push("the date or the zone reads two ways");
     if (reasons.length === 0) reasons.push("no reading of the time is certain");
   }
-  if (cluster.some((slot) => slot.spans.length > 0 && slot.doubts.includes("a weekday is not the date's")))
-    reasons.push("a weekday is not the date's");
+  // These two are wrong whatever another range says.
+  for (const fatal of ["a weekday is not the date's", "another time stands beside the window's"])
+    if (cluster.some((slot) => slot.doubts.includes(fatal))) reasons.push(fatal);
   if (span.endsAt <= span.startsAt) reasons.push("the end is not after the start");
   if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY) reasons.push("the window is longer than two weeks");
   return reasons;
