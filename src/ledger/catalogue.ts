@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { calcPrice, type ModelPrice, type TieredPrices } from "@pydantic/genai-prices";
+import { millionths } from "./decimal.ts";
+import { flat, type PicoUsd, type Rate, type Rates } from "./rates.ts";
+
+const PACKAGE = "@pydantic/genai-prices";
+/** A price per thousand requests in millionths of a dollar is a thousand of these in pico-USD each. */
+const PICO_PER_REQUEST_KCOUNT = 1000n;
+
+/** How to find a model in the catalogue: by the provider's id, else by the address it is called at. */
+export type CatalogueKey = {
+  readonly providerId?: string;
+  readonly providerApiUrl?: string;
+  readonly model: string;
+};
+
+let version: string | null = null;
+
+/** The catalogue and its version, `@pydantic/genai-prices@0.1.8`; its prices come with it, nothing is fetched. */
+export function catalogueVersion(): string {
+  version ??= readVersion();
+  return version;
+}
+
+function readVersion(): string {
+  const path = findPackageJSON(PACKAGE, import.meta.url);
+  const found: unknown = path === undefined ? null : JSON.parse(readFileSync(path, "utf8"));
+  const stated = typeof found === "object" && found !== null ? Reflect.get(found, "version") : null;
+  return `${PACKAGE}@${typeof stated === "string" ? stated : "unknown"}`;
+}
+
+/**
+ * The catalogue's prices for a model at a time. Cached input and cache writes without a price of their own
+ * cost what input costs, reasoning what output costs, as the catalogue itself computes.
+ *
+ * @returns null when the catalogue does not know the model, or not both an input and an output price
+ */
+export function catalogueRates(key: CatalogueKey, at: Date): Rates | null {
+  const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, key.model, {
+    timestamp: at,
+    ...(key.providerId === undefined ? {} : { providerId: key.providerId }),
+    ...(key.providerApiUrl === undefined ? {} : { providerApiUrl: key.providerApiUrl }),
+  });
+  if (found === null) return null;
+  const prices = found.model_price;
+  const input = rateOf(prices["input_mtok"]);
+  const output = rateOf(prices["output_mtok"]);
+  if (input === null || output === null) return null;
+  const perRequest = rateOf(prices["requests_kcount"])?.base ?? 0n;
+  return {
+    input,
+    cachedInput: rateOf(prices["cache_read_mtok"]) ?? input,
+    cacheWrite: rateOf(prices["cache_write_mtok"]) ?? input,
+    output,
+    reasoning: rateOf(prices["output_reasoning_mtok"]) ?? output,
+    perRequest: (perRequest * PICO_PER_REQUEST_KCOUNT) as PicoUsd,
+    source: `${catalogueVersion()} ${found.provider.id}/${found.model.id}`,
+  };
+}
+
+function rateOf(price: ModelPrice[string]): Rate | null {
+  if (price === undefined) return null;
+  if (typeof price === "number") {
+    const base = millionths(String(price));
+    return base === null ? null : flat(base);
+  }
+  return tiered(price);
+}
+
+function tiered(price: TieredPrices): Rate | null {
+  const base = millionths(String(price.base));
+  const tiers = price.tiers.map((tier) => ({
+    above: BigInt(tier.start),
+    price: millionths(String(tier.price)),
+  }));
+  if (base === null || tiers.some((tier) => tier.price === null)) return null;
+  return {
+    base: base as PicoUsd,
+    tiers: tiers
+      .map((tier) => ({ above: tier.above, price: (tier.price ?? 0n) as PicoUsd }))
+      .sort((left, right) => (left.above < right.above ? -1 : 1)),
+  };
+}

@@ -1,0 +1,25 @@
+/** Room `ledger`: what every token cost, and what it earned. */
+export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, reverseLoss } from "./book.ts";
+export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
+export {
+  costOf,
+  type OwnPrice,
+  price,
+  type Priced,
+  type Pricing,
+  type RatesFound,
+  ratesOf,
+  type TokensByKind,
+  worstCostOf,
+} from "./price.ts";
+export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
+export {
+  entriesOf,
+  type Entry,
+  type EntryFilter,
+  type ModelSums,
+  statementOf,
+  type Statement,
+  type Sums,
+  totals,
+} from "./statement.ts";

@@ -1,0 +1,140 @@
+import { type MicroUsd, microUsd, type Tokens } from "../kernel/index.ts";
+import { catalogueRates } from "./catalogue.ts";
+import { millionths } from "./decimal.ts";
+import { flat, type PicoUsd, type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
+
+const PICO_PER_MICRO = 1_000_000n;
+
+/** Tokens by kind; the kinds do not overlap. */
+export type TokensByKind = {
+  readonly input: Tokens;
+  readonly cachedInput: Tokens;
+  readonly cacheWrite: Tokens;
+  readonly output: Tokens;
+  readonly reasoning: Tokens;
+};
+
+/** A price that the operator states, in decimal US dollars per million tokens; `local`: an own engine, 0. */
+export type OwnPrice =
+  | { readonly kind: "local" }
+  | {
+      readonly kind: "stated";
+      readonly inputUsdPerMtok: string;
+      readonly outputUsdPerMtok: string;
+      readonly cachedInputUsdPerMtok?: string;
+      readonly cacheWriteUsdPerMtok?: string;
+      readonly reasoningUsdPerMtok?: string;
+    };
+
+/** What is priced. A model card is one. */
+export type Priced = {
+  /** The catalogue's provider; `openai-compatible` is looked up by its address instead. */
+  readonly provider: string;
+  readonly model: string;
+  readonly baseUrl?: string;
+  readonly price?: OwnPrice;
+};
+
+/** What a usage costs, and by which prices. */
+export type Pricing =
+  | { readonly kind: "priced"; readonly cost: MicroUsd; readonly rates: Rates }
+  | { readonly kind: "missing"; readonly because: string };
+
+/** The prices of a model. */
+export type RatesFound =
+  | { readonly kind: "known"; readonly rates: Rates }
+  | { readonly kind: "missing"; readonly because: string };
+
+/** The prices that hold for a model at a time: the operator's own before the catalogue's. */
+export function ratesOf(what: Priced, at: Date): RatesFound {
+  const rates = what.price === undefined ? fromCatalogue(what, at) : ownRates(what.price);
+  if (rates !== null) return { kind: "known", rates };
+  const name = `${what.provider}/${what.model}`;
+  const because =
+    what.price === undefined
+      ? `no price is known for ${name}; state one in the config, or mark the model as local`
+      : `the price stated for ${name} is not a decimal of US dollars per million tokens`;
+  return { kind: "missing", because };
+}
+
+/** What a usage costs at a time. A usage of nothing at an unknown price is missing too. */
+export function price(usage: TokensByKind, what: Priced, at: Date): Pricing {
+  const found = ratesOf(what, at);
+  if (found.kind === "missing") return found;
+  return { kind: "priced", cost: costOf(usage, found.rates), rates: found.rates };
+}
+
+/**
+ * The cost of one request, rounded up once over all kinds, so that splitting a call into several of the same
+ * tier never makes it cheaper. A tier is chosen by the total input and prices the whole request, as the
+ * providers do; splitting across a tier's edge does change the price, by their own list.
+ *
+ * @returns micro-USD, 0 or more
+ */
+export function costOf(usage: TokensByKind, rates: Rates): MicroUsd {
+  const totalInput = usage.input + usage.cachedInput + usage.cacheWrite;
+  const pico =
+    usage.input * rateAt(rates.input, totalInput) +
+    usage.cachedInput * rateAt(rates.cachedInput, totalInput) +
+    usage.cacheWrite * rateAt(rates.cacheWrite, totalInput) +
+    usage.output * rateAt(rates.output, totalInput) +
+    usage.reasoning * rateAt(rates.reasoning, totalInput) +
+    rates.perRequest;
+  return roundedUp(pico);
+}
+
+/** The most that a request can cost with so many tokens, whatever their kinds turn out to be. */
+export function worstCostOf(inputMax: Tokens, outputMax: Tokens, rates: Rates): MicroUsd {
+  const input = most([rates.input, rates.cachedInput, rates.cacheWrite]);
+  const output = most([rates.output, rates.reasoning]);
+  return roundedUp(inputMax * input + outputMax * output + rates.perRequest);
+}
+
+function most(rates: readonly Rate[]): bigint {
+  return rates.map(rateMax).reduce<bigint>((highest, rate) => (rate > highest ? rate : highest), 0n);
+}
+
+function roundedUp(pico: bigint): MicroUsd {
+  return microUsd((pico + PICO_PER_MICRO - 1n) / PICO_PER_MICRO);
+}
+
+function fromCatalogue(what: Priced, at: Date): Rates | null {
+  if (what.provider !== "openai-compatible") {
+    return catalogueRates({ providerId: what.provider, model: what.model }, at);
+  }
+  return what.baseUrl === undefined
+    ? null
+    : catalogueRates({ providerApiUrl: what.baseUrl, model: what.model }, at);
+}
+
+function ownRates(own: OwnPrice): Rates | null {
+  if (own.kind === "local") return { ...sameFor(flat(0n), flat(0n)), source: "local" };
+  const input = stated(own.inputUsdPerMtok, null);
+  const output = stated(own.outputUsdPerMtok, null);
+  const cachedInput = stated(own.cachedInputUsdPerMtok, input);
+  const cacheWrite = stated(own.cacheWriteUsdPerMtok, input);
+  const reasoning = stated(own.reasoningUsdPerMtok, output);
+  if (
+    input === null ||
+    output === null ||
+    cachedInput === null ||
+    cacheWrite === null ||
+    reasoning === null
+  ) {
+    return null;
+  }
+  return { ...sameFor(input, output), cachedInput, cacheWrite, reasoning, source: "config" };
+}
+
+function stated(usdPerMtok: string | undefined, otherwise: Rate | null): Rate | null {
+  if (usdPerMtok === undefined) return otherwise;
+  const base = millionths(usdPerMtok);
+  return base === null ? null : flat(base);
+}
+
+function sameFor(input: Rate, output: Rate): Omit<Rates, "source"> {
+  return {
+    ...{ input, cachedInput: input, cacheWrite: input, output, reasoning: output },
+    perRequest: 0n as PicoUsd,
+  };
+}
