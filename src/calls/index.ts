@@ -1,0 +1,8 @@
+/** Room `calls`: intend a model call, send it, settle it. The one path from a run to a provider. */
+export { CallError } from "./call-error.ts";
+export { type CallRecord, getCall, listCalls } from "./call-record.ts";
+export { type CallIntent, digestOf, intend } from "./intend.ts";
+export { type CallFailure, type CallOutcome, outcomeFromJson, outcomeToJson, type Try } from "./outcome.ts";
+export { send, type SendOptions, type Sleep, TRIES_MAX, WAIT_MS_FIRST, WAIT_MS_MAX } from "./send.ts";
+export { reconcile, settle, type Settlement } from "./settle.ts";
+export { BILLED_TRIES_MAX, type WorstCase, worstCaseOf } from "./worst-case.ts";

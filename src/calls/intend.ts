@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import {
+  type CallId,
+  canonicalJson,
+  defaultTenant,
+  type Json,
+  must,
+  type RunId,
+  type TenantId,
+} from "../kernel/index.ts";
+import { ratesOf, ratesToJson } from "../ledger/index.ts";
+import type { ModelCall, ModelCard } from "../models/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { CallError } from "./call-error.ts";
+import { worstCaseOf } from "./worst-case.ts";
+
+/** A call about to be made. */
+export type CallIntent = {
+  readonly runId: RunId;
+  readonly attempt: number;
+  readonly call: ModelCall;
+  /** The card of `call.model`. */
+  readonly card: ModelCard;
+  readonly tenant?: TenantId;
+  readonly agent?: string;
+};
+
+/**
+ * Writes down that a call will be made, with the most it may cost; commit before sending. The id is the
+ * idempotency key that every try carries. Writes factotum.calls.
+ *
+ * @throws {CallError} `price-missing` when what it would cost cannot be stated
+ */
+export async function intend(tx: Transaction, intent: CallIntent): Promise<CallId> {
+  const now = await tx.query<{ at: Date }>("select factotum.now() as at");
+  const found = ratesOf(intent.card, must(now.rows[0], "the time").at);
+  if (found.kind === "missing") {
+    const message = `model ${intent.card.id} is not called: ${found.because}`;
+    throw new CallError({ code: "price-missing", retry: "elsewhere", message });
+  }
+  const worst = worstCaseOf(intent.call, intent.card, found.rates);
+  const { rows } = await tx.query<{ id: CallId }>(
+    `insert into factotum.calls (id, run_id, attempt, tenant, agent, model, digest, input_tokens_max,
+       output_tokens_max, hold_per_try_micro_usd, hold_micro_usd, rates)
+     values ('call_' || gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,
+    [
+      ...[intent.runId, intent.attempt, intent.tenant ?? defaultTenant, intent.agent ?? null],
+      ...[intent.card.id, digestOf(intent.call), worst.inputTokensMax, worst.outputTokensMax],
+      ...[worst.holdPerTry, worst.hold, JSON.stringify(ratesToJson(found.rates))],
+    ],
+  );
+  return must(rows[0], "the id of an intended call").id;
+}
+
+/** The fingerprint of everything a model is asked: two calls with the same digest ask the same. */
+export function digestOf(call: ModelCall): string {
+  // A round trip through text drops undefined fields, which canonical JSON has no form for.
+  const plain = JSON.parse(JSON.stringify(call)) as Json;
+  return createHash("sha256").update(canonicalJson(plain)).digest("hex");
+}
