@@ -3,6 +3,7 @@ import { recordNotice } from "../examples/network-ops/desk/tools.ts";
 import { desk } from "../examples/network-ops/desk/agent.ts";
 import { expectedOf, inventoryOf, type NoticeRow, toNotice } from "../examples/network-ops/reading/bench-rows.ts";
 import { applySchema } from "../examples/network-ops/schema.ts";
+import { toJson } from "factotum/kernel";
 import { defineConfig, openFactotum } from "factotum/server";
 import { type Database, setClock, type Transaction } from "factotum/postgres";
 
@@ -50,7 +51,7 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
     async handle(row, { taught }) {
       await freshBusiness(factotum.db, row);
       const notice = toNotice(row);
-      const { run } = await factotum.start({ agent: desk.name, key: row.id, input: notice });
+      const { run } = await factotum.start({ agent: desk.name, key: row.id, input: toJson(notice) });
       await worker.drained();
       const asked = (await factotum.inbox()).filter((question) => question.runId === run.id);
       const questions = asked.map((question) => question.card.because.join("; "));
@@ -59,7 +60,7 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
       const handled = { disposition: story.run.disposition ?? story.run.status, questions };
       if (!taught || asked.length === 0) return { ...handled, committed: unanswered, taught: false };
       for (const question of asked) {
-        const calls = expectedOf(row).map((statement) => ({ tool: recordNotice.name, input: statement }));
+        const calls = expectedOf(row).map((statement) => ({ tool: recordNotice.name, input: toJson(statement) }));
         await factotum.answer(question.id, { choice: "correct", calls, by: "bench" });
       }
       await worker.drained();

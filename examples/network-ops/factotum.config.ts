@@ -1,9 +1,11 @@
 /** The network-operations desk as a project: its business, its agent, and where its work comes from. */
+import { toJson } from "factotum/kernel";
 import { type BadItem, defineConfig, type WorkItem } from "factotum/server";
 import { makeBusiness, seedBusiness } from "./business/index.ts";
 import { makeDay } from "./day/index.ts";
 import { desk } from "./desk/agent.ts";
 import { fingerprint, readMail, readMailbox, type ReceivedNotice } from "./intake/index.ts";
+import { Notice } from "./notice.ts";
 import { applySchema } from "./schema.ts";
 
 /** The day the example plays on, and the seed of its business. Fixed, so that a restart finds the same day. */
@@ -43,8 +45,9 @@ async function* mailbox(path: string): AsyncGenerator<WorkItem | BadItem> {
   }
 }
 
-function workOf(name: string, { messageId: _messageId, ...notice }: ReceivedNotice): WorkItem {
-  return { kind: "work", agent: desk.name, key: fingerprint(notice), input: notice, name };
+function workOf(name: string, received: ReceivedNotice): WorkItem {
+  const notice = Notice.parse(received);
+  return { kind: "work", agent: desk.name, key: fingerprint(notice), input: toJson(notice), name };
 }
 
 function badOf(name: string, error: unknown): BadItem {

@@ -1,4 +1,4 @@
-import { FactotumError, messageOf } from "../kernel/index.ts";
+import { FactotumError, messageOf, toJson } from "../kernel/index.ts";
 import type { ToolCall } from "../policy/index.ts";
 import type { Run } from "../runs/index.ts";
 import type { CodeWork, Rung, RungEnd } from "./agent.ts";
@@ -46,7 +46,7 @@ export async function tryCode(
       const work: CodeWork<unknown> = {
         ...{ input, at, lessons, feedback: state.feedback, view: tx },
         async call(tool, args) {
-          const call = await callTool(tx, bench.toolbox, { tool, input: args }, toolContext(run, at));
+          const call = await callTool(tx, bench.toolbox, { tool, input: toJson(args) }, toolContext(run, at));
           calls.push(call);
           return call.output;
         },

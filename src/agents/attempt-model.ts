@@ -1,6 +1,6 @@
-import { intend, reconcile, send, settle } from "../calls/index.ts";
-import type { CallId, Json, ModelId } from "../kernel/index.ts";
-import { assistantMessage, type Message, type ModelCard, type ModelReply } from "../models/index.ts";
+import { type CallIntent, intend, reconcile, send, settle } from "../calls/index.ts";
+import { FactotumError, type Json, type ModelId } from "../kernel/index.ts";
+import { assistantMessage, type Message, type ModelCall, type ModelCard, type ModelReply } from "../models/index.ts";
 import type { ToolCall as MadeCall } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Lease, listSteps, type Run, takeNudges } from "../runs/index.ts";
@@ -37,20 +37,35 @@ type Trying = {
 };
 
 /**
+ * One move of a model rung. A model that may not be called, such as one without a known price, ends the
+ * attempt like one that fails.
+ */
+export async function tryModel(t: Trying, rung: string, card: ModelCard, at: Date): Promise<Run> {
+  try {
+    return await advance(t, rung, card, at);
+  } catch (error) {
+    if (!(error instanceof FactotumError) || error.retry !== "elsewhere") throw error;
+    const end: RungEnd = { kind: "stuck", because: error.message };
+    return finish(t, rung, card, { staged: nothingStaged, end }, at, async () => {});
+  }
+}
+
+/**
  * Takes a model rung's attempt one model call further: send the call that the last turn intended, run
  * the tools it asks for on the staged copy, and write reply, staged rows, costs and the next intent in
  * one turn. What a crash left behind is taken up from the attempt's own rows.
  */
-export async function tryModel(t: Trying, rung: string, card: ModelCard, at: Date): Promise<Run> {
+async function advance(t: Trying, rung: string, card: ModelCard, at: Date): Promise<Run> {
   const number = t.state.attempt + 1;
   const messages = await conversation(t, number);
   if (messages.length === 0) return begin(t, rung, card, at);
   if (t.state.call === null || t.fresh) return intendAgain(t, card, messages);
-  const outcome = await send(t.workshop.models, t.state.call, callOf(t, card, messages), {
-    signal: t.lease.signal,
-  });
-  const settled = (tx: Transaction): Promise<void> => settle(tx, t.state.call as CallId, outcome);
-  if (outcome.kind !== "reply") {
+  const { call } = t.state;
+  const { clock, sleep, models } = t.workshop;
+  const outcome = await send(models, call, callOf(t, card, messages), { signal: t.lease.signal, clock, sleep });
+  const settled = async (tx: Transaction): Promise<void> => void (await settle(tx, call, outcome));
+  if (outcome.kind === "failed") {
+    if (outcome.error.code === "stopped") return stopped(t, settled);
     const end: RungEnd = { kind: "stuck", because: outcome.error.message };
     return finish(t, rung, card, { staged: nothingStaged, end }, at, settled);
   }
@@ -86,7 +101,7 @@ async function heard(
     await keepWorking(tx, t, rung, card, acted.staged);
     if (t.lease.shouldYield()) return { kind: "continue", state: { ...t.state, call: null } };
     const next = callOf(t, card, [...messages, ...said, ...nudges]);
-    const call = await intend(tx, { runId: run.id, attempt: number, call: next, card });
+    const call = await intend(tx, intentOf(run, number, next, card));
     return { kind: "continue", state: { ...t.state, call } };
   });
 }
@@ -149,8 +164,16 @@ async function begin(t: Trying, rung: string, card: ModelCard, at: Date): Promis
   return t.lease.turn(async (tx, run) => {
     await appendMessages(tx, run, number, messages);
     await keepWorking(tx, t, rung, card, nothingStaged);
-    const call = await intend(tx, { runId: run.id, attempt: number, call: callOf(t, card, messages), card });
+    const call = await intend(tx, intentOf(run, number, callOf(t, card, messages), card));
     return { kind: "continue", state: { ...t.state, call } };
+  });
+}
+
+/** The worker is leaving: what was sent is settled, and whoever takes the run up makes the call again. */
+function stopped(t: Trying, settled: (tx: Transaction) => Promise<void>): Promise<Run> {
+  return t.lease.turn(async (tx) => {
+    await settled(tx);
+    return { kind: "continue", state: { ...t.state, call: null } };
   });
 }
 
@@ -159,7 +182,7 @@ async function intendAgain(t: Trying, card: ModelCard, messages: readonly Messag
   const number = t.state.attempt + 1;
   return t.lease.turn(async (tx, run) => {
     await reconcile(tx, run.id);
-    const call = await intend(tx, { runId: run.id, attempt: number, call: callOf(t, card, messages), card });
+    const call = await intend(tx, intentOf(run, number, callOf(t, card, messages), card));
     return { kind: "continue", state: { ...t.state, call } };
   });
 }
@@ -183,7 +206,11 @@ function keepWorking(tx: Transaction, t: Trying, rung: string, card: ModelCard, 
   });
 }
 
-function callOf(t: Trying, card: ModelCard, messages: readonly Message[]) {
+function intentOf(run: Run, attempt: number, call: ModelCall, card: ModelCard): CallIntent {
+  return { runId: run.id, tenant: run.tenant, agent: run.agent, attempt, call, card };
+}
+
+function callOf(t: Trying, card: ModelCard, messages: readonly Message[]): ModelCall {
   const model: ModelId = card.id;
   const outputTokensMax = Math.min(card.outputTokensMax, OUTPUT_TOKENS_MAX);
   return { model, messages, tools: toolSpecs(t.bench.toolbox), outputTokensMax };

@@ -134,10 +134,11 @@ export async function commitInTurn(
   await saveAttempt(tx, { ...c.attempt, status: "committed" });
   await appendStep(tx, c.run.id, { kind: "committed", attempt: c.attempt.number, data: { rows, by: c.by } });
   const done = { input: parseInput(agent, c.run), calls: c.staged.calls, by: c.by };
-  await bookValue(tx, { runId: c.run.id, value: agent.value(done), because });
+  const { tenant, id: runId } = c.run;
+  const attempt = c.attempt.number;
+  await bookValue(tx, { runId, tenant, agent: agent.name, attempt, value: agent.value(done), because });
   if (agent.learn !== undefined && c.by !== "code") {
-    const owner = { tenant: c.run.tenant, agent: agent.name };
-    await remember(tx, owner, await agent.learn({ ...done, view: tx }), c.run.id);
+    await remember(tx, { tenant, agent: agent.name }, await agent.learn({ ...done, view: tx }), runId);
   }
   const state: AgentState = {
     ...{ ...parts.state, phase: "following", attempt: c.attempt.number, disposition: c.disposition },
@@ -169,7 +170,7 @@ export async function askPerson(
 }
 
 function handOver(c: Conclusion, attempt: AttemptRecord, because: readonly string[]): Promise<Run> {
-  const rung = nextRung(c.workshop.models, c.bench.agent, c.state.rung);
+  const rung = nextRung(c.workshop, c.bench.agent, c.state.rung);
   if (rung === undefined) return askPerson(c, attempt, because);
   return c.lease.turn(async (tx) => {
     await c.alongside(tx);

@@ -49,7 +49,7 @@ type Parts = Parameters<typeof answered>[0] & {
 async function attempt(parts: Parts): Promise<Run> {
   const { workshop, bench, run, state } = parts;
   const at = await businessTime(workshop);
-  const index = usableFrom(workshop.models, bench.agent, state.rung);
+  const index = usableFrom(workshop, bench.agent, state.rung);
   const rung = index === undefined ? undefined : bench.agent.cascade[index];
   if (rung === undefined || index === undefined) return askUntried(parts);
   const now = { ...parts, state: { ...state, rung: index } };
@@ -57,7 +57,7 @@ async function attempt(parts: Parts): Promise<Run> {
     const tried = await tryCode(workshop, bench, run, now.state, rung, at);
     return conclude({ ...now, tried, at, alongside: async () => {} });
   }
-  const card = modelFor(workshop.models, bench.agent, index);
+  const card = modelFor(workshop, bench.agent, index);
   if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
   return tryModel(now, rung.name, card, at);
 }

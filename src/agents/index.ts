@@ -16,7 +16,7 @@ export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
 export { generateTools } from "./generate.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
-export { summarise, type Summary } from "./summary.ts";
+export { allTokens, summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";
 export type { Lesson } from "../context/index.ts";
 export type { StagedView } from "../policy/index.ts";

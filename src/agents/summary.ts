@@ -1,5 +1,5 @@
-import type { MicroUsd, Tokens } from "../kernel/index.ts";
-import { totals } from "../ledger/index.ts";
+import { type MicroUsd, type Tokens, tokens } from "../kernel/index.ts";
+import { type TokensByKind, totals } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
 /** What a body of work came to. */
@@ -18,7 +18,9 @@ export type Summary = {
   /** Not yet worked off. */
   readonly working: number;
   readonly rowsChanged: number;
+  /** What providers counted, and what they may bill beyond it. */
   readonly cost: MicroUsd;
+  readonly loss: MicroUsd;
   readonly tokens: Tokens;
   readonly value: MicroUsd;
 };
@@ -47,6 +49,11 @@ export async function summarise(tx: Pick<Transaction, "query">, agent?: string):
     ...{ refused: count("refused"), discarded: count("discarded"), undone: count("undone") },
     ...{ failed: count("failed"), working: count("working") },
     rowsChanged: rows.reduce((sum, row) => sum + row.changed, 0) - undone,
-    ...{ cost: booked.cost, tokens: booked.tokens, value: booked.value },
+    ...{ cost: booked.cost, loss: booked.loss, tokens: allTokens(booked.usage), value: booked.value },
   };
+}
+
+/** Tokens of every kind together. */
+export function allTokens(usage: TokensByKind): Tokens {
+  return tokens(Object.values(usage).reduce((sum, count) => sum + count, 0n));
 }

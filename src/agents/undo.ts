@@ -15,7 +15,7 @@ import { readState } from "./state.ts";
  * @throws {InputError} `nothing-to-undo`; what `changes.undo` throws when something later depends on a row
  */
 export async function undoRun(tx: Transaction, runId: RunId, by: string): Promise<readonly ChangeSetId[]> {
-  const run = await getRun(tx, runId);
+  const run = await getRun(tx, runId, { lock: true });
   const committed = (await listCommitted(tx, runId)).filter((set) => set.undoneBy === null && set.undoes === null);
   if (committed.length === 0) {
     throw new InputError({ code: "nothing-to-undo", message: `run ${runId} has no committed change to undo` });
@@ -27,7 +27,8 @@ export async function undoRun(tx: Transaction, runId: RunId, by: string): Promis
     await undo(tx, set.id, { runId, attempt: state.attempt, agent: run.agent, because });
   }
   const { value } = await statementOf(tx, runId);
-  if (value !== 0n) await bookValue(tx, { runId, value: microUsd(0n - value), because });
+  const { tenant, agent } = run;
+  if (value !== 0n) await bookValue(tx, { runId, tenant, agent, value: microUsd(0n - value), because });
   await forget(tx, runId);
   await withdraw(tx, runId);
   const data = { by, changeSets: newestFirst.map((set) => set.id) };

@@ -1,19 +1,22 @@
 import { type ChangeSet, type Diff, diff, emptyChangeSet, peek, stage } from "../changes/index.ts";
-import { defaultTenant, InputError, type Json, must, type RunId } from "../kernel/index.ts";
+import type { Sleep } from "../calls/index.ts";
+import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
 import { type Lesson, recall } from "../context/index.ts";
 import { type Check, onlyTables, type ToolCall, type Verdict, verify } from "../policy/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import type { Run } from "../runs/index.ts";
-import type { Models } from "../models/index.ts";
 import { type Agent, writableTables } from "./agent.ts";
+import type { ModelChoice } from "./cascade.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
 import type { ToolContext } from "./tool.ts";
 
 /** What the driver of runs is made of; given by the composition root. */
-export type WorkshopParts = {
+export type WorkshopParts = ModelChoice & {
   readonly db: Database;
   readonly agents: readonly Agent[];
-  readonly models: Models;
+  /** Real time, for the tries of a model call. */
+  readonly clock: Clock;
+  readonly sleep: Sleep;
 };
 
 /** One agent with its live tools, ready to work on runs. */
@@ -116,9 +119,4 @@ function agentOf(agents: readonly Agent[], run: Run): Agent {
     code: "agent-older",
     message: `run ${run.id} was started by version ${run.agentVersion} of ${run.agent}; this process has ${found.version}. Deploy the newer one`,
   });
-}
-
-/** The row that a query with exactly one row returned. */
-export function only<T>(rows: readonly T[], what: string): T {
-  return must(rows[0], what);
 }

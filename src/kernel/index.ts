@@ -20,5 +20,5 @@ export {
   type RunId,
   type TenantId,
 } from "./ids.ts";
-export { canonicalJson, type Json, type JsonObject } from "./json.ts";
+export { canonicalJson, type Json, type JsonObject, toJson } from "./json.ts";
 export { formatUsd, type MicroUsd, microUsd, type Tokens, tokens } from "./money.ts";

@@ -12,3 +12,12 @@ export function canonicalJson(value: Json): string {
       : inner,
   );
 }
+
+/**
+ * A value as plain data: what `JSON.stringify` keeps of it. Fields that are undefined go.
+ *
+ * @throws {TypeError} for what has no JSON form, such as a bigint
+ */
+export function toJson(value: unknown): Json {
+  return JSON.parse(JSON.stringify(value ?? null)) as Json;
+}

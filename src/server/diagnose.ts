@@ -1,6 +1,6 @@
 import { attached } from "../changes/index.ts";
 import { messageOf } from "../kernel/index.ts";
-import type { ModelCard } from "../models/index.ts";
+import type { Discovery } from "../models/index.ts";
 import { type Database, introspect, migrate } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
 
@@ -16,7 +16,7 @@ export type Finding = {
 export async function diagnose(
   db: Database,
   config: Config,
-  models: readonly ModelCard[],
+  models: Discovery,
 ): Promise<readonly Finding[]> {
   return [
     await server(db),
@@ -75,20 +75,19 @@ async function triggers(db: Database, config: Config): Promise<Finding> {
   const wanted = config.agents.flatMap((agent) =>
     Object.keys(agent.tables).filter((table) => agent.tables[table] === "write"),
   );
-  const have = new Setawait db.transaction((tx) => attached(tx), { readOnly: true });
+  const have = new Set<string>(await db.transaction((tx) => attached(tx), { readOnly: true }));
   const missing = [...new Set(wanted)].filter((table) => !have.has(table));
   if (missing.length === 0) return { what, state: "ok", detail: `on ${have.size} tables` };
   const detail = `missing on ${missing.join(", ")}`;
   return { what, state: "warning", detail, remedy: "factotum attach" };
 }
 
-function modelsFound(models: readonly ModelCard[]): Finding {
+function modelsFound({ cascade, problems }: Discovery): Finding {
   const what = "models";
-  if (models.length > 0) return { what, state: "ok", detail: models.map((card) => card.id).join(", ") };
-  return {
-    ...{ what, state: "warning", detail: "none: what code cannot resolve goes to a person" },
-    remedy: "set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or name models in the configuration",
-  };
+  const remedy = "set OPENAI_API_KEY, ANTHROPIC_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY or FACTOTUM_MODELS";
+  if (problems.length > 0) return { what, state: "warning", detail: problems.join("; "), remedy };
+  if (cascade.length > 0) return { what, state: "ok", detail: cascade.join(", ") };
+  return { what, state: "warning", detail: "none: what code cannot resolve goes to a person", remedy };
 }
 
 async function clock(db: Database): Promise<Finding> {

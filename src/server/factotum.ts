@@ -1,7 +1,8 @@
+import { setTimeout } from "node:timers/promises";
 import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
 import { attach, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
-import { type ChangeSetId, InputError, type QuestionId, type RunId } from "../kernel/index.ts";
+import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
 import { type Run, type RunPage, startRun, startWorker, type Worker } from "../runs/index.ts";
@@ -81,7 +82,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     return agent !== undefined && parsed?.success === true ? agent.present(parsed.data).title : run.agent;
   };
   return {
-    ...{ config, db, databaseLabel: label, models: models.list() },
+    ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
     async prepare() {
       const prepare = config.prepare?.bind(config);
       if (prepare !== undefined) await db.transaction(prepare);
@@ -98,7 +99,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     work: () =>
       startWorker({
         ...{ db, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
-        drive: makeDriver({ db, agents: config.agents, models }),
+        drive: makeDriver({ ...{ db, models, sleep }, agents: config.agents, ladder: found.cascade, clock: systemClock }),
       }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter), { readOnly: true }),
@@ -114,9 +115,13 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       await db.transaction((tx) => detach(tx, tables));
       return tables;
     },
-    diagnose: () => diagnose(db, config, models.list()),
+    diagnose: () => diagnose(db, config, found),
     close: () => db.close(),
   };
+}
+
+async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(milliseconds, undefined, { signal }).catch(() => undefined);
 }
 
 function writable(config: Config): readonly string[] {

@@ -1,4 +1,4 @@
-import { type Attempt, type Disposition, listAttempts, readState } from "../agents/index.ts";
+import { allTokens, type Attempt, type Disposition, listAttempts, readState } from "../agents/index.ts";
 import { listCommitted } from "../changes/index.ts";
 import { listQuestions, type Question } from "../inbox/index.ts";
 import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
@@ -45,7 +45,7 @@ export async function tellRun(
   const questions = await Promise.all(
     (["open", "answered", "expired", "withdrawn"] as const).map((status) => listQuestions(tx, { status, runId: id })),
   );
-  const { cost, tokens, value } = await statementOf(tx, id);
+  const { cost, usage, value } = await statementOf(tx, id);
   const committed = await listCommitted(tx, id);
   return {
     run: { ...lineOf(run), input: run.input, outcome: run.outcome },
@@ -54,7 +54,7 @@ export async function tellRun(
     steps: await listSteps(tx, id),
     questions: questions.flat(),
     changeSets: committed.map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
-    ...{ cost, tokens, value },
+    ...{ cost, tokens: allTokens(usage), value },
   };
 }
 

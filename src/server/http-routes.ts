@@ -1,0 +1,138 @@
+import { randomUUID } from "node:crypto";
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { z } from "zod";
+import { getQuestion } from "../inbox/index.ts";
+import { type Json, type QuestionId, type RunId } from "../kernel/index.ts";
+import { runStatuses } from "../runs/index.ts";
+import type { Factotum } from "./factotum.ts";
+import { type Binding, guard } from "./http-guard.ts";
+import { errorReply, HttpError } from "./http-errors.ts";
+import { parseId } from "./parse-id.ts";
+import { questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
+
+const BODY_BYTES_MAX = 1_048_576;
+const LIST_DEFAULT = 100;
+const LIST_MAX = 1_000;
+const NAME_CHARS_MAX = 200;
+
+const json = z.json();
+const listing = z.object({
+  status: z.enum(runStatuses as [string, ...string[]]).optional(),
+  agent: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(LIST_MAX).default(LIST_DEFAULT),
+});
+const newRun = z.strictObject({
+  agent: z.string(),
+  key: z.string().min(1).max(NAME_CHARS_MAX).optional(),
+  input: json,
+});
+const newAnswer = z.strictObject({
+  choice: z.string(),
+  calls: z.array(z.strictObject({ tool: z.string(), input: json })).optional(),
+  note: z.string().optional(),
+  by: z.string().min(1).max(NAME_CHARS_MAX).default("http"),
+});
+const undoing = z.strictObject({ by: z.string().min(1).max(NAME_CHARS_MAX).default("http") });
+
+const ROUTES: readonly string[] = [
+  "GET /api/health",
+  "GET /api/summary?agent=",
+  "GET /api/runs?status=&agent=&limit=",
+  "GET /api/runs/:id",
+  "POST /api/runs {agent, key?, input}",
+  "POST /api/runs/:id/undo {by?}",
+  "GET /api/questions",
+  "GET /api/questions/:id",
+  "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
+];
+
+/** The HTTP API over a project, as one function from request to response; it opens no socket. */
+export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: string) => void): Hono {
+  const app = new Hono();
+  app.use("*", guard(binding));
+  app.use("*", bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
+  app.notFound((context) => {
+    const message = `there is no ${context.req.method} ${context.req.path}; GET /api lists what there is`;
+    return context.json({ error: { code: "route-unknown", message } }, 404);
+  });
+  app.onError((error, context) => {
+    const { status, body } = errorReply(error);
+    if (status >= 500) say(`${context.req.method} ${context.req.path}: ${error.message}`);
+    return context.json(body, status);
+  });
+  app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
+  readRoutes(app, factotum);
+  writeRoutes(app, factotum);
+  return app;
+}
+
+function readRoutes(app: Hono, factotum: Factotum): void {
+  app.get("/api/health", async (context) => {
+    await factotum.db.query("select 1");
+    return context.json({ ok: true, name: factotum.config.name });
+  });
+  app.get("/api/summary", async (context) =>
+    context.json(summaryJson(await factotum.summary(context.req.query("agent")))),
+  );
+  app.get("/api/runs", async (context) => {
+    const { status, agent, limit } = parse(listing, context.req.query());
+    const lines = await factotum.listRuns({
+      ...(status !== undefined && { status: status as (typeof runStatuses)[number] }),
+      ...(agent !== undefined && { agent }),
+      limit,
+    });
+    return context.json({ runs: lines.map(runJson) });
+  });
+  app.get("/api/runs/:id", async (context) =>
+    context.json(storyJson(await factotum.showRun(parseId<RunId>("run", context.req.param("id"))))),
+  );
+  app.get("/api/questions", async (context) =>
+    context.json({ questions: (await factotum.inbox()).map(questionJson) }),
+  );
+  app.get("/api/questions/:id", async (context) => {
+    const id = parseId<QuestionId>("question", context.req.param("id"));
+    return context.json(questionJson(await factotum.db.transaction((tx) => getQuestion(tx, id))));
+  });
+}
+
+function writeRoutes(app: Hono, factotum: Factotum): void {
+  app.post("/api/runs", async (context) => {
+    const { agent, key = randomUUID(), input } = await body(context, newRun);
+    const { run, created } = await factotum.start({ agent, key, input: input as Json });
+    return context.json({ id: run.id, key: run.key, created }, created ? 201 : 200);
+  });
+  app.post("/api/runs/:id/undo", async (context) => {
+    const id = parseId<RunId>("run", context.req.param("id"));
+    const { by } = await body(context, undoing);
+    return context.json({ undone: await factotum.undo(id, by) });
+  });
+  app.post("/api/questions/:id/answer", async (context) => {
+    const id = parseId<QuestionId>("question", context.req.param("id"));
+    const { choice, calls, note, by } = await body(context, newAnswer);
+    const given = { choice, by, ...(calls && { calls }), ...(note !== undefined && { note }) };
+    return context.json(questionJson(await factotum.answer(id, given)));
+  });
+}
+
+async function body<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
+  const text = await context.req.text();
+  let value: unknown;
+  try {
+    value = text.trim() === "" ? {} : JSON.parse(text);
+  } catch {
+    throw new HttpError(400, "json-broken", "the body is not valid JSON");
+  }
+  return parse(schema, value);
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new HttpError(400, "request-invalid", z.prettifyError(parsed.error).replaceAll(/\s+/g, " "));
+}
+
+function tooLarge(context: Context): Response {
+  const message = `a body may have ${BODY_BYTES_MAX} bytes at most`;
+  return context.json({ error: { code: "body-too-large", message } }, 413);
+}

@@ -1,0 +1,68 @@
+/** The JSON that the HTTP API and the CLI's `--json` share: bigints as text, units in the names. */
+import type { Attempt, Summary } from "../agents/index.ts";
+import type { Question } from "../inbox/index.ts";
+import type { RunLine, RunStory } from "./story.ts";
+
+/** A summary as JSON. `costPerResolvedMicroUsd` is null while nothing is resolved. */
+export function summaryJson(summary: Summary) {
+  const { cost, tokens, value, ...counts } = summary;
+  const each = costPerResolved(summary);
+  return {
+    ...counts,
+    costMicroUsd: String(cost),
+    tokens: String(tokens),
+    valueMicroUsd: String(value),
+    costPerResolvedMicroUsd: each === undefined ? null : String(each),
+  };
+}
+
+/** What one resolved piece of work cost, all spending counted, rounded up; undefined before the first. */
+export function costPerResolved(summary: Summary): bigint | undefined {
+  const resolved = BigInt(summary.resolved + summary.answered);
+  return resolved === 0n ? undefined : (summary.cost + resolved - 1n) / resolved;
+}
+
+/** A run of a listing as JSON. */
+export function runJson(line: RunLine) {
+  const { id, agent, key, status, disposition, wakeAt, createdAt } = line;
+  return { id, agent, key, status, disposition, wakeAt: instant(wakeAt), createdAt: instant(createdAt) };
+}
+
+/** All of a run as JSON. */
+export function storyJson(story: RunStory) {
+  return {
+    ...runJson(story.run),
+    title: story.title,
+    input: story.run.input,
+    outcome: story.run.outcome,
+    attempts: story.attempts.map(attemptJson),
+    steps: story.steps.map((step) => ({ ...step, seq: String(step.seq), at: instant(step.at) })),
+    questions: story.questions.map(questionJson),
+    changeSets: story.changeSets,
+    costMicroUsd: String(story.cost),
+    tokens: String(story.tokens),
+    valueMicroUsd: String(story.value),
+  };
+}
+
+/** A question with its card as JSON. */
+export function questionJson(question: Question) {
+  const { id, runId, agent, status, card, defaultChoice, dueAt, askedAt, answer, by } = question;
+  return {
+    ...{ id, runId, agent, status, card, defaultChoice },
+    ...{ dueAt: instant(dueAt), askedAt: instant(askedAt), answer, by },
+  };
+}
+
+/** Leaves out the record images: the diff says the same in the database's own words. */
+function attemptJson(attempt: Attempt) {
+  const { number, rung, model, status, because, verdicts, diff, calls, startedAt, endedAt } = attempt;
+  return {
+    ...{ number, rung, model, status, because, verdicts, diff, calls },
+    ...{ startedAt: instant(startedAt), endedAt: instant(endedAt) },
+  };
+}
+
+function instant(at: Date | null): string | null {
+  return at === null ? null : at.toISOString();
+}
