@@ -68,6 +68,10 @@ const drive: Drive = async (lease) => {
   }
 };
 
+const stubborn: Drive = async (lease) => {
+  await drive(lease).catch(async () => await drive(lease));
+};
+
 async function lifeOver(db: Database): Promise<void> {
   while ((await db.query("select from factotum.living_workers")).rowCount > 0);
 }
@@ -103,4 +107,23 @@ test("a worker may die before or after any statement: each turn counts once", as
     expect((await listSteps(db, run.id)).map((step) => step.data)).toEqual([1, 2, 3]);
   }
   expect(n).toBeGreaterThan(STATEMENTS_MIN);
+});
+
+test("a driver that tries again a turn whose commit was kept, but not answered, does it once", async () => {
+  const db = await throwawayDatabase();
+  await db.query("create table work (run_id bigint not null, n int not null)");
+  const order = { agent: "worker", agentVersion: 1, input: null };
+  const { run } = await db.transaction(async (tx) => await startRun(tx, order));
+  let lost = 0;
+  const deaf: Database["transaction"] = async (fn, options) => {
+    const result = await db.transaction(fn, options);
+    if (lost > 0) return result;
+    lost += 1;
+    throw new Error("the answer was lost");
+  };
+  const worker = startWorker({ db: { ...db, transaction: deaf }, drive: stubborn });
+  await worker.drained();
+  await worker.stop();
+  const work = await db.query("select n from work where run_id = $1 order by n", [run.id]);
+  expect({ lost, rows: work.rows }).toEqual({ lost: 1, rows: [{ n: 1 }, { n: 2 }, { n: 3 }] });
 });

@@ -90,7 +90,9 @@ function keep(session: Session, id: string, options: MembershipOptions): Members
     lost: controller.signal,
     leave: async () => {
       if (controller.signal.aborted) return;
-      await session.query("delete from factotum.workers where id = $1", [id]).catch(() => undefined);
+      const farewell = `with gone as (delete from factotum.workers where id = $1 returning id)
+        select pg_advisory_unlock(factotum.worker_lock_key(id)) from gone`;
+      await session.query(farewell, [id]).catch(() => undefined);
       lose("the worker left");
     },
   };
