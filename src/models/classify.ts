@@ -23,6 +23,8 @@ const CONTEXT =
   /context[_ ](?:length|window|size)|prompt is too long|maximum (?:context|input|prompt)|too many (?:input )?tokens|input token count|exceeds? .{0,40}(?:token|context)/i;
 const FILTER = /content[_ ]?(?:filter|policy|management)|safety|responsible ?ai|invalid_prompt/i;
 const QUOTA = /insufficient[_ ]quota|credit balance|billing|exceeded your current quota|payment required/i;
+/** Google answers a wrong key with status 400. */
+const KEY = /api[_ ]key not valid|invalid (?:x-)?api[-_ ]key|api_key_invalid/i;
 /** The request never reached a server, so nothing can be billed. */
 const NOT_SENT = new Set([
   ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
@@ -71,6 +73,7 @@ function codeOfStatus(status: number, words: string): ModelErrorCode {
   if (status === 408 || status === 504) return "timed-out";
   if (status >= 500) return "overloaded";
   if (status < 300) return "cut";
+  if (KEY.test(words)) return "unauthorised";
   if (CONTEXT.test(words)) return "context-too-long";
   if (QUOTA.test(words)) return "quota-exhausted";
   return FILTER.test(words) ? "refused" : "bad-request";
@@ -115,5 +118,9 @@ function guess(words: string): number {
 function wordOf(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === undefined || value === null) return "";
-  return JSON.stringify(value) ?? "";
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    return "an error without words";
+  }
 }

@@ -18,6 +18,8 @@ export type ScriptedReply = {
   /** Null: the provider reports no usage. */
   readonly usage: ScriptedUsage | null;
   readonly finish: "stop" | "tool-calls" | "length" | "refused";
+  /** Thinking, with the signature that the provider wants back on the next request. Not on the chat wire. */
+  readonly thinking: { readonly text: string; readonly signature: string } | null;
 };
 
 /** What the server does with one request. */
@@ -51,7 +53,7 @@ const USAGE_DEFAULT: ScriptedUsage = { input: 100, output: 20 };
 export function reply(
   said: string | readonly ScriptedToolCall[],
   usage: ScriptedUsage | null = USAGE_DEFAULT,
-  more: { readonly text?: string; readonly finish?: ScriptedReply["finish"] } = {},
+  more: Partial<Pick<ScriptedReply, "text" | "finish" | "thinking">> = {},
 ): ScriptedReply {
   const calls = typeof said === "string" ? [] : said;
   const finish = more.finish ?? (calls.length > 0 ? "tool-calls" : "stop");
@@ -65,6 +67,7 @@ export function reply(
     })),
     usage,
     finish,
+    thinking: more.thinking ?? null,
   };
 }
 
@@ -130,4 +133,5 @@ const LONG: ScriptedReply = {
   toolCalls: [],
   usage: USAGE_DEFAULT,
   finish: "stop",
+  thinking: null,
 };

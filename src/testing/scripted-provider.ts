@@ -24,7 +24,7 @@ export interface ScriptedProvider {
   /** Answers not yet given. */
   readonly left: number;
   /** Appends to the script: one answer for each request, in order. */
-  script(...turns: readonly ScriptedTurn[]): void;
+  script(...turns: ScriptedTurn[]): void;
   /** What to answer when the script is used up; without it such a request is refused with status 400. */
   otherwise(turn: ScriptedTurn): void;
   /** Resolves when the request with this number (from 1) has arrived. */
@@ -38,7 +38,7 @@ export interface ScriptedProvider {
  * Anthropic's messages and Google's generateContent; the path decides. Replies are split into small chunks,
  * tool arguments inside words, and usage comes last, as real ones do. Nothing in it is random or timed.
  */
-export async function scriptedProvider(...turns: readonly ScriptedTurn[]): Promise<ScriptedProvider> {
+export async function scriptedProvider(...turns: ScriptedTurn[]): Promise<ScriptedProvider> {
   const queue: ScriptedTurn[] = [...turns];
   const requests: ScriptedRequest[] = [];
   const waiting: { readonly count: number; readonly wake: () => void }[] = [];

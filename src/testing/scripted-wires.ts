@@ -131,11 +131,23 @@ function responsesEvents(reply: ScriptedReply, model: string, id: string): Named
       },
     ];
   });
+  const { thinking } = reply;
+  const thought = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: thinking?.signature };
   const cutShort = reply.finish === "length" || reply.finish === "refused";
   const reason = reply.finish === "length" ? "max_output_tokens" : "content_filter";
   const usage = reply.usage ?? NO_USAGE;
   return [
     { type: "response.created", response: { id, created_at: 0, model, service_tier: null } },
+    ...(thinking === null
+      ? []
+      : [
+          {
+            type: "response.output_item.added",
+            output_index: 99,
+            item: { ...thought, encrypted_content: null },
+          },
+          { type: "response.output_item.done", output_index: 99, item: thought },
+        ]),
     { type: "response.output_item.added", output_index: 0, item: text },
     ...pieces(reply.text).map((delta) => ({
       ...{ type: "response.output_text.delta", item_id: "msg_1", output_index: 0, content_index: 0 },
@@ -177,8 +189,16 @@ function anthropicEvents(reply: ScriptedReply, model: string, id: string): Named
   };
   const message = { id, type: "message", role: "assistant", model, content: [], stop_reason: null };
   const texts = pieces(reply.text).map((text) => ({ type: "text_delta", text }));
+  const thoughts =
+    reply.thinking === null
+      ? []
+      : [
+          ...pieces(reply.thinking.text).map((thinking) => ({ type: "thinking_delta", thinking })),
+          { type: "signature_delta", signature: reply.thinking.signature },
+        ];
   return [
     { type: "message_start", message: { ...message, usage: counted } },
+    ...(thoughts.length === 0 ? [] : block(99, { type: "thinking", thinking: "", signature: "" }, thoughts)),
     ...(texts.length === 0 ? [] : block(0, { type: "text", text: "" }, texts)),
     ...reply.toolCalls.flatMap((call, index) =>
       block(
@@ -225,13 +245,14 @@ function googleEvents(reply: ScriptedReply, model: string, id: string): object[]
     responseId: id,
     ...counted,
   });
+  const signed = reply.thinking === null ? {} : { thoughtSignature: reply.thinking.signature };
   const reason = { stop: "STOP", "tool-calls": "STOP", length: "MAX_TOKENS", refused: "SAFETY" }[
     reply.finish
   ];
   return [
     ...pieces(reply.text).map((text) => event([{ text }])),
     ...reply.toolCalls.map((call) =>
-      event([{ functionCall: { name: call.name, args: parsedOr(call.arguments) } }]),
+      event([{ functionCall: { name: call.name, args: parsedOr(call.arguments) }, ...signed }]),
     ),
     event([], { finishReason: reason }),
   ];
