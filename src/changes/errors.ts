@@ -1,0 +1,90 @@
+import { FactotumError, type Retry } from "../kernel/index.ts";
+
+/** Why staging failed. */
+export type StageErrorCode =
+  /** A table was written that the attempt did not declare, or that has no capture trigger. */
+  | "undeclared-table"
+  | "not-attached"
+  /** The tool tried to end its own transaction. */
+  | "escaped-transaction"
+  /** A deferred constraint does not hold at the end of the work. */
+  | "constraint-violated"
+  /** TRUNCATE, ALTER and the like: not a change of rows. */
+  | "schema-change"
+  | "too-many-rows"
+  /** A statement failed and the tool hid its error, so the transaction is lost. */
+  | "transaction-aborted"
+  /** The handle was used after its work had ended. */
+  | "stage-over"
+  /** Postgres or the connection failed around the work. */
+  | "stage-failed";
+
+/** Staged work that cannot become a change set. Everything it did was rolled back. */
+export class StageError extends FactotumError {
+  declare readonly code: StageErrorCode;
+
+  constructor(fields: {
+    readonly code: StageErrorCode;
+    readonly message: string;
+    readonly retry?: Retry;
+    readonly cause?: unknown;
+  }) {
+    super({ retry: "never", ...fields });
+  }
+}
+
+/** A row that is no longer as the change set found it. */
+export type MovedRow = { readonly table: string; readonly key: string; readonly because: string };
+
+/**
+ * The database moved under a change set: nothing of it was applied. Making the attempt again on fresh
+ * data may well work, so `retry` is "later".
+ */
+export class ConflictError extends FactotumError {
+  /** The rows that moved, as far as they could be named. */
+  readonly rows: readonly MovedRow[];
+
+  constructor(fields: {
+    readonly rows: readonly MovedRow[];
+    readonly because?: string;
+    readonly cause?: unknown;
+  }) {
+    const named = fields.rows.slice(0, ROWS_NAMED_MAX);
+    const list = named.map((row) => `${row.table} ${row.key}: ${row.because}`).join("; ");
+    const more = fields.rows.length > named.length ? `; and ${fields.rows.length - named.length} more` : "";
+    super({
+      code: "conflict",
+      retry: "later",
+      message: `nothing was committed, because ${fields.because ?? "rows moved since they were read"}${
+        list === "" ? "" : `: ${list}${more}`
+      }; make the attempt again on fresh data`,
+      cause: fields.cause,
+    });
+    this.rows = fields.rows;
+  }
+}
+
+/** What stands in the way of an undo. */
+export type Dependant =
+  | { readonly kind: "change-set"; readonly id: string; readonly because: string }
+  | { readonly kind: "row"; readonly table: string; readonly key: string; readonly because: string };
+
+/** A change set that cannot be undone, because something later depends on it. Nothing was changed. */
+export class UndoRefused extends FactotumError {
+  readonly dependants: readonly Dependant[];
+
+  constructor(id: string, dependants: readonly Dependant[], cause?: unknown) {
+    const list = dependants
+      .slice(0, ROWS_NAMED_MAX)
+      .map((one) => (one.kind === "row" ? `${one.table} ${one.key} ${one.because}` : one.because));
+    super({
+      code: "undo-refused",
+      retry: "never",
+      message: `change set ${id} was not undone: ${list.join("; ")}; undo what came later first, or correct the rows`,
+      cause,
+    });
+    this.dependants = dependants;
+  }
+}
+
+const ROWS_NAMED_MAX = 5;

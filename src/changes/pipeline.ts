@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import type { ClientBase, QueryResult } from "pg";
+
+/** One statement; prepared once on a connection and then known there by name. */
+export type Statement = { readonly text: string; readonly values?: readonly unknown[] };
+
+/** What came back of one statement. */
+export type Answer = QueryResult<Record<string, unknown>>;
+
+/** Sends statements in one round trip, whatever connection that is on. */
+export type Send = (statements: readonly Statement[]) => Promise<readonly Answer[]>;
+
+/** The driver's client with the switch that its types do not show: send without waiting for answers. */
+type Pipelined = ClientBase & { pipeline?: boolean };
+
+const names = new Map<string, string>();
+/** Statement texts vary by table only; a process that outgrows this forgets names, not correctness. */
+const NAMES_MAX = 5_000;
+
+/**
+ * Sends statements in one network round trip. Each is executed even when one before it failed, which
+ * inside a transaction means that it fails too, but for a rollback at the end.
+ *
+ * @param send the client's own `query`, past whatever guards the client a tool sees
+ * @throws the first statement's error, after all have been answered
+ */
+export async function pipeline(
+  client: ClientBase,
+  statements: readonly Statement[],
+  send: ClientBase["query"] = client.query.bind(client),
+): Promise<readonly Answer[]> {
+  const switched: Pipelined = client;
+  const was = switched.pipeline ?? false;
+  switched.pipeline = true;
+  try {
+    const answers = statements.map(async ({ text, values = [] }): Promise<Answer> => {
+      const config = { name: nameOf(text), text, values: [...values] };
+      return await send<Record<string, unknown>>(config);
+    });
+    const settled = await Promise.allSettled(answers);
+    const failed = settled.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    return await Promise.all(answers);
+  } finally {
+    switched.pipeline = was;
+  }
+}
+
+function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  if (names.size >= NAMES_MAX) names.clear();
+  const name = `factotum_${createHash("sha256").update(text).digest("hex").slice(0, 32)}`;
+  names.set(text, name);
+  return name;
+}

@@ -1,0 +1,229 @@
+import { FactotumError, InvariantError, messageOf, must } from "../kernel/index.ts";
+import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
+import { type ChangeSet, netChange } from "./change-set.ts";
+import { ConflictError, StageError } from "./errors.ts";
+import { forget, know, type Known, learn } from "./known.ts";
+import { findMoved, tableChanges } from "./moved.ts";
+import type { Answer, Statement } from "./pipeline.ts";
+import { chooseMode } from "./replica.ts";
+import { setLocal } from "./settings.ts";
+import { openStagingSession, type StagingSession } from "./staging-session.ts";
+import { CAPTURED, checkLocks, deferredConstraints, eventsOf, LOCKS } from "./witness.ts";
+
+/** What staged work may do. */
+export type StageOptions = {
+  /** The tables it may write, as `schema.table`; each must have been attached. */
+  readonly tables: readonly string[];
+  /** Longest time one statement may take, in milliseconds; 10 seconds by default. */
+  readonly statementTimeoutMs?: number;
+};
+
+const STATEMENT_MS_MAX = 10_000;
+/** Longest pause between two statements of a tool: rows it wrote stay locked as long. */
+const IDLE_MS_MAX = 60_000;
+
+/**
+ * Runs work in a transaction of its own in which the base's changes are already made, notes what rows it
+ * changes, and rolls back: nobody else ever sees it, and no lock outlives the call. What `work` throws
+ * arrives as it was thrown.
+ *
+ * @returns what `work` returned, and the base with its changes added, to be the next call's base
+ * @throws {StageError} when the work cannot become a change set
+ * @throws {ConflictError} when a row of the base moved
+ */
+export async function stage<T>(
+  db: Database,
+  base: ChangeSet,
+  options: StageOptions,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
+  return await inSession(db, async (session) => {
+    const known = await know(db, session.send, [...options.tables, ...base.rows.map((row) => row.table)]);
+    const xid = await begin(session, known, base, { ...options, readOnly: false });
+    const result = await session.lend(work);
+    const seen = await finish(session, deferredConstraints(known, options.tables), xid);
+    checkLocks(seen.locks, options.tables);
+    const events = await eventsOf(seen, known, session.send, options.tables);
+    return { result, changes: netChange(base, events) };
+  });
+}
+
+/**
+ * Runs work in the same view as `stage`, for reading only: a statement that writes fails.
+ *
+ * @throws {ConflictError} when a row of the base moved
+ */
+export async function peek<T>(
+  db: Database,
+  base: ChangeSet,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  return await inSession(db, async (session) => {
+    const names = base.rows.map((row) => row.table);
+    const known = await know(db, session.send, names);
+    await begin(session, known, base, { tables: [], readOnly: true });
+    const result = await session.lend(work);
+    await session.send([ROLLBACK, UNLOCK]);
+    return result;
+  });
+}
+
+const ROLLBACK: Statement = { text: "rollback" };
+const BEGIN: Statement = { text: "begin isolation level read committed" };
+/** What a rollback leaves behind of a tool. */
+const UNLOCK: Statement = { text: "select pg_catalog.pg_advisory_unlock_all()" };
+
+async function inSession<T>(db: Database, use: (session: StagingSession) => Promise<T>): Promise<T> {
+  const session = await openStagingSession(db);
+  let result: T;
+  try {
+    result = await use(session);
+  } catch (error) {
+    await abandon(session);
+    throw error;
+  }
+  session.keep();
+  return result;
+}
+
+/** Rolls back after a failure; a connection that cannot is closed, which does the same. */
+async function abandon(session: StagingSession): Promise<void> {
+  try {
+    await session.send([ROLLBACK, UNLOCK]);
+    session.keep();
+  } catch {
+    session.destroy();
+  }
+}
+
+type Entry = StageOptions & { readonly readOnly: boolean };
+
+/** Opens the transaction with the base's changes made in it; answers its id. */
+async function begin(session: StagingSession, known: Known, base: ChangeSet, entry: Entry): Promise<unknown> {
+  if (base.rows.length === 0) return await enter(session, [], "triggers", entry);
+  const changes = await readable(session, known, base);
+  const mode = chooseMode(changes, known.replica);
+  for (const replace of [false, true]) {
+    try {
+      return await enter(session, applyStatements(changes, mode, replace), mode, entry);
+    } catch (error) {
+      await session.send([ROLLBACK]);
+      if (!replace && sqlStateOf(error) === UNIQUE_VIOLATION) continue;
+      if (error instanceof ConflictError || sqlStateOf(error) !== undefined) {
+        const rows = await findMoved(session.send, changes);
+        if (rows.length > 0) throw new ConflictError({ rows, cause: error });
+        forget(known);
+      }
+      throw error instanceof FactotumError ? error : stageFailed(error);
+    }
+  }
+  throw new InvariantError("neither updating nor replacing rows was tried");
+}
+
+const UNIQUE_VIOLATION = "23505";
+
+/** The base beside its tables, which are read again where the images do not fit what is known. */
+async function readable(
+  session: StagingSession,
+  known: Known,
+  base: ChangeSet,
+): Promise<readonly TableChange[]> {
+  const find = (name: string) => known.byName.get(name);
+  try {
+    return tableChanges(base, find);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const names = [...new Set(base.rows.map((row) => row.table))];
+    for (const name of names) known.byName.delete(name);
+    await learn(known, session.send, names);
+    return tableChanges(base, find);
+  }
+}
+
+/** One round trip: begin, put the base's rows in, arm the pill and the capture. */
+async function enter(
+  session: StagingSession,
+  applied: readonly ApplyStatement[],
+  mode: ApplyMode,
+  entry: Entry,
+): Promise<unknown> {
+  const replica = mode === "replica" && applied.length > 0;
+  const before: Statement[] = replica ? [{ text: "set local session_replication_role = replica" }] : [];
+  const settings = {
+    ...(replica && { session_replication_role: "origin" }),
+    ...(entry.readOnly ? { transaction_read_only: "on" } : { "factotum.attempt": "staging" }),
+    statement_timeout: String(entry.statementTimeoutMs ?? STATEMENT_MS_MAX),
+    idle_in_transaction_session_timeout: String(IDLE_MS_MAX),
+  };
+  const arm: Statement = {
+    text: `with pill as (insert into factotum.staging default values)
+      select ${setLocal(settings)}, pg_catalog.pg_current_xact_id()::text as xid`,
+  };
+  const answers = await session.send([BEGIN, ...before, ...applied, arm]);
+  const first = 1 + before.length;
+  const moved = applied.filter((statement, at) => answers[first + at]?.rowCount !== statement.rows);
+  if (moved.length > 0) throw new ConflictError({ rows: [] });
+  return answers.at(-1)?.rows[0]?.["xid"];
+}
+
+/** One round trip: hold the user's deferred constraints against the work, read what it changed, roll back. */
+async function finish(
+  session: StagingSession,
+  constraints: readonly string[],
+  xid: unknown,
+): Promise<{ readonly captured: Answer; readonly locks: Answer }> {
+  const check =
+    constraints.length > 0 ? [{ text: `set constraints ${constraints.join(", ")} immediate` }] : [];
+  let answers: readonly Answer[];
+  try {
+    answers = await session.send([...check, CAPTURED, LOCKS, STANDING, UNLOCK, ROLLBACK]);
+  } catch (error) {
+    throw finishFailed(error);
+  }
+  const [captured, locks, standing] = answers.slice(check.length);
+  const now = standing?.rows[0];
+  if (now?.["xid"] !== xid || now?.["attempt"] !== "staging") {
+    throw new StageError({
+      code: "escaped-transaction",
+      message: "a tool left its transaction, or cleared factotum.attempt in it; nothing was kept",
+    });
+  }
+  return { captured: must(captured, "captured rows"), locks: must(locks, "locks") };
+}
+
+/** Whether this is still the transaction that was opened, with the capture on. */
+const STANDING: Statement = {
+  text: `select pg_catalog.pg_current_xact_id_if_assigned()::text as xid,
+    current_setting('factotum.attempt', true) as attempt`,
+};
+
+function finishFailed(error: unknown): StageError {
+  const state = sqlStateOf(error) ?? "";
+  if (state.startsWith("23")) {
+    return new StageError({
+      code: "constraint-violated",
+      message: `what was staged breaks a constraint that is checked at the end: ${messageOf(error)}; nothing was kept`,
+      cause: error,
+    });
+  }
+  if (state === "25P02") {
+    return new StageError({
+      code: "transaction-aborted",
+      message:
+        "a statement failed inside a tool, which hid the error, so Postgres dropped the whole transaction; " +
+        "let the error through, or use a savepoint",
+      cause: error,
+    });
+  }
+  return stageFailed(error);
+}
+
+function stageFailed(error: unknown): StageError {
+  return new StageError({
+    code: "stage-failed",
+    retry: isConnectionFault(error) ? "later" : "never",
+    message: `staging failed, nothing was kept: ${messageOf(error)}`,
+    cause: error,
+  });
+}
