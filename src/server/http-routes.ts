@@ -3,12 +3,11 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { getQuestion } from "../inbox/index.ts";
-import { type Json, type QuestionId, type RunId } from "../kernel/index.ts";
 import { runStatuses } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { type Binding, guard } from "./http-guard.ts";
 import { errorReply, HttpError } from "./http-errors.ts";
-import { parseId } from "./parse-id.ts";
+import { parseQuestionId, parseRunId } from "./parse-id.ts";
 import { questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 
 const BODY_BYTES_MAX = 1_048_576;
@@ -57,9 +56,9 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
     return context.json({ error: { code: "route-unknown", message } }, 404);
   });
   app.onError((error, context) => {
-    const { status, body } = errorReply(error);
-    if (status >= 500) say(`${context.req.method} ${context.req.path}: ${error.message}`);
-    return context.json(body, status);
+    const reply = errorReply(error);
+    if (reply.status >= 500) say(`${context.req.method} ${context.req.path}: ${error.message}`);
+    return context.json(reply.body, reply.status);
   });
   app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
   readRoutes(app, factotum);
@@ -85,13 +84,13 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     return context.json({ runs: lines.map(runJson) });
   });
   app.get("/api/runs/:id", async (context) =>
-    context.json(storyJson(await factotum.showRun(parseId<RunId>("run", context.req.param("id"))))),
+    context.json(storyJson(await factotum.showRun(parseRunId(context.req.param("id"))))),
   );
   app.get("/api/questions", async (context) =>
     context.json({ questions: (await factotum.inbox()).map(questionJson) }),
   );
   app.get("/api/questions/:id", async (context) => {
-    const id = parseId<QuestionId>("question", context.req.param("id"));
+    const id = parseQuestionId(context.req.param("id"));
     return context.json(questionJson(await factotum.db.transaction((tx) => getQuestion(tx, id))));
   });
 }
@@ -99,16 +98,16 @@ function readRoutes(app: Hono, factotum: Factotum): void {
 function writeRoutes(app: Hono, factotum: Factotum): void {
   app.post("/api/runs", async (context) => {
     const { agent, key = randomUUID(), input } = await body(context, newRun);
-    const { run, created } = await factotum.start({ agent, key, input: input as Json });
+    const { run, created } = await factotum.start({ agent, key, input });
     return context.json({ id: run.id, key: run.key, created }, created ? 201 : 200);
   });
   app.post("/api/runs/:id/undo", async (context) => {
-    const id = parseId<RunId>("run", context.req.param("id"));
+    const id = parseRunId(context.req.param("id"));
     const { by } = await body(context, undoing);
     return context.json({ undone: await factotum.undo(id, by) });
   });
   app.post("/api/questions/:id/answer", async (context) => {
-    const id = parseId<QuestionId>("question", context.req.param("id"));
+    const id = parseQuestionId(context.req.param("id"));
     const { choice, calls, note, by } = await body(context, newAnswer);
     const given = { choice, by, ...(calls && { calls }), ...(note !== undefined && { note }) };
     return context.json(questionJson(await factotum.answer(id, given)));

@@ -1,18 +1,33 @@
-import { InputError, isDecimalId } from "../kernel/index.ts";
+import { InputError, isDecimalId, type QuestionId, type RunId } from "../kernel/index.ts";
 
 /** The largest id that Postgres can hold: 2^63 - 1. */
 const ID_MAX = 9_223_372_036_854_775_807n;
 
 /**
- * Reads an id that a person typed or a request carried.
+ * Reads the id of a run that a person typed or a request carried.
  *
- * @throws {InputError} `run-unknown` or `question-unknown`: what has not the form of an id names nothing
+ * @throws {InputError} `run-unknown`: what has not the form of an id names no run
  */
-export function parseId<Id extends string>(noun: "run" | "question", text: string): Id {
-  if (isDecimalId(text) && BigInt(text) <= ID_MAX) return text as Id;
-  const list = noun === "run" ? "factotum runs" : "factotum inbox";
+export function parseRunId(text: string): RunId {
+  if (isId(text)) return text as RunId;
   throw new InputError({
-    code: `${noun}-unknown`,
-    message: `there is no ${noun} ${JSON.stringify(text.slice(0, 40))}; list what there is with: ${list}`,
+    code: "run-unknown",
+    message: `there is no run ${quoted(text)}; list the runs there are with: factotum runs`,
   });
 }
+
+/**
+ * Reads the id of a question that a person typed or a request carried.
+ *
+ * @throws {InputError} `question-unknown`: what has not the form of an id names no question
+ */
+export function parseQuestionId(text: string): QuestionId {
+  if (isId(text)) return text as QuestionId;
+  throw new InputError({
+    code: "question-unknown",
+    message: `there is no question ${quoted(text)}; list the open ones with: factotum inbox`,
+  });
+}
+
+const isId = (text: string): boolean => isDecimalId(text) && BigInt(text) <= ID_MAX;
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 40));

@@ -5,11 +5,12 @@ import type { RunLine, RunStory } from "./story.ts";
 
 /** A summary as JSON. `costPerResolvedMicroUsd` is null while nothing is resolved. */
 export function summaryJson(summary: Summary) {
-  const { cost, tokens, value, ...counts } = summary;
+  const { cost, loss, tokens, value, ...counts } = summary;
   const each = costPerResolved(summary);
   return {
     ...counts,
     costMicroUsd: String(cost),
+    lossMicroUsd: String(loss),
     tokens: String(tokens),
     valueMicroUsd: String(value),
     costPerResolvedMicroUsd: each === undefined ? null : String(each),

@@ -1,0 +1,43 @@
+import { dirname } from "node:path";
+import { type Config, type Factotum, loadConfig, openFactotum } from "../server/index.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** What every command is given: where to write, and what the process was started with. */
+export type Setting = {
+  readonly terminal: Terminal;
+  readonly env: { readonly [name: string]: string | undefined };
+  /** The folder the command was started in. */
+  readonly directory: string;
+  /** `--config PATH` */
+  readonly configPath: string | undefined;
+  /** Aborted by the first SIGINT or SIGTERM: end what is in hand, begin nothing. */
+  readonly signal: AbortSignal;
+};
+
+/** A command's work; it returns the exit code. */
+export type Command = (setting: Setting) => Promise<number>;
+
+/** Loads the project's configuration from where the command was started. */
+export async function loadProject(
+  setting: Pick<Setting, "directory" | "configPath">,
+): Promise<{ readonly config: Config; readonly path: string }> {
+  return loadConfig(setting.directory, setting.configPath);
+}
+
+/** Opens the project for the time of `work`; its data lives beside its configuration. */
+export async function withFactotum<T>(
+  setting: Setting,
+  work: (factotum: Factotum) => Promise<T>,
+): Promise<T> {
+  const { config, path } = await loadProject(setting);
+  const factotum = await openFactotum(config, {
+    env: setting.env,
+    directory: dirname(path),
+    say: setting.terminal.note,
+  });
+  try {
+    return await work(factotum);
+  } finally {
+    await factotum.close();
+  }
+}

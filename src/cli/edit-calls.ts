@@ -1,0 +1,47 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { confirm, isCancel } from "@clack/prompts";
+import { InputError, messageOf } from "../kernel/index.ts";
+import type { Terminal } from "./terminal.ts";
+import { type Calls, parseCalls } from "./read-calls.ts";
+
+/**
+ * Opens tool calls as JSON in the person's editor and reads back what they made of them, as often as it
+ * takes; undefined when they give up.
+ */
+export async function editCalls(
+  start: Calls,
+  env: { readonly [name: string]: string | undefined },
+  terminal: Terminal,
+): Promise<Calls | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "factotum-"));
+  const file = join(folder, "calls.json");
+  try {
+    await writeFile(file, `${JSON.stringify(start, null, 2)}\n`);
+    for (;;) {
+      openEditor(file, env);
+      try {
+        return parseCalls(await readFile(file, "utf8"), "the edited file");
+      } catch (error) {
+        terminal.note(messageOf(error));
+      }
+      const again = await confirm({ message: "Edit it again?" });
+      if (isCancel(again) || !again) return undefined;
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function openEditor(file: string, env: { readonly [name: string]: string | undefined }): void {
+  const editor = env["VISUAL"] ?? env["EDITOR"] ?? (process.platform === "win32" ? "notepad" : "vi");
+  // Through a shell, because EDITOR is by custom a command with arguments, such as `code --wait`.
+  const { status } = spawnSync(`${editor} "${file}"`, { shell: true, stdio: "inherit" });
+  if (status === 0) return;
+  throw new InputError({
+    code: "editor-failed",
+    message: `the editor "${editor}" did not end well; set EDITOR, or use: factotum answer QUESTION correct --calls FILE`,
+  });
+}

@@ -1,0 +1,54 @@
+import { parseRunId, type RunLine, runJson, storyJson } from "../server/index.ts";
+import { type Command, withFactotum } from "./command.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { renderRuns } from "./render-runs.ts";
+import { renderStory } from "./render-story.ts";
+import { who } from "./who.ts";
+
+/** Lists runs, newest first. */
+export function runsCommand(filter: {
+  readonly status?: RunLine["status"];
+  readonly agent?: string;
+  readonly limit: number;
+}): Command {
+  return (setting) =>
+    withFactotum(setting, async (factotum) => {
+      const lines = await factotum.listRuns(filter);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result({ runs: lines.map(runJson) });
+      else terminal.out(lines.length === 0 ? "no run" : renderRuns(lines, terminal));
+      if (lines.length === filter.limit) terminal.note(`the newest ${filter.limit}; more with --limit`);
+      return exitCodes.ok;
+    });
+}
+
+/** Tells the story of one run. */
+export function showCommand(run: string): Command {
+  return (setting) => {
+    const id = parseRunId(run);
+    return withFactotum(setting, async (factotum) => {
+      const story = await factotum.showRun(id);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result(storyJson(story));
+      else terminal.out(renderStory(story, terminal.paint));
+      return exitCodes.ok;
+    });
+  };
+}
+
+/** Undoes all that a run committed. */
+export function undoCommand(run: string): Command {
+  return (setting) => {
+    const id = parseRunId(run);
+    return withFactotum(setting, async (factotum) => {
+      const undone = await factotum.undo(id, who());
+      const { terminal } = setting;
+      if (terminal.json) terminal.result({ runId: id, undone });
+      else
+        terminal.out(
+          `run ${id} is undone: ${undone.length} change set${undone.length === 1 ? "" : "s"} taken back`,
+        );
+      return exitCodes.ok;
+    });
+  };
+}

@@ -1,0 +1,164 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Intake } from "../server/index.ts";
+import { doctorCommand, triggersCommand } from "./care.ts";
+import type { Command as Work } from "./command.ts";
+import { answerCommand, inboxCommand } from "./inbox.ts";
+import { initCommand, type InitOptions } from "./init.ts";
+import type { ListenOptions } from "./listen-options.ts";
+import { runsCommand, showCommand, undoCommand } from "./look.ts";
+import { runCommand, serveCommand } from "./run.ts";
+
+/** The options that every command knows. */
+export type GlobalOptions = {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly color?: boolean;
+  readonly verbose?: boolean;
+};
+
+const PORT_MAX = 65_535;
+const LIST_DEFAULT = 50;
+const LIST_MAX = 1_000;
+const STATUSES = ["ready", "waiting", "done", "failed", "cancelled"] as const;
+
+const EPILOGUE = `
+Examples:
+  $ factotum run                        work the intake off, then go on serving
+  $ factotum run --once                 the same, but end after the table
+  $ factotum inbox                      answer what a person must decide
+  $ factotum answer 12 commit           answer one question from a script
+  $ factotum show 34                    all there is to know of run 34
+  $ factotum runs --status failed --json
+
+The database is embedded in .factotum beside the configuration, unless
+DATABASE_URL names another. Results go to stdout, everything else to stderr.
+
+Exit codes:
+  0    done; questions waiting for a person are no failure
+  1    something failed
+  2    bad usage or bad input; nothing was changed
+  130  stopped by a signal before the work was done`;
+
+/**
+ * The command line. Parsing it picks the work to do and hands it to `choose`; nothing is done yet.
+ *
+ * @param intake the project's own, whose option `run` then knows
+ */
+export function makeProgram(choose: (work: Work) => void, intake?: Intake): Command {
+  const program = new Command("factotum")
+    .description(
+      "Agents over a Postgres database: every write staged, verified and priced before it is committed.",
+    )
+    .option("--config <path>", "the project's configuration (default: factotum.config.ts here)")
+    .option("--json", "print one JSON object on stdout, and nothing else there")
+    .option("--color", "colours even in a pipe")
+    .option("--no-color", "no colours; NO_COLOR does the same")
+    .option("--verbose", "show where an unexpected error happened")
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError("(factotum --help shows what there is)")
+    .addHelpText("after", EPILOGUE)
+    .exitOverride();
+  addWorking(program, choose, intake);
+  addPeople(program, choose);
+  addLooking(program, choose);
+  addCare(program, choose);
+  return program;
+}
+
+function addWorking(program: Command, choose: (work: Work) => void, intake: Intake | undefined): void {
+  const run = program
+    .command("run")
+    .description("work the intake off, show what came of it, and go on serving")
+    .option("--once", "end after the table instead of serving", false);
+  if (intake !== undefined) run.option(`--${intake.option} <path>`, intake.describe);
+  listening(run).action((options: ListenOptions & { once: boolean; [name: string]: unknown }) => {
+    const source = intake === undefined ? undefined : options[camelCase(intake.option)];
+    choose(runCommand({ ...options, source: typeof source === "string" ? source : undefined }));
+  });
+  listening(
+    program.command("serve").description("serve worker and HTTP API, without reading the intake"),
+  ).action((options: ListenOptions) => choose(serveCommand(options)));
+}
+
+function addPeople(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("inbox")
+    .description("answer the open questions one after the other; in a pipe, list them")
+    .action(() => choose(inboxCommand()));
+  program
+    .command("answer")
+    .description("answer one question")
+    .argument("<question>", "its number, as the inbox shows it")
+    .argument("<choice>", "one of the card's choices, such as commit or discard")
+    .option("--calls <file>", 'the tool calls to make instead, as JSON; "-" reads stdin')
+    .option("--note <text>", "kept with the answer")
+    .action((question: string, choice: string, options: { calls?: string; note?: string }) =>
+      choose(answerCommand(question, choice, options)),
+    );
+}
+
+function addLooking(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("runs")
+    .description("list runs, newest first")
+    .addOption(new Option("--status <status>", "only these").choices(STATUSES))
+    .option("--agent <name>", "only those of this agent")
+    .option("--limit <count>", "how many", wholeNumber(1, LIST_MAX), LIST_DEFAULT)
+    .action((options: { status?: (typeof STATUSES)[number]; agent?: string; limit: number }) =>
+      choose(runsCommand(options)),
+    );
+  program
+    .command("show")
+    .description("tell the story of a run: timeline, attempts, verdicts, changes, cost, questions")
+    .argument("<run>", "its number")
+    .action((run: string) => choose(showCommand(run)));
+  program
+    .command("undo")
+    .description("take back everything a run committed")
+    .argument("<run>", "its number")
+    .action((run: string) => choose(undoCommand(run)));
+}
+
+function addCare(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("init")
+    .description("write a configuration over tables of your own database")
+    .option("--url <address>", "the database (default: DATABASE_URL)")
+    .option("--tables <names>", "tables the agent may change, joined by commas")
+    .option("--name <name>", "the project's name (default: that of package.json)")
+    .action((options: InitOptions) => choose(initCommand(options)));
+  program
+    .command("doctor")
+    .description("look at everything the project needs, and say how to mend what is amiss")
+    .action(() => choose(doctorCommand()));
+  program
+    .command("attach")
+    .description("put capture triggers on the tables that agents may write")
+    .action(() => choose(triggersCommand("attach")));
+  program
+    .command("detach")
+    .description("take the capture triggers off again")
+    .action(() => choose(triggersCommand("detach")));
+}
+
+function listening(command: Command): Command {
+  return command
+    .option(
+      "--host <address>",
+      "address of the HTTP API; any but loopback needs FACTOTUM_TOKEN (default: 127.0.0.1)",
+    )
+    .option("--port <number>", "port of the HTTP API (default: 7717)", wholeNumber(0, PORT_MAX));
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** The name under which commander keeps a long option. */
+function camelCase(option: string): string {
+  return option.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,101 @@
+import { formatUsd, type Json, type JsonObject } from "../kernel/index.ts";
+import type { Attempt, Question, RunStory, Step } from "../server/index.ts";
+import { cleanLine } from "./clean-text.ts";
+import { renderChanges } from "./render-changes.ts";
+import { renderCost } from "./render-money.ts";
+import { renderTime } from "./render-time.ts";
+import type { Paint } from "./terminal.ts";
+
+const DETAIL_CHARS_MAX = 240;
+
+/** A run as a person reads it: what it came to, its timeline, each attempt with verdicts and diff, its questions. */
+export function renderStory(story: RunStory, paint: Paint): string {
+  const { run } = story;
+  return [
+    `${paint.bold(`run ${run.id}`)}  ${cleanLine(story.title)}`,
+    paint.dim(
+      `${cleanLine(run.agent)}, started ${renderTime(run.createdAt)}, key ${cleanLine(run.key ?? "none")}`,
+    ),
+    `${standing(story)}; cost ${renderCost(story.cost, story.tokens)}, value ${formatUsd(story.value)}`,
+    "",
+    paint.bold("timeline"),
+    ...story.steps.map((step) => renderStep(step, paint)),
+    ...story.attempts.flatMap((attempt) => ["", ...renderAttempt(attempt, paint)]),
+    ...questionLines(story.questions, paint),
+  ].join("\n");
+}
+
+function standing({ run, changeSets }: RunStory): string {
+  const came = run.disposition === null ? run.status : `${run.status}, ${run.disposition}`;
+  const outcome =
+    run.outcome === null || run.outcome === run.disposition ? "" : ` (${cleanLine(run.outcome)})`;
+  const wakes = run.wakeAt === null ? "" : `, wakes ${renderTime(run.wakeAt)}`;
+  const undone = changeSets.filter((set) => set.undone).length;
+  return `${came}${outcome}${wakes}${undone === 0 ? "" : `, ${undone} of ${changeSets.length} change sets undone`}`;
+}
+
+function renderStep({ at, kind, attempt, data }: Step, paint: Paint): string {
+  const tried = attempt === null || attempt === 0 ? "" : ` [attempt ${attempt}]`;
+  const color = STEP_COLORS[kind]?.(paint) ?? paint.cyan;
+  return `  ${paint.dim(renderTime(at))}  ${color(cleanLine(kind))}${tried}  ${detail(data)}`.trimEnd();
+}
+
+const STEP_COLORS: Readonly<Record<string, (paint: Paint) => (text: string) => string>> = {
+  committed: (paint) => paint.green,
+  asked: (paint) => paint.yellow,
+  failure: (paint) => paint.red,
+  conflict: (paint) => paint.red,
+};
+
+/** What a step holds, in words where its shape is known, as JSON where it is not. */
+function detail(data: Json): string {
+  if (typeof data !== "object" || data === null || Array.isArray(data))
+    return cleanLine(JSON.stringify(data));
+  const step = data as JsonObject;
+  const words = Object.entries(step).flatMap(([name, value]) => word(name, value));
+  return cleanLine(words.join(", "), DETAIL_CHARS_MAX);
+}
+
+function word(name: string, value: Json): readonly string[] {
+  if (value === null || value === "" || (Array.isArray(value) && value.length === 0)) return [];
+  if (name === "because") return [Array.isArray(value) ? value.map(text).join("; ") : text(value)];
+  if (name === "rows") return [`${text(value)} rows`];
+  return [`${name} ${text(value)}`];
+}
+
+const text = (value: Json): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
+  const by = attempt.model === null ? "" : ` with ${cleanLine(attempt.model)}`;
+  const passed = attempt.verdicts.filter((verdict) => verdict.kind === "pass").length;
+  const others = attempt.verdicts.flatMap((verdict) =>
+    verdict.kind === "pass"
+      ? []
+      : [
+          `  ${verdictColor(verdict.kind, paint)(verdict.kind)}  ${cleanLine(`${verdict.check}: ${verdict.because}`)}`,
+        ],
+  );
+  return [
+    `${paint.bold(`attempt ${attempt.number}`)}  rung ${cleanLine(attempt.rung)}${by}: ${attempt.status}`,
+    ...(attempt.because === null ? [] : [`  ${cleanLine(attempt.because)}`]),
+    ...(passed === 0 ? [] : [`  ${paint.green("pass")}  ${passed} of ${attempt.verdicts.length} verdicts`]),
+    ...others,
+    ...renderChanges(attempt.diff, paint),
+  ];
+}
+
+function verdictColor(kind: "fail" | "unsure" | "ask", paint: Paint): (text: string) => string {
+  return kind === "fail" ? paint.red : paint.yellow;
+}
+
+function questionLines(questions: readonly Question[], paint: Paint): readonly string[] {
+  if (questions.length === 0) return [];
+  return ["", paint.bold("questions"), ...questions.map(renderQuestion)];
+}
+
+function renderQuestion({ id, status, card, answer, by }: Question): string {
+  const given = answer === null ? "" : `: ${cleanLine(answer.choice)} by ${cleanLine(by ?? "unknown")}`;
+  const note = answer?.note === undefined ? "" : ` (${cleanLine(answer.note)})`;
+  const open = status === "open" ? `, answer with: factotum answer ${id} CHOICE` : "";
+  return `  ${id}  ${status}${given}${note}  ${cleanLine(card.because.join("; "), DETAIL_CHARS_MAX)}${open}`;
+}

@@ -1,0 +1,151 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { must } from "../kernel/index.ts";
+import { checkBinding, type Factotum, type HttpServer, serveHttp, summaryJson } from "../server/index.ts";
+import { type Command, loadProject, type Setting, withFactotum } from "./command.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { bindingOf, type ListenOptions } from "./listen-options.ts";
+import { startProgress } from "./progress.ts";
+import { renderSummary } from "./render-summary.ts";
+import { duplicatesLine, type TakenIn, takeIn } from "./take-in.ts";
+
+/** Options of `run`; `source` is the value of the intake's own option. */
+export type RunOptions = ListenOptions & { readonly once: boolean; readonly source: string | undefined };
+
+/** How often progress is looked up; a database that answers slowly is asked less often. */
+const LOOK_MS = 250;
+const LOOK_SHARE = 10;
+
+/** Works off the intake, shows the table, and goes on serving unless told `--once`. */
+export function runCommand(options: RunOptions): Command {
+  return async (setting) => {
+    const { config } = await loadProject(setting);
+    const binding = bindingOf(options, config, setting);
+    if (!options.once) checkBinding(binding);
+    return withFactotum(setting, async (factotum) => {
+      const { terminal, signal } = setting;
+      terminal.note(`${config.name}: ${factotum.databaseLabel}`);
+      const http = options.once ? undefined : await serveHttp(factotum, binding, terminal.note);
+      try {
+        await factotum.prepare();
+        const worker = factotum.work();
+        try {
+          const taken = await workOff(factotum, worker, options.source, setting);
+          await report(factotum, taken, http, setting);
+          if (signal.aborted) return exitCodes.interrupted;
+          if (http !== undefined) await serveUntilStopped(http, setting);
+        } finally {
+          await worker.stop();
+        }
+      } finally {
+        await http?.close();
+      }
+      return exitCodes.ok;
+    });
+  };
+}
+
+/** Serves what is there already: worker and API, no intake. */
+export function serveCommand(options: ListenOptions): Command {
+  return async (setting) => {
+    const { config } = await loadProject(setting);
+    const binding = bindingOf(options, config, setting);
+    checkBinding(binding);
+    return withFactotum(setting, async (factotum) => {
+      setting.terminal.note(`${config.name}: ${factotum.databaseLabel}`);
+      const http = await serveHttp(factotum, binding, setting.terminal.note);
+      try {
+        await factotum.prepare();
+        const worker = factotum.work();
+        if (setting.terminal.json) setting.terminal.result({ url: http.url });
+        await serveUntilStopped(http, setting);
+        await worker.stop();
+      } finally {
+        await http.close();
+      }
+      return exitCodes.ok;
+    });
+  };
+}
+
+type Worker = ReturnType<Factotum["work"]>;
+
+/** Takes the intake in and waits until nothing is ready, showing progress; ends early when stopped. */
+async function workOff(
+  factotum: Factotum,
+  worker: Worker,
+  source: string | undefined,
+  { terminal, signal }: Setting,
+): Promise<TakenIn | undefined> {
+  const noun = factotum.config.intake?.option ?? "runs";
+  const progress = startProgress(noun, terminal);
+  const over = new AbortController();
+  const watching = watch(factotum, progress.update, AbortSignal.any([signal, over.signal]));
+  try {
+    const taken = await takeIn(factotum, source, await businessTime(factotum), progress.note, signal);
+    const duplicates = taken === undefined ? undefined : duplicatesLine(taken);
+    if (duplicates !== undefined) progress.note(duplicates);
+    await Promise.race([worker.drained(), aborted(signal)]);
+    return taken;
+  } finally {
+    over.abort();
+    await watching;
+    progress.stop();
+  }
+}
+
+/** The time as the business sees it: a demo's clock may stand elsewhere, and run faster. */
+async function businessTime(factotum: Factotum): Promise<Date> {
+  const { rows } = await factotum.db.query<{ at: Date }>("select factotum.now() as at");
+  return must(rows[0], "the business clock").at;
+}
+
+async function watch(
+  factotum: Factotum,
+  update: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const asked = performance.now();
+    // A look that fails is left out: whoever does the work says what is wrong with the database.
+    const seen = await factotum.summary().catch(() => undefined);
+    if (seen !== undefined) update(seen.runs - seen.working, seen.runs);
+    const pause = Math.max(LOOK_MS, LOOK_SHARE * (performance.now() - asked));
+    await delay(pause, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function report(
+  factotum: Factotum,
+  taken: TakenIn | undefined,
+  http: HttpServer | undefined,
+  { terminal, signal }: Setting,
+): Promise<void> {
+  const summary = await factotum.summary();
+  if (terminal.json) {
+    terminal.result({
+      intake: taken === undefined ? null : intakeJson(taken),
+      summary: summaryJson(summary),
+      url: http?.url ?? null,
+    });
+  } else terminal.out(renderSummary(taken, summary, terminal));
+  if (taken !== undefined && summary.runs !== taken.started) {
+    terminal.note(`outcomes, rows, cost and value are those of all ${summary.runs} runs in this database`);
+  }
+  if (signal.aborted) terminal.note("stopped before everything was worked off; the next run goes on with it");
+}
+
+function intakeJson({ noun, read, started, duplicates, unreadable, unreadableItems }: TakenIn) {
+  return { noun, read, started, duplicates, unreadable, unreadableItems };
+}
+
+async function serveUntilStopped(http: HttpServer, { terminal, signal }: Setting): Promise<void> {
+  terminal.note(`serving ${http.url}; answer questions in another terminal with: npx factotum inbox`);
+  terminal.note("stop with Ctrl-C");
+  await aborted(signal);
+  terminal.note("stopping: what is in hand is finished first");
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}

@@ -1,0 +1,59 @@
+/**
+ * The root of the package: what a project's `factotum.config.ts` is written with. Everything else has
+ * a door of its own, such as `factotum/testing` or `factotum/postgres`.
+ */
+export { z } from "zod";
+export {
+  type Agent,
+  type CodeWork,
+  defineAgent,
+  type Follow,
+  type FollowStep,
+  generateTools,
+  type Resolved,
+  type RestingStep,
+  type Rung,
+  type RungEnd,
+  type TableAccess,
+  type Tool,
+  tool,
+  type ToolContext,
+  type Waking,
+} from "./agents/index.ts";
+export type { Diff, RowDiff } from "./changes/index.ts";
+export type { Lesson } from "./context/index.ts";
+export type { Answer, Card, CardChange, Choice, Question } from "./inbox/index.ts";
+export {
+  FactotumError,
+  formatUsd,
+  InputError,
+  type Json,
+  type JsonObject,
+  type MicroUsd,
+  microUsd,
+  type RunId,
+  type Tokens,
+} from "./kernel/index.ts";
+export {
+  type Check,
+  type CheckContext,
+  type Finding,
+  invariant,
+  onlyTables,
+  sqlAssertion,
+  type StagedView,
+  type ToolCall,
+  type Verdict,
+} from "./policy/index.ts";
+export type { Transaction } from "./postgres/index.ts";
+export {
+  type BadItem,
+  type Config,
+  defineConfig,
+  type Factotum,
+  type Intake,
+  loadConfig,
+  openFactotum,
+  serveHttp,
+  type WorkItem,
+} from "./server/index.ts";
