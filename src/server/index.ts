@@ -10,11 +10,12 @@ export {
 export type { Finding } from "./diagnose.ts";
 export { type Factotum, openFactotum, type Surroundings } from "./factotum.ts";
 export { loadConfig } from "./load-config.ts";
-export type { RunLine, RunStory, TimelineStep } from "./story.ts";
+export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
 export { type Binding, checkBinding } from "./http-guard.ts";
-export { parseId } from "./parse-id.ts";
+export { parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
 export { costPerResolved, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 export type { Attempt, Summary } from "../agents/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
+export type { Step } from "../runs/index.ts";
