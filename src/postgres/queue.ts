@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Db, type Job, PgBoss } from "pg-boss";
+import type { Db, Job, PgBoss } from "pg-boss";
 import type { Transaction } from "./connections.ts";
 import type { Database } from "./database.ts";
 import { PostgresError } from "./errors.ts";
@@ -60,7 +60,9 @@ const HOUR_SECONDS = 3600;
 
 /** Opens the queue in a database, making its schema the first time. Stop it before closing the database. */
 export async function openQueue(db: Database, options: QueueOptions = {}): Promise<Queue> {
-  const boss = new PgBoss({
+  // Loaded when needed: it takes 130 ms, and most commands want no queue.
+  const library = await import("pg-boss");
+  const boss = new library.PgBoss({
     db: overDatabase(db),
     schema: SCHEMA,
     schedule: false,

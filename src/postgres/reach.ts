@@ -1,6 +1,6 @@
-import { Client } from "pg";
-import { InputError, must } from "../kernel/index.ts";
-import { systemCodeOf, PostgresError, sqlStateOf, translated } from "./errors.ts";
+import { Client, escapeIdentifier } from "pg";
+import { InputError, messageOf, must } from "../kernel/index.ts";
+import { isConnectionFault, PostgresError, sqlStateOf, systemCodeOf, translated } from "./errors.ts";
 
 const VERSION_MIN = 15;
 const CONNECT_MS_MAX = 15_000;
@@ -14,7 +14,8 @@ export async function checkReachable(url: string): Promise<void> {
     await client.connect();
     await checkServer(client, url);
   } catch (error) {
-    throw explainConnect(error, url);
+    const reason = explainConnect(error, url);
+    throw isConnectionFault(reason) ? explained(NO_ANSWER, error, url) : reason;
   } finally {
     await client.end().catch(() => {});
   }
@@ -32,20 +33,17 @@ export function shown(url: string): string {
 
 /** A failed connection, said in terms of what its owner can do about it. */
 export function explainConnect(error: unknown, url: string): unknown {
-  const where = shown(url);
   const known = EXPLANATIONS[systemCodeOf(error)] ?? EXPLANATIONS[sqlStateOf(error) ?? ""];
-  if (known !== undefined) {
-    return new PostgresError({
-      code: known.code,
-      retry: known.retry,
-      message: `${where}: ${known.message}`,
-      cause: error,
-    });
-  }
-  return translated(error);
+  if (known !== undefined) return explained(known, error, url);
+  return /SSL|certificate/i.test(messageOf(error)) ? explained(ENCRYPTION, error, url) : translated(error);
 }
 
 type Explanation = Readonly<{ code: string; retry: "never" | "later"; message: string }>;
+
+function explained({ code, retry, message }: Explanation, error: unknown, url: string): PostgresError {
+  const said = messageOf(error) === "" ? "" : ` (${messageOf(error)})`;
+  return new PostgresError({ code, retry, message: `${shown(url)}: ${message}${said}`, cause: error });
+}
 
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ECONNREFUSED: {
@@ -71,13 +69,24 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   "28000": {
     code: "login-refused",
     retry: "never",
-    message: "the server refuses this user from here; see its pg_hba.conf",
+    message: "the server refuses this user from here; see its pg_hba.conf, or add ?sslmode=require",
   },
   "3D000": {
     code: "database-missing",
     retry: "never",
     message: "the server has no database of that name; create it with createdb, or correct the address",
   },
+};
+const ENCRYPTION: Explanation = {
+  code: "encryption-refused",
+  retry: "never",
+  message: "server and address do not agree on encryption; change ?sslmode or ?sslrootcert in the address",
+};
+const NO_ANSWER: Explanation = {
+  code: "no-answer",
+  retry: "later",
+  message:
+    "something listens there but does not answer as Postgres does; correct host and port, or wait for it",
 };
 
 function checkForm(url: string): void {
@@ -91,9 +100,18 @@ function checkForm(url: string): void {
   });
 }
 
+type Server = {
+  readonly database: string;
+  readonly user: string;
+  readonly version: number;
+  readonly creates: boolean;
+  readonly exists: boolean;
+};
+
 async function checkServer(client: Client, url: string): Promise<void> {
-  const { rows } = await client.query<{ version: number; creates: boolean; exists: boolean }>(
-    `select current_setting('server_version_num')::int / 10000 as version,
+  const { rows } = await client.query<Server>(
+    `select current_database() as database, current_user as "user",
+            current_setting('server_version_num')::int / 10000 as version,
             has_database_privilege(current_database(), 'create') as creates,
             to_regnamespace('factotum') is not null as exists`,
   );
@@ -108,8 +126,8 @@ async function checkServer(client: Client, url: string): Promise<void> {
     throw new InputError({
       code: "create-refused",
       message:
-        `${shown(url)}: this user may not create a schema; as the database's owner run ` +
-        `"grant create on database ... to ..." for it, once`,
+        `${shown(url)}: this user may not create Factotum's schema; as the database's owner run, once, ` +
+        `grant create on database ${escapeIdentifier(row.database)} to ${escapeIdentifier(row.user)}`,
     });
   }
 }

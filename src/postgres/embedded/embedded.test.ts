@@ -35,7 +35,7 @@ type User = { readonly ask: (command: object) => Promise<unknown>; readonly kill
 
 /** Another process, by default of our own user. */
 function user(identity?: { uid: number; gid: number }): User {
-  const child = spawn(process.execPath, ["--conditions=source", fixture], {
+  const child = spawn(process.execPath, ["--conditions=factotum-source", fixture], {
     ...identity,
     stdio: ["pipe", "pipe", "inherit"],
   });
