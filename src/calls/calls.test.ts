@@ -87,7 +87,7 @@ test("an answered call is booked to the token and its reply kept", async () => {
   expect(record.hold).toBe(worst.hold);
 });
 
-test("retries wait as long as the provider asks, carry one key, and only what was counted is booked", async () => {
+test("retries wait as the provider asks and carry one key; only what was counted is booked", async () => {
   const before = provider.requests.length;
   const done = await sent(
     status(429, { retryAfter: 7 }),
@@ -176,7 +176,7 @@ test("settling twice changes nothing, settling differently is refused", async ()
   });
 });
 
-test("a crash between intent and settling is our loss, booked once, and leaves settled calls alone", async () => {
+test("a crash between intent and settling is our loss, once; settled calls are left alone", async () => {
   const done = await sent(reply("kept", { input: 100, output: 10 }));
   await settled(done);
   const { runId } = done;

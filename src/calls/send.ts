@@ -88,7 +88,7 @@ function waitBefore(callId: CallId, error: ModelError, tries: readonly Try[]): n
   return Math.round(doubled * (0.5 + spread(callId, tries.length) / 2));
 }
 
-/** Between 0 and 1 and different for every call, so that callers spread out; not random, so that it repeats. */
+/** Between 0 and 1, different for every call, so that callers spread out; not random, so that it repeats. */
 function spread(callId: CallId, number: number): number {
   const hash = createHash("sha256").update(`${callId}/${number}`).digest();
   return hash.readUInt32BE(0) / 0xffffffff;

@@ -95,7 +95,8 @@ export async function bookValue(
 ): Promise<EntryId> {
   const { debit, credit } = ACCOUNTS.value;
   const { rows } = await tx.query<{ id: EntryId }>(
-    `insert into factotum.entries (kind, tenant, run_id, agent, attempt, amount_micro_usd, debit, credit, because)
+    `insert into factotum.entries (kind, tenant, run_id, agent, attempt,
+       amount_micro_usd, debit, credit, because)
      values ('value', $1, $2, $3, $4, $5, $6, $7, $8) returning id`,
     [
       ...[booking.tenant ?? defaultTenant, booking.runId, booking.agent ?? null, booking.attempt ?? null],

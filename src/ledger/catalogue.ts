@@ -17,7 +17,7 @@ export type CatalogueKey = {
 
 let version: string | null = null;
 
-/** The catalogue and its version, `@pydantic/genai-prices@0.1.8`; its prices come with it, nothing is fetched. */
+/** Catalogue and version, `@pydantic/genai-prices@0.1.8`; the prices come with it, nothing is fetched. */
 export function catalogueVersion(): string {
   version ??= readVersion();
   return version;

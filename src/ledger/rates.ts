@@ -3,7 +3,7 @@ import type { Brand, Json } from "../kernel/index.ts";
 /** Money in millionths of a millionth of a US dollar: what a single token is priced in. */
 export type PicoUsd = Brand<bigint, "PicoUsd">;
 
-/** One kind's price per token: `base`, or the price of the last tier whose `above` the call's input passes. */
+/** One kind's price per token: `base`, or that of the last tier whose `above` the call's input passes. */
 export type Rate = {
   readonly base: PicoUsd;
   /** Ascending; the whole call is priced by the tier its total input reaches. */

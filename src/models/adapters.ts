@@ -6,7 +6,7 @@ import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider"
 import type { ModelCard } from "./spec.ts";
 
 /** The providers' own addresses. Always passed, since the SDK would otherwise read the environment. */
-export const PROVIDER_URLS = {
+const PROVIDER_URLS = {
   openai: "https://api.openai.com/v1",
   anthropic: "https://api.anthropic.com/v1",
   google: "https://generativelanguage.googleapis.com/v1beta",

@@ -19,8 +19,14 @@ export type Failure = {
   readonly words: string;
 };
 
-const CONTEXT =
-  /context[_ ](?:length|window|size)|prompt is too long|maximum (?:context|input|prompt)|too many (?:input )?tokens|input token count|exceeds? .{0,40}(?:token|context)/i;
+/** What each provider and engine says of a prompt that does not fit. */
+const CONTEXT = new RegExp(
+  [
+    ...["context[_ ](?:length|window|size)", "prompt is too long", "maximum (?:context|input|prompt)"],
+    ...["too many (?:input )?tokens", "input token count", "exceeds? .{0,40}(?:token|context)"],
+  ].join("|"),
+  "i",
+);
 const FILTER = /content[_ ]?(?:filter|policy|management)|safety|responsible ?ai|invalid_prompt/i;
 const QUOTA = /insufficient[_ ]quota|credit balance|billing|exceeded your current quota|payment required/i;
 /** Google answers a wrong key with status 400. */
@@ -94,7 +100,7 @@ function ofNetwork(error: Error): Failure {
   return plain(network ? "cut" : "bad-reply", "unknown", words);
 }
 
-/** Errors inside a stream are plain objects in the provider's words: `{ type, code, message, statusCode }`. */
+/** Errors inside a stream are plain objects in the provider's words: type, code, message, statusCode. */
 function ofStreamEvent(event: unknown): Failure {
   const field = (name: string): unknown =>
     typeof event === "object" && event !== null ? Reflect.get(event, name) : undefined;

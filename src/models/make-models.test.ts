@@ -284,7 +284,7 @@ test("the caller can stop a call", async () => {
   expect(await got).toMatchObject({ code: "stopped", retry: "later", billed: "unknown" });
 });
 
-test("no more output is asked for than the card allows, and tools are absent when there are none", async () => {
+test("no more output is asked for than the card allows, and no tools when there are none", async () => {
   provider.script(reply("ok"));
   await once(modelsWith(), { ...ask(), tools: [], outputTokensMax: 99_999 });
   expect(provider.requests.at(-1)?.body).toMatchObject({ max_tokens: 1000, stream: true });

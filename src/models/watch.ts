@@ -7,7 +7,7 @@ export const TOTAL_MS_MAX = 900_000;
 /** Largest answer read, bytes; a stream that exceeds it is cut as a bad reply. */
 export const REPLY_BYTES_MAX = 32 * 1024 * 1024;
 
-/** Which limit was passed. Connecting has the HTTP client's own limit (10 s in Node) and reads `unreachable`. */
+/** Which limit was passed. Connecting has the HTTP client's own (10 s in Node) and reads `unreachable`. */
 export type Phase = "first-byte" | "silence" | "total" | "size";
 
 /** How long each phase of a try may last, milliseconds. */

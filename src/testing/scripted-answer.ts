@@ -1,4 +1,4 @@
-/** Token totals that a scripted reply reports; `cachedInput` and `cacheWrite` are part of `input`, `reasoning` of `output`. */
+/** Token totals of a scripted reply: cached input and cache writes are part of input, reasoning of output. */
 export type ScriptedUsage = {
   readonly input: number;
   readonly output: number;
