@@ -102,22 +102,23 @@ export function makeCarrierDesk(seed: number, business: Business): CarrierDesk {
       windows,
       ...place(),
     }),
-    earlier: (name) => {
-      const { maintenanceId: id, status, windows } = business.earlier[name];
-      const zone = carrier(name).timeZone;
-      return {
-        carrier: carrier(name),
-        id,
-        status,
-        sequence: 0,
-        ...place(),
-        windows: windows.map(({ startsAt, endsAt, circuits }) => ({
-          start: inZone(new Date(startsAt), zone),
-          end: inZone(new Date(endsAt), zone),
-          circuits,
-        })),
-      };
-    },
+    earlier: (name) => ({ ...announced(business, carrier(name)), ...place() }),
+  };
+}
+
+/** The work that a carrier announced before the day, as the calendar has it. */
+function announced(business: Business, carrier: BusinessCarrier): Omit<Work, "reason" | "city"> {
+  const { maintenanceId: id, status, windows } = business.earlier[carrier.name];
+  return {
+    carrier,
+    id,
+    status,
+    sequence: 0,
+    windows: windows.map(({ startsAt, endsAt, circuits }) => ({
+      start: inZone(new Date(startsAt), carrier.timeZone),
+      end: inZone(new Date(endsAt), carrier.timeZone),
+      circuits,
+    })),
   };
 }
 

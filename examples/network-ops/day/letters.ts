@@ -116,24 +116,25 @@ export function alpenglasLetter(work: Work, before?: string): MailContent {
   };
 }
 
+const UK_TIME = "HH:mm 'on' cccc d LLLL yyyy";
+
 /** Redstone Metro: a letter in sentences; longer lists of circuits come as a spreadsheet. */
 export async function redstoneLetter(work: Work, asSheet: boolean): Promise<MailContent> {
   const circuits = circuitsOf(work);
   const when = work.windows.map(
     ({ start, end }) =>
-      `between ${spell(start, "HH:mm")} on ${spell(start, "cccc d LLLL yyyy")} and ${spell(end, "HH:mm")} on ` +
-      `${spell(end, "cccc d LLLL yyyy")} (${ukName(start)})`,
+      `between ${spell(start, UK_TIME)} and ${spell(end, UK_TIME)} (${start.offset === 0 ? "GMT" : "BST"})`,
   );
   const impacts = circuits.map(({ circuitId, impact }) => `Circuit ${circuitId}: ${IMPACT_WORDS[impact]}.`);
   const list = asSheet ? ["The affected circuits are listed in the attached spreadsheet."] : impacts;
-  const body =
-    work.status === "CANCELLED"
-      ? ["We are writing to let you know that this work has been cancelled. We apologise for the trouble."]
-      : [
-          `We will carry out planned work (${work.reason}, ${work.city}) ${when.join(", and ")}.`,
-          ...list,
-          "Please take the steps that you need to take in time.",
-        ];
+  const cancelled = work.status === "CANCELLED";
+  const body = cancelled
+    ? ["We are writing to let you know that this work has been cancelled. We apologise for the trouble."]
+    : [
+        `We will carry out planned work (${work.reason}, ${work.city}) ${when.join(", and ")}.`,
+        ...list,
+        "Please take the steps that you need to take in time.",
+      ];
   const sheet = asSheet
     ? await sheetFile([
         ["Circuit reference", "Impact"],
@@ -141,11 +142,7 @@ export async function redstoneLetter(work: Work, asSheet: boolean): Promise<Mail
       ])
     : undefined;
   return {
-    subject:
-      `Redstone Metro ${work.status === "CANCELLED" ? "cancellation of" : ""} planned work ${work.id}`.replace(
-        "  ",
-        " ",
-      ),
+    subject: `Redstone Metro ${cancelled ? "cancellation of " : ""}planned work ${work.id}`,
     text: ["Dear customer,", "", ...body, "", "Yours,", "Redstone Metro service management", ""].join("\n"),
     ...(sheet === undefined
       ? {}
@@ -159,8 +156,4 @@ export async function redstoneLetter(work: Work, asSheet: boolean): Promise<Mail
           ],
         }),
   };
-}
-
-function ukName(at: Work["windows"][number]["start"]): string {
-  return at.offset === 0 ? "GMT" : "BST";
 }

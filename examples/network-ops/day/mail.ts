@@ -1,4 +1,4 @@
-/** Puts a notice into a real message: MIME parts, transfer encodings and headers as mail servers make them. */
+/** Puts a notice into a real message, with the parts, encodings and headers that mail servers make. */
 import { createHash } from "node:crypto";
 import MailComposer from "nodemailer/lib/mail-composer";
 

@@ -86,8 +86,8 @@ export function kumoPage(work: Work): MailContent {
       "Kumo Exchange 保守連絡",
       `<p>Maintenance number: <b>${work.id}</b></p><p>${
         cancelled
-          ? "We have cancelled this maintenance. No work will be done and your ports are not affected. ご了承ください。"
-          : `Status: ${TEJO_STATUS[work.status]}. We will do the following work: ${work.reason} (${work.city}).`
+          ? "We have cancelled this maintenance. No work will be done on your ports. ご了承ください。"
+          : `Status: ${TEJO_STATUS[work.status]}. The work: ${work.reason} (${work.city}).`
       }</p>${list}`,
       "Kumo Exchange K.K., Chiyoda-ku, Tokyo. Account 88120. Do not reply to this mail.",
     ),
@@ -115,11 +115,13 @@ function table(rows: readonly Row[]): string {
 
 /** The layout that page editors make: tables in tables, hidden preview text, an image that counts readers. */
 function frame(title: string, body: string, foot: string): string {
-  return `<!doctype html><html><head><meta charset="utf-8"><style>td{font-family:sans-serif}</style></head><body>
+  return `<!doctype html><html><head><meta charset="utf-8">
+<style>td{font-family:sans-serif}</style></head><body>
 <div style="display:none">View this notice in your browser</div>
 <table width="600" align="center"><tr><td bgcolor="#234"><h1>${escapeHtml(title)}</h1></td></tr>
 <tr><td>${body}</td></tr>
-<tr><td><small>${escapeHtml(foot)}</small><img src="https://mail.example/o.gif" width="1" height="1"></td></tr></table>
+<tr><td><small>${escapeHtml(foot)}</small>
+<img src="https://mail.example/o.gif" width="1" height="1"></td></tr></table>
 </body></html>`;
 }
 
