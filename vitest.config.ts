@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { conditions: ["source", "node"] },
-  ssr: { resolve: { conditions: ["source", "node"], externalConditions: ["source", "node"] } },
+  resolve: { conditions: ["factotum-source", "node"] },
+  ssr: { resolve: { conditions: ["factotum-source", "node"], externalConditions: ["factotum-source", "node"] } },
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: ["test/postgres-server.ts"],
