@@ -16,18 +16,13 @@ import { promisify } from "node:util";
 import { FactotumError, InputError, messageOf } from "../../kernel/index.ts";
 import { systemCodeOf } from "../errors.ts";
 import { type Binaries, unsupported } from "./binaries.ts";
-import { folderRefused, type Home } from "./home.ts";
+import { dataOf, folderRefused, type Home } from "./home.ts";
 
 /** The database superuser of an embedded server. */
 export const SUPERUSER = "factotum";
 const PASSWORD_BYTES = 24;
 const PARTIAL = "data.partial-";
 const RANDOM_BYTES = 4;
-
-/** The folder that Postgres keeps its files in. */
-export function dataOf(home: Home): string {
-  return join(home.directory, "data");
-}
 
 /** The superuser's password, generated once and readable by its owner only; undefined before that. */
 export function passwordOf(home: Home): string | undefined {

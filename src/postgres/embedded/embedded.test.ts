@@ -178,6 +178,20 @@ test.runIf(isRoot)("root's server runs unprivileged, in a folder that its user c
   expect(said[0]).toContain(data.slice(0, -"/data".length));
   expect(statSync(data).uid).toBe(nobody.uid);
   expect(readFileSync(join(closed, "deep", "MOVED.txt"), "utf8")).toContain("/var/tmp/factotum-");
+
+  await db.query("create table kept as select 1 as n");
+  await db.close();
+  const same = await open(join(closed, "deep"));
+  expect((await same.query("select n from kept")).rows).toEqual([{ n: 1 }]);
+  await same.close();
+
+  // Deleting the folder deletes the database, and yet what it held is kept aside.
+  rmSync(join(closed, "deep"), { recursive: true });
+  const fresh = await open(join(closed, "deep"), (line) => void said.push(line));
+  const aside = said.find((line) => line.includes("is kept in"))?.match(/\/var\/tmp\/[\w-]+/)?.[0] ?? "";
+  folders.push(aside);
+  expect(existsSync(join(aside, "data", "PG_VERSION"))).toBe(true);
+  expect((await fresh.query("select to_regclass('kept') as kept")).rows).toEqual([{ kept: null }]);
 });
 
 const canDrop =

@@ -6,7 +6,8 @@ import { FactotumError, must } from "../../kernel/index.ts";
 import { isConnectionFault, systemCodeOf, sqlStateOf, translated } from "../errors.ts";
 import { type Binaries, prepareBinaries } from "./binaries.ts";
 import { makeCluster, passwordOf, SUPERUSER } from "./cluster.ts";
-import { chooseHome, folderRefused, type Home } from "./home.ts";
+import { chooseHome } from "./choose-home.ts";
+import { folderRefused, type Home } from "./home.ts";
 import { findRunning } from "./postmaster.ts";
 import { startServer, stopServer } from "./server.ts";
 
@@ -43,8 +44,7 @@ const LEAVE_RETRY_MS = 20;
 export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
   const say = options.say ?? (() => {});
   const database = options.database ?? "factotum";
-  const home = chooseHome(options.directory);
-  if (home.moved !== undefined) say(home.moved);
+  const home = chooseHome(options.directory, say);
   let binaries: Binaries | undefined;
   let keeper: Client | undefined;
   let ensuring: Promise<string> | undefined;

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { dataOf } from "./cluster.ts";
-import type { Home } from "./home.ts";
+import { dataOf, type Home } from "./home.ts";
 
 /** What `postmaster.pid` says about a living server. */
 export type Running = { readonly pid: number; readonly port: number; readonly ready: boolean };

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FactotumError, must } from "../../kernel/index.ts";
 import type { Binaries } from "./binaries.ts";
-import { dataOf, own, serverEnv } from "./cluster.ts";
-import type { Home } from "./home.ts";
+import { own, serverEnv } from "./cluster.ts";
+import { dataOf, type Home } from "./home.ts";
 import { endOrphans, findRunning, isAlive, removeStalePidFile, type Running } from "./postmaster.ts";
 
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
