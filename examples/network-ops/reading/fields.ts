@@ -128,9 +128,19 @@ function columnRuns(page: Page): Cell[][] {
   return [...runs, run].filter((cells) => cells.length >= 3);
 }
 
+const HEADERISH =
+  /\b(?:name|id|ids|location|loc|type|duration|number|no|status|impact|bandwidth|address|account|product|serial|service|circuit|customer|order|start|end|date|time|reference|ref|code|port|site|clli|city|country|a|z|speed|ibx|uuid|profile|asset|pon)\b|#/i;
+
+/** The header is as many cells as read like one; where the run is whole rows of that, the more certain. */
 function addVertical(run: readonly Cell[], headers: Map<string, string>): void {
-  const width = run.findIndex(({ text }) => !looksLikeLabel(text) || /\d{2}/.test(text));
-  if (width < 2) return;
+  const values = run.findIndex(({ text }) => !looksLikeLabel(text) || /\d{2}/.test(text));
+  if (values < 2) return;
+  // A first row may open with words too ("ACME INC"): then the header ends where its vocabulary ends.
+  const fits = (width: number): boolean =>
+    run.slice(0, width).every(({ text }) => HEADERISH.test(text)) &&
+    run.slice(width, values).every(({ text }) => !HEADERISH.test(text));
+  const widths = Array.from({ length: values - 1 }, (_, at) => values - at);
+  const width = widths.find((one) => run.length % one === 0 && fits(one)) ?? values;
   const exact = run.length % width === 0;
   run.slice(width, exact ? run.length : width * 2).forEach(({ line, column }, at) => {
     const name = run[at % width]?.text;

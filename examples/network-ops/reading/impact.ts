@@ -184,7 +184,9 @@ export function readImpacts(
   sightings: readonly Sighting[],
   lessons: ImpactLessons,
 ): Impacts {
-  const claims = impactClaims(page, sightings).map((claim) => {
+  const plain = impactClaims(page, sightings);
+  const silent = plain.every((claim) => claim.degree === undefined || claim.degree === "SOME") ? lessons.get(SILENT) : undefined;
+  const claims = [...plain, ...(silent === undefined ? [] : [silence(silent)])].map((claim) => {
     const taught = lessons.get(claim.cue);
     return taught === undefined ? claim : { ...claim, degree: taught, direct: true };
   });
@@ -202,7 +204,12 @@ export function readImpacts(
   return { impactOf, claims, doubts: [...doubts.values()], evidence };
 }
 
-const isImpact = (degree: Degree): degree is Impact =>
+/** The cue of a notice that says nothing of impact: a lesson can tell what the carrier means by that. */
+export const SILENT = "(nothing about impact)";
+
+const silence = (degree: Impact): ImpactClaim => ({ degree, cue: SILENT, quote: "", from: "field", direct: true });
+
+export const isImpact = (degree: Degree): degree is Impact =>
   degree !== undefined && !VAGUE.has(degree);
 const VAGUE: ReadonlySet<string> = new Set(["SOME", "AFFECTING", "LASTING", "RISK", "UNCLEAR"]);
 

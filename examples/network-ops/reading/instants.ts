@@ -4,7 +4,7 @@
 import { DateTime } from "luxon";
 import type { Day, Moment } from "./moments.ts";
 import type { Range } from "./ranges.ts";
-import { breaksPromise, type ZoneMention } from "./zones.ts";
+import type { ZoneMention } from "./zones.ts";
 
 /** One way to read one range. */
 export type Span = { readonly startsAt: number; readonly endsAt: number };
@@ -29,6 +29,8 @@ export type DateContext = {
   readonly sentAt: DateTime | undefined;
   /** The zone for times without one, when the notice or a lesson states it for all. */
   readonly zone: ZoneMention | undefined;
+  /** The page is about North America, so that `CST` is not China's. */
+  readonly american: boolean;
   /** Zone words that a lesson explained, lower case. */
   readonly zones: ReadonlyMap<string, string>;
 };
@@ -57,27 +59,19 @@ export function slotOf(range: Range, context: DateContext): Slot {
     const endName = endZone?.word === zone?.word ? name : (endZones[at] ?? endZones[0] ?? name);
     spans.push(...decide(spansIn(range, starts, ends, name, endName)));
   });
-  if (zone !== undefined && taught(zone, context) === undefined)
-    doubts.push(...seasonDoubts(range, zone, zones[0] ?? "UTC", spans));
   const utc = zone !== undefined && zones.length === 1 && zones[0] === "UTC";
   return { range, spans: unique(spans), wall: unique(wall), utc, zone, order: orderOf(range, context), doubts };
 }
 
+/** What a lesson says the word means, or what is left where the page shows which part of the world it speaks of. */
 const taught = (zone: ZoneMention, context: DateContext): readonly string[] | undefined => {
   const known = context.zones.get(zone.word.toLowerCase());
-  return known === undefined ? undefined : [known];
+  if (known !== undefined) return [known];
+  return context.american ? zone.zones.filter((name) => !name.startsWith("Asia/")) : undefined;
 };
 
 function orderOf(range: Range, context: DateContext): Slot["order"] {
   return range.start.day?.swapped === undefined ? range.start.day?.order : context.order;
-}
-
-/** `EST` in July: the word and the season disagree, so that the time is one of two. */
-function seasonDoubts(range: Range, zone: ZoneMention, name: string, spans: readonly Span[]): string[] {
-  const first = spans[0];
-  if (first === undefined) return [];
-  const at = DateTime.fromMillis(first.startsAt, { zone: name });
-  return breaksPromise(zone, at) ? [`"${zone.word}" is not in force on ${at.toISODate()}`] : [];
 }
 
 function wraps(range: Range): boolean {

@@ -5,7 +5,7 @@
 import type { Impact, Notice, Statement, Status } from "../notice.ts";
 import { eventsOf } from "./calendar.ts";
 import { placesOf } from "./identifiers.ts";
-import { impactClaims } from "./impact.ts";
+import { type ImpactClaim, impactClaims, isImpact, SILENT } from "./impact.ts";
 import { formOf, readInventory } from "./inventory.ts";
 import { boilerplate, hash } from "./lessons.ts";
 import { layOut, type Page } from "./page.ts";
@@ -54,31 +54,51 @@ function anchorsOf(page: Page, resolved: readonly Statement[]): Anchor[] {
   return [...anchors.values()].slice(0, ANCHORS_MAX);
 }
 
+/** Shorter cues are labels; they stand in notices of every status. */
+const CUE_WORDS_MIN = 4;
+
+/** The words that said this status; where none did, all of them, as a warning. */
 function cuesOf(page: Page, status: Status): string[] {
-  const claims = statusClaims(page);
-  const agreeing = claims.filter((claim) => claim.status === status || claim.status === "UNCLEAR");
-  return [...new Set(agreeing.map((claim) => claim.cue))].slice(0, CUES_MAX);
+  const claims = statusClaims(page).filter((claim) => claim.from === "subject" || claim.cue.split(" ").length >= CUE_WORDS_MIN);
+  const agreeing = claims.filter((claim) => claim.status === status);
+  const open = claims.filter((claim) => claim.status === "UNCLEAR");
+  const told = agreeing.length + open.length > 0 ? [...agreeing, ...open] : claims;
+  return [...new Set(told.map((claim) => claim.cue))].slice(0, CUES_MAX);
 }
 
-/** Cues whose circuits were resolved alike: a row's for its circuit, a general one when all are alike. */
+/**
+ * Cues that decided: rows if rows say anything, else fields, else sentences, else silence.
+ *
+ * Boilerplate beside a telling row must not be learned: it stands beside other rows as well.
+ */
 function impactsOf(page: Page, resolved: readonly Statement[], knowledge: Knowledge): { cue: string; impact: Impact }[] {
   const circuits = resolved.flatMap((statement) => statement.windows.flatMap((window) => window.circuits));
-  const impacts = new Map(circuits.map(({ circuitId, impact }) => [circuitId, impact]));
+  const impacts = new Map(circuits.map(({ circuitId, impact }) => [collapse(circuitId), impact]));
   const all = new Set(impacts.values());
   const [only] = all;
-  const learned = new Map<string, Impact>();
   const { sightings } = readInventory(page, knowledge, new Set());
-  for (const claim of impactClaims(page, sightings)) {
-    const impact = claim.circuitId === undefined ? (all.size === 1 ? only : undefined) : impacts.get(claim.circuitId);
-    const open = claim.degree === "RISK" || claim.degree === "UNCLEAR" || claim.degree === "SOME";
-    if (impact !== undefined && (open || claim.degree === impact)) learned.set(claim.cue, impact);
+  const claims = impactClaims(page, sightings);
+  const wanted = (claim: ImpactClaim): Impact | undefined =>
+    claim.circuitId === undefined ? (all.size === 1 ? only : undefined) : impacts.get(collapse(claim.circuitId));
+  for (const from of ["row", "field", "sentence"] as const) {
+    const level = claims.filter((claim) => claim.from === from && claim.degree !== undefined && claim.degree !== "SOME");
+    if (level.length === 0) continue;
+    const agreed = level.filter((claim) => !isImpact(claim.degree) || claim.degree === wanted(claim));
+    const learned = new Map<string, Impact>();
+    for (const claim of agreed.length > 0 ? agreed : level) {
+      const impact = wanted(claim);
+      if (impact !== undefined) learned.set(claim.cue, impact);
+    }
+    return [...learned].slice(0, CUES_MAX).map(([cue, impact]) => ({ cue, impact }));
   }
-  return [...learned].slice(0, CUES_MAX).map(([cue, impact]) => ({ cue, impact }));
+  return only !== undefined && all.size === 1 ? [{ cue: SILENT, impact: only }] : [];
 }
+
+const collapse = (text: string): string => text.replaceAll(/\s+/g, " ").trim();
 
 function windowOf(page: Page, notice: Notice, resolved: readonly Statement[]): WindowLesson {
   const wanted = resolved.flatMap((statement) => statement.windows);
-  const found = readWindows(page, notice, []);
+  const found = readWindows(page, notice, [], resolved[0]?.status === "RE-SCHEDULED");
   const kept = new Set<string>();
   const dropped = new Set<string>();
   const zones = new Map<string, string>();
@@ -101,10 +121,13 @@ function windowOf(page: Page, notice: Notice, resolved: readonly Statement[]): W
         if (month === day.swapped.month) orders.add("dmy");
       }
   }
+  // Windows that match no range were put together by hand: nothing is learned from that.
+  if (kept.size === 0) return { kept: [], dropped: [], several: false, zones: [] };
   const order = orders.size === 1 ? { order: [...orders][0] ?? "mdy" } : {};
   return {
     kept: [...kept],
     dropped: [...dropped].filter((label) => !kept.has(label)),
+    several: wanted.length > 1,
     zones: [...zones].map(([word, zone]) => ({ word, zone })),
     ...order,
   };

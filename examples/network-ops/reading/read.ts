@@ -4,16 +4,17 @@
  * Each field is read by itself and says what it doubts; only together, with no doubt left, are they
  * sure. The reading is a pure function of the notice and what is known.
  */
-import type { Notice, Statement } from "../notice.ts";
+import type { Notice, Statement, Status } from "../notice.ts";
 import { type Event, eventsOf, evidenceOf, invitedOf, toStatement } from "./calendar.ts";
 import { readIdentifiers } from "./identifiers.ts";
+import { same } from "./instants.ts";
 import { readImpacts } from "./impact.ts";
 import { type Affected, carriersNamed, readInventory } from "./inventory.ts";
 import { forShape, type Taught } from "./lessons.ts";
 import { layOut, type Page } from "./page.ts";
 import { readStatus, statusClaims } from "./status.ts";
 import type { Doubt, Evidence, Knowledge, Reading } from "./types.ts";
-import { iso, readWindows } from "./windows.ts";
+import { iso, readWindows, type WindowsFound } from "./windows.ts";
 
 /**
  * Reads a notice.
@@ -39,10 +40,11 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
   const taught: Taught = forShape(page, affected.carrier, knowledge);
   const taken = new Set(affected.sightings.map(({ circuitId }) => circuitId.toLowerCase()));
   const identified = readIdentifiers(page, taken, taught.anchors);
-  const found = readWindows(page, notice, taught.windows, invitedOf(notice));
   const impacts = readImpacts(page, affected.circuits, affected.sightings, taught.impacts);
   const status = readStatus(page, taught.statuses);
+  const found = readWindows(page, notice, taught.windows, status.status === "RE-SCHEDULED");
   const doubts: Doubt[] = [...affected.doubts, ...identified.doubts, ...found.doubts, ...impacts.doubts, ...status.doubts];
+  doubts.push(...invitationDoubts(notice, page, found, status.status));
   if (page.truncated) doubts.push({ field: "notice", because: "the notice is too long to be read in full" });
   if (affected.circuits.length === 0 && affected.carrier !== undefined)
     doubts.push({ field: "circuits", because: "no circuit of ours is named" });
@@ -71,6 +73,25 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
   const relevant = affected.carrier !== undefined || (found.windows.length > 0 && status.claims.length > 0);
   return { statements, doubts, evidence, relevant };
 }
+
+/**
+ * An invitation that says another time than the text is a doubt.
+ *
+ * One exception: nothing is left to be planned of a cancelled or finished maintenance, so an invitation
+ * for other days altogether is an older one, as long as subject and body agree on the window.
+ */
+function invitationDoubts(notice: Notice, page: Page, found: WindowsFound, status: Status | undefined): Doubt[] {
+  const over = status === "CANCELLED" || status === "COMPLETED";
+  const twice = found.windows.every(({ slots }) => new Set(slots.map((slot) => page.lines[slot.range.line]?.part)).size > 1);
+  const other = invitedOf(notice).filter((span) => !found.windows.some((window) => same(window, span)));
+  const apart = other.every((span) =>
+    found.windows.every((window) => span.endsAt < window.startsAt - DAY || span.startsAt > window.endsAt + DAY),
+  );
+  if (other.length === 0 || (over && twice && apart)) return [];
+  return [{ field: "window", because: "the calendar in the notice says another time than its text" }];
+}
+
+const DAY = 86_400_000;
 
 function fromCalendar(notice: Notice, page: Page, events: readonly Event[], broken: boolean, knowledge: Knowledge): Reading {
   const doubts: Doubt[] = [];

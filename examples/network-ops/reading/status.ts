@@ -164,6 +164,12 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
   // What is completed has begun before: both words in one notice mean the later, if its field agrees.
   if (turns.size === 2 && turns.has("IN-PROCESS") && turns.has("COMPLETED") && fields.size === 1 && fields.has("COMPLETED"))
     turns.delete("IN-PROCESS");
+  const warned = claims.some(({ cue, status }) => {
+    const taughtStatus = lessons.get(cue);
+    if (taughtStatus === undefined || status === "UNCLEAR" || taughtStatus === status) return false;
+    return status !== "CONFIRMED" || turns.size === 0;
+  });
+  if (warned) return doubt("an earlier notice with these words was resolved otherwise");
   if (turns.size > 1) return doubt("the notice names several statuses");
   const [turn] = turns;
   if (turn !== undefined) {

@@ -29,6 +29,8 @@ export type WindowLesson = {
   /** Masked labels of ranges that became windows, and of those that did not. */
   readonly kept: readonly string[];
   readonly dropped: readonly string[];
+  /** The kept ones were several windows of one maintenance. */
+  readonly several: boolean;
   /** Day-first or month-first, when a numeric date had to be decided. */
   readonly order?: "dmy" | "mdy";
   /** Zone words as the carrier means them; `` stands for a time without any zone. */

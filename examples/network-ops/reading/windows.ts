@@ -12,6 +12,25 @@ import type { Doubt, Evidence, WindowLesson } from "./types.ts";
 import { quoteOf } from "./types.ts";
 import { type ZoneMention, zonesIn } from "./zones.ts";
 
+/**
+ * In a notice that moves a maintenance, "Start: A B" with the later time second is the old time, struck
+ * out, and the new one; flattened text lost the stroke. Anything less clear stays as it is, and is doubted.
+ */
+function withoutStruck(stamps: readonly Stamp[]): Stamp[] {
+  const full = ({ moment }: Stamp): boolean => moment.day?.year !== undefined && moment.day.swapped === undefined && moment.clock !== undefined;
+  const at = ({ moment }: Stamp): number =>
+    Date.UTC(moment.day?.year ?? 0, (moment.day?.month ?? 1) - 1, moment.day?.day ?? 1) + (moment.clock?.minutes ?? 0) * 60_000;
+  return stamps.flatMap((stamp, index) => {
+    const next = stamps[index + 1];
+    const cell = stamps.filter((other) => other.line === stamp.line && other.cell === stamp.cell);
+    if (cell.length !== 2 || !cell.every(full)) return [stamp];
+    const [old, fresh] = cell;
+    if (old === undefined || fresh === undefined || (fresh.between ?? "x").trim() !== "" || at(fresh) <= at(old)) return [stamp];
+    if (stamp === old && next === fresh) return [];
+    return [{ ...fresh, labels: old.labels, role: old.role, between: undefined }];
+  });
+}
+
 /** A window that the notice states, with all ranges that state it. */
 export type Window = Span & { readonly slots: readonly Slot[] };
 
@@ -30,20 +49,20 @@ export function readWindows(
   page: Page,
   notice: Notice,
   lessons: readonly WindowLesson[],
-  invited: readonly Span[] = [],
+  moved = false,
 ): WindowsFound {
   const { stamps, truncated } = stampsOf(page);
   if (truncated) return nothing("there are more dates than a notice has");
-  const ranges = rangesOf(page, stamps);
+  const ranges = rangesOf(page, moved ? withoutStruck(stamps) : stamps);
   const slots = ranges.map((range) => slotOf(range, contextOf(page, notice, stamps, lessons)));
   const considered = slots.filter((slot) => slot.range.kind !== "aside");
   if (considered.length === 0) return nothing("no start and end were found");
   const clusters = clustersOf(considered);
   const { chosen, reasons } = choose(clusters, lessons);
   const doubts = [...reasons, ...contradictions(page, stamps, chosen, slots)];
-  if (invited.some((span) => !chosen.some((cluster) => same(exact(cluster), span))))
-    doubts.push("the calendar in the notice says another time than its text");
-  const spare = lessons.length === 0 && page.lines.some((line) => SPARE.test(line.text));
+  const numbered = chosen.every((cluster) => cluster.some((slot) => ORDINAL.test(slot.range.label)));
+  const told = lessons.some((lesson) => [...lesson.kept, ...lesson.dropped].some((label) => SPARE.test(label)));
+  const spare = !told && !numbered && page.lines.some((line) => SPARE.test(line.text));
   if (spare && !doubts.includes("a backup window is named")) doubts.push("a backup window is named");
   const windows = chosen
     .map((cluster) => ({ ...exact(cluster), slots: cluster }))
@@ -80,10 +99,15 @@ function contextOf(page: Page, notice: Notice, stamps: readonly Stamp[], lessons
     days,
     order: orderOf(days, stamps) ?? (taughtOrders.size === 1 ? [...taughtOrders][0] : undefined),
     sentAt: sentAt(notice),
+    american: AMERICA.test(pageText(page)) && !ASIA.test(pageText(page)),
     zone: stated ?? (bare === undefined ? undefined : { word: "", zones: [bare], start: 0, end: 0 }),
     zones,
   };
 }
+
+const pageText = (page: Page): string => page.lines.map((line) => line.text).join("\n");
+const AMERICA = /\b(?:USA|U\.S\.|United States|Canada|Mexico|M[ée]xico|North America)\b|, (?:A[LKZR]|C[AOT]|DE|FL|GA|I[ADLN]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])\b/;
+const ASIA = /\b(?:China|Shanghai|Beijing|Taiwan|Taipei|Hong Kong|Shenzhen|Guangzhou|Asia|Cuba|Saudi|Riyadh)\b/i;
 
 function sentAt(notice: Notice): DateTime | undefined {
   const sent = notice.sentAt === undefined ? undefined : DateTime.fromISO(notice.sentAt, { zone: "UTC" });
@@ -159,6 +183,7 @@ type Choice = { readonly chosen: readonly (readonly Slot[])[]; readonly reasons:
 
 function choose(clusters: readonly (readonly Slot[])[], lessons: readonly WindowLesson[]): Choice {
   const kept = new Set(lessons.flatMap((lesson) => lesson.kept));
+  const series = new Set(lessons.filter((lesson) => lesson.several).flatMap((lesson) => lesson.kept));
   const dropped = new Set(lessons.flatMap((lesson) => lesson.dropped).filter((label) => !kept.has(label)));
   const reasons: string[] = [];
   const open = clusters.filter((cluster) => !cluster.every((slot) => dropped.has(labelKey(slot.range))));
@@ -173,7 +198,9 @@ function choose(clusters: readonly (readonly Slot[])[], lessons: readonly Window
   }
   if (open.some((cluster) => strange("backup", cluster))) {
     chosen = chosen.filter((cluster) => !strange("backup", cluster));
-    reasons.push("a backup window is named");
+    // Windows that are numbered ("1st", "primary") beside one that is named backup leave no choice open.
+    const numbered = chosen.every((cluster) => cluster.some((slot) => ORDINAL.test(slot.range.label)));
+    if (!numbered) reasons.push("a backup window is named");
   }
   const inner = chosen.filter((cluster) => strange("inner", cluster));
   if (inner.length > 0 && inner.length < chosen.length) {
@@ -183,7 +210,7 @@ function choose(clusters: readonly (readonly Slot[])[], lessons: readonly Window
   if (chosen.length === 0) reasons.push("no range is the window for certain");
   if (chosen.length > WINDOWS_MAX) reasons.push("there are too many windows");
   for (const cluster of chosen) reasons.push(...unsure(cluster));
-  if (chosen.length > 1) reasons.push(...seriesDoubts(chosen, kept));
+  if (chosen.length > 1) reasons.push(...seriesDoubts(chosen, series));
   return { chosen, reasons: [...new Set(reasons)] };
 }
 

@@ -4,26 +4,25 @@
  * A word can mean several zones (`CST`) or be wrong for the season (`EST` in July). Both are kept
  * as what they are, so that the caller can demand a second reading instead of guessing.
  */
-import { DateTime, IANAZone } from "luxon";
+import { IANAZone } from "luxon";
 
-/** A zone as written: every zone that it can mean, and the offset it promises, if it promises one. */
+/** A zone as written, with every zone that it can mean. */
 export type ZoneMention = {
   readonly word: string;
   readonly zones: readonly string[];
-  /** Minutes east of UTC that the word itself states (`EDT`), to compare with the season's. */
-  readonly promised?: number;
   readonly start: number;
   readonly end: number;
 };
 
-type Meaning = { readonly zones: readonly string[]; readonly promised?: number };
+type Meaning = { readonly zones: readonly string[] };
 
 const fixed = (hours: number): string => (hours === 0 ? "UTC" : `UTC${hours < 0 ? "-" : "+"}${clock(hours)}`);
 const clock = (hours: number): string => {
   const minutes = Math.round(Math.abs(hours) * 60);
   return minutes % 60 === 0 ? String(minutes / 60) : `${Math.floor(minutes / 60)}:${minutes % 60}`;
 };
-const seasonal = (zone: string, hours: number): Meaning => ({ zones: [zone], promised: hours * 60 });
+/** `EST` in July is either a slip for the season's time or meant to the letter: two meanings, one in January. */
+const seasonal = (zone: string, hours: number): Meaning => ({ zones: [zone, fixed(hours)] });
 const always = (hours: number): Meaning => ({ zones: [fixed(hours)] });
 const oneOf = (...zones: string[]): Meaning => ({ zones });
 
@@ -33,14 +32,14 @@ const ABBREVIATIONS: Readonly<Record<string, Meaning>> = {
   ET: oneOf("America/New_York"), CT: oneOf("America/Chicago"),
   MT: oneOf("America/Denver"), PT: oneOf("America/Los_Angeles"),
   EST: seasonal("America/New_York", -5), EDT: seasonal("America/New_York", -4),
-  CDT: seasonal("America/Chicago", -5), CST: oneOf("America/Chicago", "Asia/Shanghai"),
+  CDT: seasonal("America/Chicago", -5), CST: oneOf("America/Chicago", "UTC-6", "Asia/Shanghai"),
   MST: seasonal("America/Denver", -7), MDT: seasonal("America/Denver", -6),
   PST: seasonal("America/Los_Angeles", -8), PDT: seasonal("America/Los_Angeles", -7),
   AKST: seasonal("America/Anchorage", -9), AKDT: seasonal("America/Anchorage", -8),
   HST: always(-10), NST: seasonal("America/St_Johns", -3.5), NDT: seasonal("America/St_Johns", -2.5),
-  AST: oneOf("America/Halifax", "Asia/Riyadh"), ADT: seasonal("America/Halifax", -3),
+  AST: oneOf("America/Halifax", "UTC-4", "Asia/Riyadh"), ADT: seasonal("America/Halifax", -3),
   BRT: always(-3), ART: always(-3), CLT: seasonal("America/Santiago", -4), COT: always(-5),
-  BST: oneOf("Europe/London", "Asia/Dhaka"), IST: oneOf("Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"),
+  BST: seasonal("Europe/London", 1), IST: oneOf("Asia/Kolkata", "Europe/Dublin", "Asia/Jerusalem"),
   WET: seasonal("Europe/Lisbon", 0), WEST: seasonal("Europe/Lisbon", 1),
   CET: seasonal("Europe/Paris", 1), CEST: seasonal("Europe/Paris", 2),
   MEZ: seasonal("Europe/Berlin", 1), MESZ: seasonal("Europe/Berlin", 2),
@@ -78,7 +77,8 @@ const NAMES: readonly (readonly [RegExp, Meaning])[] = [
   [/^hong kong(?: standard)? time\b/, always(8)],
 ];
 
-const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])\s?(\d{1,2})(?::?(\d{2}))?(?![\d:])/;
+/** "GMT - 08/12/2021" is a zone and the next date, so that a sign stands right before its digits. */
+const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])(\d{1,2})(?::?(\d{2}))?(?![\d:/]|[.-]\d)/;
 const IANA = /^[A-Z][A-Za-z]+(?:\/[A-Z][A-Za-z_+-]+){1,2}/;
 const WORD = /^(?:Z(?![A-Za-z0-9])|[A-Z]{2,5}(?![A-Za-z0-9]))/;
 /** Offsets beyond these exist nowhere on Earth; a larger number is not an offset. */
@@ -131,9 +131,4 @@ export function zonesIn(text: string): ZoneMention[] {
     after = zone.end;
   }
   return found;
-}
-
-/** True when the word promises another offset than its zone has at that time: `EST` in July. */
-export function breaksPromise(zone: ZoneMention, at: DateTime): boolean {
-  return zone.promised !== undefined && at.offset !== zone.promised;
 }
