@@ -109,12 +109,14 @@ function echoOf(metadata: object | undefined): { echo?: Echo } {
 type SdkUsage = Extract<LanguageModelV4StreamPart, { type: "finish" }>["usage"];
 
 function usageOf(usage: SdkUsage): Usage | null {
+  const total = usage.raw?.["total_tokens"];
   return usageFromTotals({
     input: usage.inputTokens.total,
     cachedInput: usage.inputTokens.cacheRead,
     cacheWrite: usage.inputTokens.cacheWrite,
     output: usage.outputTokens.total,
     reasoning: usage.outputTokens.reasoning,
+    total: typeof total === "number" ? total : null,
   });
 }
 

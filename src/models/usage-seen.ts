@@ -25,6 +25,7 @@ function ofOpenAi(chunk: unknown): UsageSeen | null {
       cacheWrite: number(inputDetails, "cache_write_tokens"),
       output: number(reported, "completion_tokens") ?? number(reported, "output_tokens"),
       reasoning: number(outputDetails, "reasoning_tokens"),
+      total: number(reported, "total_tokens"),
     }),
     true,
   );

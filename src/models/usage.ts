@@ -44,6 +44,8 @@ export type ReportedTotals = {
   readonly cacheWrite?: number | null | undefined;
   readonly output: number | null | undefined;
   readonly reasoning?: number | null | undefined;
+  /** The provider's grand total, which tells whether it counts reasoning inside the output or apart. */
+  readonly total?: number | null | undefined;
 };
 
 /**
@@ -57,11 +59,14 @@ export function usageFromTotals(totals: ReportedTotals): Usage | null {
   const cachedInput = whole(totals.cachedInput);
   const cacheWrite = whole(totals.cacheWrite);
   const reasoning = whole(totals.reasoning);
+  const output = whole(totals.output);
+  // Some compatible providers (xAI) report reasoning beside the output; only the grand total shows it.
+  const apart = reasoning > 0n && whole(totals.total) === whole(totals.input) + output + reasoning;
   return {
     input: rest(whole(totals.input), cachedInput + cacheWrite),
     cachedInput: tokens(cachedInput),
     cacheWrite: tokens(cacheWrite),
-    output: rest(whole(totals.output), reasoning),
+    output: apart ? tokens(output) : rest(output, reasoning),
     reasoning: tokens(reasoning),
   };
 }
