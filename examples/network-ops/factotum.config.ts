@@ -19,7 +19,7 @@ export default defineConfig({
   agents: [desk],
   clock: { at: DAY, rate: CLOCK_RATE },
   async prepare(tx) {
-    if (await applySchema(tx)) await seedBusiness(tx, makeBusiness(SEED));
+    if (await applySchema(tx)) await seedBusiness(tx, makeBusiness(SEED, DAY));
   },
   intake: {
     option: "notices",
@@ -30,7 +30,7 @@ export default defineConfig({
 
 /** The day's queue: generated mail, read the way real mail is. */
 async function* theDay(): AsyncGenerator<WorkItem | BadItem> {
-  for (const item of makeDay(SEED, makeBusiness(SEED), DAY)) {
+  for (const item of await makeDay(SEED, makeBusiness(SEED, DAY), DAY)) {
     try {
       yield workOf(item.file, await readMail(item.eml));
     } catch (error) {
