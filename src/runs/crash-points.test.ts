@@ -1,3 +1,4 @@
+import type { QueryConfig } from "pg";
 import { expect, test } from "vitest";
 import type { RunId } from "../kernel/index.ts";
 import type { Database, Session, Transaction } from "../postgres/index.ts";
@@ -24,8 +25,18 @@ function mortal(real: Database, diesAt: number): Mortal {
     act();
     return await real.query(sql, params);
   };
+  /** Prepared statements go through the client itself. */
+  const overClient = (client: Transaction["client"]): Transaction["client"] =>
+    Object.create(client, {
+      query: {
+        value: async (config: QueryConfig) => {
+          act();
+          return await client.query(config);
+        },
+      },
+    }) as Transaction["client"];
   const over = (tx: Transaction): Transaction => ({
-    client: tx.client,
+    client: overClient(tx.client),
     query: async (sql, params) => {
       act();
       return await tx.query(sql, params);
@@ -45,7 +56,13 @@ function mortal(real: Database, diesAt: number): Mortal {
     act();
     const opened = await real.session();
     sessions.add(opened);
-    return { ...opened, ...over(opened) };
+    return {
+      ...opened,
+      query: async (sql, params) => {
+        act();
+        return await opened.query(sql, params);
+      },
+    };
   };
   return {
     db: { url: real.url, query, transaction, session, close: async () => {} },

@@ -11,16 +11,20 @@ import { countRuns, type Drive, getRun, startRun, startWorker } from "./index.ts
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-const RUNS = 60;
+const RUNS = 40;
 const TURNS = 8;
 const FOREVER_MS = 10 * 60_000;
 const children = new Set<Child>();
 
 function spawnWorker(db: Database, leaseMs: number, manner: "steadily" | "inside" | "between"): Child {
   const program = join(import.meta.dirname, "crash-worker.test.child.ts");
-  const child = spawn(process.execPath, ["--conditions=source", program, db.url, String(leaseMs), manner], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    ["--conditions=factotum-source", program, db.url, String(leaseMs), manner],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   children.add(child);
   return child;
 }
@@ -74,7 +78,7 @@ test("workers killed and frozen at random lose nothing and do nothing twice", as
   const workers = [1, 2, 3].map(() => spawnWorker(db, leaseMs, "steadily"));
   let [kills, freezes] = [0, 0];
   while ((await countRuns(db)).done < RUNS) {
-    await delay(100 + random() * 300);
+    await delay(150 + random() * 400);
     const at = Math.floor(random() * workers.length);
     const victim = workers[at] as Child;
     if (random() < 0.6) {

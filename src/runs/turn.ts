@@ -72,15 +72,19 @@ export async function takeTurn(db: Database, hold: Hold, turnMsMax: number, work
 
 type Opened = { readonly run: Run; readonly stateText: string; readonly at: Date };
 
+/** Both statements of a turn are prepared: planning them costs more than running them. */
+const opening = {
+  name: "factotum.turn.open",
+  text: `select ${setTurnTimeout}, factotum.now() as at,
+      fence, worker, status, because, priority, wake_at, version, steps, failures,
+      case when version <> $3 then state::text end as state_text
+    from factotum.runs where id = $1 for no key update`,
+};
+
 async function open(tx: Transaction, hold: Hold, turnMsMax: number): Promise<Opened> {
   const runId = hold.run.id;
-  const { rows } = await tx.query<OpenRow>(
-    `select ${setTurnTimeout}, factotum.now() as at,
-       fence, worker, status, because, priority, wake_at, version, steps, failures,
-       case when version <> $3 then state::text end as state_text
-     from factotum.runs where id = $1 for no key update`,
-    [runId, String(turnMsMax), String(hold.run.version)],
-  );
+  const values = [runId, String(turnMsMax), String(hold.run.version)];
+  const { rows } = await tx.client.query<OpenRow>({ ...opening, values });
   const row = rows[0];
   if (row === undefined) throw new FencedError(runId, "its row is gone");
   if (row.fence !== hold.fence || row.worker !== hold.worker) throw new FencedError(runId, holderOf(row));
@@ -114,8 +118,8 @@ async function close(tx: Transaction, hold: Hold, { run, stateText }: Opened, en
   const steps = takePendingSteps(tx);
   const { rows } =
     steps[0].length === 0
-      ? await tx.query<ClosedRow>(closing(0), values)
-      : await tx.query<ClosedRow>(closingWithSteps, [...steps, ...values]);
+      ? await tx.client.query<ClosedRow>({ ...closing, values })
+      : await tx.client.query<ClosedRow>({ ...closingWithSteps, values: [...steps, ...values] });
   const row = rows[0];
   if (row === undefined)
     throw new FencedError(run.id, "the turn itself cancelled it; end the turn as failed");
@@ -146,7 +150,7 @@ type ClosedRow = {
  * The turn's last statement, with its parameters from $`shift` + 1 on; with steps before them it counts
  * those.
  */
-function closing(shift: number): string {
+function closingSql(shift: number): string {
   const [id, fence, wanted, state, outcome, because, until] = [1, 2, 3, 4, 5, 6, 7].map(
     (at) => `$${at + shift}`,
   );
@@ -165,7 +169,11 @@ function closing(shift: number): string {
     returning id, status, wake_at, version, steps, updated_at`;
 }
 
-const closingWithSteps = `with o as (${closing(3)}), written as (${insertSteps("o")}) select * from o`;
+const closing = { name: "factotum.turn.close", text: closingSql(0) };
+const closingWithSteps = {
+  name: "factotum.turn.close-with-steps",
+  text: `with o as (${closingSql(3)}), written as (${insertSteps("o")}) select * from o`,
+};
 
 function statusAfter(end: TurnEnd): RunStatus {
   switch (end.kind) {

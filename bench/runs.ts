@@ -1,0 +1,177 @@
+/**
+ * How fast runs advance, against the bare commit rate of the same server in the same minute.
+ *
+ *   npm run --silent bench:runs -- --json [--runs 200] [--turns 20] [--concurrency 8] [--parked 10000]
+ *
+ * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type Database, migrate, openDatabase } from "../src/postgres/index.ts";
+import { appendStep, type Drive, nudge, startRun, startWorker, takeNudges } from "../src/runs/index.ts";
+
+const { values: given } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    runs: { type: "string", default: "200" },
+    turns: { type: "string", default: "20" },
+    concurrency: { type: "string", default: "8" },
+    parked: { type: "string", default: "10000" },
+  },
+});
+const runs = Number(given.runs);
+const turns = Number(given.turns);
+const concurrency = Number(given.concurrency);
+const parked = Number(given.parked);
+const WOKEN = 1_000;
+const NUDGES = 200;
+const SLICES = 9;
+
+/** Turns that write one step each: the least a turn of an agent does. */
+const advance: Drive = async (lease) => {
+  let { run } = lease;
+  while (run.status === "ready") {
+    run = await lease.turn(async (tx, now) => {
+      const n = Number(now.state ?? 0) + 1;
+      await appendStep(tx, now.id, { kind: "turn", attempt: null, data: { n } });
+      return n < turns ? { kind: "continue", state: n } : { kind: "done", state: n, outcome: "worked" };
+    });
+  }
+};
+
+/** Single-statement commits a second, `concurrency` at a time. */
+async function rawCommits(db: Database, count: number): Promise<number> {
+  const began = performance.now();
+  let left = count;
+  const commit = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await db.query("insert into raw_commit (n, data) values ($1, $2)", [left, JSON.stringify({ n: left })]);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, commit));
+  return perSecond(count, began);
+}
+
+/** Turns a second of `count` runs, from their start to their end. */
+async function turnsPerSecond(db: Database, count: number): Promise<number> {
+  for (let n = 0; n < count; n += 1) await start(db, "advance");
+  const began = performance.now();
+  const worker = startWorker({ db, drive: advance, concurrency });
+  await worker.drained();
+  const rate = perSecond(count * turns, began);
+  await worker.stop();
+  return rate;
+}
+
+type Rates = { readonly raw: number; readonly steps: number; readonly ratio: number };
+
+/** Both rates in turn, slice by slice, so that a busy neighbour slows both; the medians. */
+async function rates(db: Database): Promise<Rates> {
+  await rawCommits(db, 500);
+  await turnsPerSecond(db, 1);
+  const slices: Rates[] = [];
+  for (let n = 0; n < SLICES; n += 1) {
+    const before = await rawCommits(db, 500);
+    const steps = await turnsPerSecond(db, Math.ceil(runs / SLICES));
+    const raw = (before + (await rawCommits(db, 500))) / 2;
+    slices.push({ raw, steps, ratio: steps / raw });
+  }
+  const median = (of: (slice: Rates) => number): number =>
+    slices.map(of).toSorted((a, b) => a - b)[SLICES >> 1] ?? 0;
+  return { raw: median((s) => s.raw), steps: median((s) => s.steps), ratio: median((s) => s.ratio) };
+}
+
+/** Wakes 1,000 of many parked runs at one instant; how late the last of them had its turn, and an idle worker's CPU. */
+async function wakeLate(db: Database): Promise<{ wakeLateMsMax: number; idleCpuShare: number }> {
+  await db.query(
+    `insert into factotum.runs (agent, tenant, agent_version, input, state, status, wake_at)
+     select 'parked', 'default', 1, 'null', 'null', 'waiting',
+       factotum.now() + case when n <= $2 then interval '6 seconds' else interval '30 days' end
+     from generate_series(1, $1) n`,
+    [parked, WOKEN],
+  );
+  await db.query("vacuum analyze factotum.runs");
+  let late = 0;
+  const woken: Drive = async (lease) => {
+    await lease.turn(async (tx, run) => {
+      const { rows } = await tx.query<{ ms: number }>(
+        "select extract(epoch from clock_timestamp() - $1::timestamptz)::float8 * 1000 as ms",
+        [run.wakeAt],
+      );
+      late = Math.max(late, rows[0]?.ms ?? Infinity);
+      return { kind: "done", state: null, outcome: "woke" };
+    });
+  };
+  const worker = startWorker({ db, drive: woken, concurrency });
+  await worker.drained();
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const used = process.cpuUsage(cpu);
+  const idleCpuShare = (used.user + used.system) / 1_000 / (performance.now() - began);
+  while ((await db.query("select from factotum.runs where outcome = 'woke'")).rowCount < WOKEN) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await worker.stop();
+  return { wakeLateMsMax: late, idleCpuShare };
+}
+
+/** From a nudge's call to the effect of its turn, seen by the driver, for a parked run. */
+async function nudgeMs(db: Database): Promise<number[]> {
+  const took: number[] = [];
+  let seen = Promise.withResolvers<void>();
+  const listen: Drive = async (lease) => {
+    await lease.turn(async (tx, run) => {
+      await takeNudges(tx, run.id);
+      return { kind: "park", state: null };
+    });
+    seen.resolve();
+  };
+  const worker = startWorker({ db, drive: listen, concurrency });
+  const id = await start(db, "listen");
+  await seen.promise;
+  for (let n = 0; n < NUDGES; n += 1) {
+    seen = Promise.withResolvers<void>();
+    const began = performance.now();
+    await db.transaction(async (tx) => await nudge(tx, id, { body: n, by: "bench" }));
+    await seen.promise;
+    took.push(performance.now() - began);
+  }
+  await worker.stop();
+  return took.toSorted((a, b) => a - b);
+}
+
+async function start(db: Database, agent: string) {
+  const order = { agent, agentVersion: 1, input: null };
+  return (await db.transaction(async (tx) => await startRun(tx, order))).run.id;
+}
+
+function perSecond(count: number, began: number): number {
+  return (count / (performance.now() - began)) * 1_000;
+}
+
+const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
+const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
+const db = await openDatabase({ kind: "embedded", directory });
+await migrate(db);
+await db.query("create table raw_commit (n int, data json)");
+const { raw, steps, ratio } = await rates(db);
+const nudges = await nudgeMs(db);
+const late = await wakeLate(db);
+await db.close();
+await rm(directory, { recursive: true, force: true });
+const figures = {
+  rawCommitsPerS: round(raw),
+  stepsPerS: round(steps),
+  ratioToRaw: round(ratio, 2),
+  parked,
+  woken: WOKEN,
+  wakeLateMsMax: round(late.wakeLateMsMax),
+  idleCpuShare: round(late.idleCpuShare, 3),
+  nudgeMs: { p50: round(nudges[NUDGES / 2] ?? 0, 1), p99: round(nudges[NUDGES * 0.99] ?? 0, 1) },
+};
+if (given.json) console.log(JSON.stringify(figures));
+else console.table(figures);
