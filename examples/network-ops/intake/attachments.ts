@@ -79,7 +79,14 @@ async function sheetsToCsv(content: Buffer): Promise<string> {
   const sheets = await readSheets(content);
   const texts = sheets.map(({ data }) => {
     if (data.length > SHEET_ROWS_MAX) throw new Error(`it has ${data.length} rows`);
-    return data.map((row) => row.map(cellToCsv).join(",").replace(/,+$/, "")).join("\n");
+    return data
+      .map((row) =>
+        row
+          .slice(0, row.findLastIndex((cell) => cell !== null) + 1)
+          .map(cellToCsv)
+          .join(","),
+      )
+      .join("\n");
   });
   return texts.filter((text) => text !== "").join("\n\n");
 }

@@ -19,12 +19,15 @@ export function fingerprint(notice: Notice): string {
   return createHash("sha256").update(JSON.stringify(content)).digest("hex");
 }
 
+/** Tags that are taken off a subject; nobody forwards more often. */
+const SUBJECT_TAGS_MAX = 20;
 const SUBJECT_NOISE =
   /^\s*(?:(?:re|aw|fwd?|wg|tr)\s*:|[[(*]\s*(?:external|extern|ext|spam\??)\s*[\])*]+)\s*/i;
 
 function subjectOf(subject: string): string {
   let rest = subject;
-  while (SUBJECT_NOISE.test(rest)) rest = rest.replace(SUBJECT_NOISE, "");
+  for (let tag = 0; tag < SUBJECT_TAGS_MAX && SUBJECT_NOISE.test(rest); tag += 1)
+    rest = rest.replace(SUBJECT_NOISE, "");
   return collapse(rest).toLowerCase();
 }
 

@@ -40,13 +40,18 @@ export function flattenHtml(html: string): string {
 
 /** Same blanks everywhere, no blank at line ends, at most one empty line in a row. */
 export function tidyLines(text: string): string {
-  return text
-    .replaceAll(/\r\n?/g, "\n")
-    .replaceAll(/[\u00a0\u2007\u202f\u3000]/g, " ")
-    .replaceAll(/\u200b|\u200c|\u200d|\u2060|\ufeff|\u00ad/g, "")
-    .replaceAll(/[ \t]+\n/g, "\n")
-    .replaceAll(/\n{3,}/g, "\n\n")
-    .trim();
+  return (
+    text
+      .replaceAll(/\r\n?/g, "\n")
+      .replaceAll(/[\u00a0\u2007\u202f\u3000]/g, " ")
+      .replaceAll(/\u200b|\u200c|\u200d|\u2060|\ufeff|\u00ad/g, "")
+      .split("\n")
+      // Not one expression over the whole text: on a million blanks that takes hours.
+      .map((line) => line.trimEnd())
+      .join("\n")
+      .replaceAll(/\n{3,}/g, "\n\n")
+      .trim()
+  );
 }
 
 /** A block without html-to-text's own ideas, such as headings in capitals. */
@@ -109,14 +114,15 @@ function rowToText(cells: readonly string[]): string {
   const layout = filled.some((cell) => cell.split("\n").length > CELL_LINES_MAX || cell.includes(" | "));
   if (filled.length === 1 || layout) return filled.join("\n");
   if (filled.length === 0) return "";
+  const last = cells.findLastIndex((cell) => tidyLines(cell) !== "");
   // An empty cell keeps its place, or values would slide under the wrong heading.
   return cells
+    .slice(0, last + 1)
     .map((cell) =>
       tidyLines(cell)
         .split("\n")
         .filter((line) => line !== "")
         .join("; "),
     )
-    .join(" | ")
-    .replace(/(?: \| )+$/, "");
+    .join(" | ");
 }

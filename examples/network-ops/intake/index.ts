@@ -4,6 +4,7 @@ export { fingerprint } from "./fingerprint.ts";
 export { flattenHtml } from "./flatten.ts";
 export {
   HTML_CHARS_MAX,
+  HTML_DEPTH_MAX,
   MESSAGE_BYTES_MAX,
   NESTING_MAX,
   readMail,

@@ -13,6 +13,7 @@ import {
 } from "./index.ts";
 
 const head = "From: noc@quell.example\r\nSubject: Works 17\r\nDate: Mon, 23 Nov 2026 06:00:00 +0100\r\n";
+const htmlHead = "Subject: x\r\nContent-Type: text/html\r\n\r\n";
 const bytes = (text: string, encoding: BufferEncoding = "utf8") => Buffer.from(text, encoding);
 
 /** One part of a multipart message with boundary `b`. */
@@ -163,9 +164,23 @@ describe("bad input gives a clear error", () => {
     ["no mail", bytes("circuit,impact\nQX-1,OUTAGE\n"), "not-a-mail"],
     ["random bytes", Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 151) % 256)), "not-a-mail"],
     ["10 MB of text", bytes(`${head}\r\n${"All work and no play. ".repeat(480_000)}`), "message-too-long"],
+    ["many nested tables", bytes(`${htmlHead}${"<table><tr><td>".repeat(20_000)}`), "message-too-long"],
     ["too many bytes", Buffer.alloc(MESSAGE_BYTES_MAX + 1, "a"), "message-too-large"],
   ])("%s", async (_, content, code) => {
     expect(await failing(content)).toBe(code);
+  });
+
+  test.each([
+    ["a million blanks", " ".repeat(900_000) + "x"],
+    ["a long word", "x".repeat(900_000)],
+    ["many table rows", "<tr><td></td><td>1</td></tr>".repeat(5_000)],
+    ["one row of many cells", `<tr>${"<td></td>".repeat(5_000)}<td>x</td></tr>`],
+    ["many tags in the subject", "x"],
+  ])("%s does not hold up the queue", async (what, body) => {
+    const subject = what.includes("subject") ? `Subject: ${"re: ".repeat(100_000)}\r\n` : "Subject: x\r\n";
+    const mail = `${subject}Content-Type: text/html\r\n\r\n<p>${body}</p><table>${body}</table>\r\n`;
+    const notice = await readMail(bytes(mail));
+    expect(fingerprint(notice)).toHaveLength(64);
   });
 
   test("text just within the limit is read whole", async () => {

@@ -10,6 +10,8 @@ import { flattenHtml, tidyLines } from "./flatten.ts";
 export const MESSAGE_BYTES_MAX = 25 * 1024 * 1024;
 /** Longer HTML is refused: flattening it would hold up the queue. */
 export const HTML_CHARS_MAX = 5_000_000;
+/** Deeper HTML is refused: parsing takes the square of the depth, and people's mail stays under 50. */
+export const HTML_DEPTH_MAX = 1_000;
 /** Longer text is refused, never cut: a cut notice could say the opposite of the whole one. */
 export const TEXT_CHARS_MAX = 1_000_000;
 /** Messages inside messages inside messages: deeper ones are only named. */
@@ -192,15 +194,31 @@ function textOf(mail: ParsedMail): string {
         `the message has ${html.length} characters of HTML and the desk reads at most ${HTML_CHARS_MAX}; ` +
         "look at it by hand",
     });
+  if (depthOf(html) > HTML_DEPTH_MAX)
+    throw new InputError({
+      code: "message-too-long",
+      message: `the message nests HTML deeper than ${HTML_DEPTH_MAX} levels; look at it by hand`,
+    });
   const flat = flattenHtml(html.replaceAll("\u0000", ""));
   const facts = { plain: factsOf(plain), flat: factsOf(flat) };
   if (facts.flat !== facts.plain) return facts.flat > facts.plain ? flat : plain;
   return plain === "" || flat.includes(" | ") ? flat : plain;
 }
 
+/** The deepest nesting of elements that must be closed; sloppy cells and paragraphs do not count. */
+function depthOf(html: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const [, close] of html.matchAll(/<(\/?)(?:table|div|span|blockquote|font|center|ul|ol)\b/gi)) {
+    depth = Math.max(0, depth + (close === "" ? 1 : -1));
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
+}
+
 /** How many different words hold a digit: ids, dates and times, which are what a notice is read for. */
 function factsOf(text: string): number {
-  return new Set(text.match(/[^\s|;,<>()[\]]*\d[^\s|;,<>()[\]]*/g)).size;
+  return new Set(text.split(/[\s|;,<>()[\]]+/).filter((word) => /\d/.test(word))).size;
 }
 
 function quote(notice: ReceivedNotice): string {
