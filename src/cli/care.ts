@@ -37,7 +37,7 @@ function nodeFinding(): Finding {
 async function projectFindings(setting: Setting): Promise<readonly Finding[]> {
   try {
     return await withFactotum(setting, async (factotum) => [
-      { what: "project", state: "ok", detail: `${factotum.config.name}, data in ${factotum.databaseLabel}` },
+      { what: "project", state: "ok", detail: `${factotum.config.name}, ${factotum.databaseLabel}` },
       ...(await factotum.diagnose()),
     ]);
   } catch (error) {

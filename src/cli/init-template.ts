@@ -5,8 +5,8 @@ type Table = Survey["tables"][number];
 /** The configuration that `init` writes: one agent over the chosen tables, safe before it is clever. */
 export function configText(name: string, { tables, referred }: Survey): string {
   const access = [
-    ...tables.map((table) => `    ${JSON.stringify(table.name)}: "write",`),
-    ...referred.map((table) => `    ${JSON.stringify(table.name)}: "read",`),
+    ...tables.map((table) => `  ${JSON.stringify(table.name)}: "write",`),
+    ...referred.map((table) => `  ${JSON.stringify(table.name)}: "read",`),
   ].join("\n");
   const nouns = tables.map((table) => table.table.replaceAll("_", " ")).join(", ");
   return `import { readFile } from "node:fs/promises";

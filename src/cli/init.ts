@@ -41,10 +41,12 @@ function nextSteps({ directory, env }: Setting, url: string): readonly string[] 
   const installed = canResolve(directory);
   const steps = [
     ...(installed ? [] : ["npm install factotum"]),
-    ...(env["DATABASE_URL"] === url ? [] : ["export DATABASE_URL=...   # the address you just gave"]),
-    "factotum doctor            # is everything there?",
-    "factotum run --requests FILE   # one request per line; add --once to end after the table",
-    "factotum inbox             # what a person must decide",
+    ...(env["DATABASE_URL"] === url
+      ? []
+      : ["export DATABASE_URL=...            # the address you just gave"]),
+    "npx factotum doctor                # is everything there?",
+    "npx factotum run --requests FILE   # one request per line; add --once to end after the table",
+    "npx factotum inbox                 # what a person must decide",
   ];
   return [
     "",

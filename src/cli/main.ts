@@ -68,6 +68,8 @@ function stopSignal(): AbortSignal {
 
 /** A reader that has seen enough, such as `head`, is no failure. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// Nobody reading the notes is no reason to drop the work.
+process.stderr.on("error", () => {});
 const code = await main();
 // What was written may still be on its way to a pipe; what is left open must not keep the process.
 process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));

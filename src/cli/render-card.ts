@@ -21,12 +21,13 @@ export function renderCard(question: Question, paint: Paint): string {
     ),
     ...section("what would change", renderChanges(card.changes, paint), paint),
     ...section("where it comes from", aboutLines(card.about, paint), paint),
-    ...section(
-      "choices",
-      card.choices.map((choice) => renderChoice(choice, paint)),
-      paint,
-    ),
   ].join("\n");
+}
+
+/** The choices of a card, for where no dialogue offers them. */
+export function renderChoices(question: Question, paint: Paint): string {
+  const lines = question.card.choices.map((choice) => renderChoice(choice, paint));
+  return [paint.bold("choices"), ...lines].join("\n");
 }
 
 /** A question on one line, for listings. */

@@ -77,11 +77,17 @@ function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
   );
   return [
     `${paint.bold(`attempt ${attempt.number}`)}  rung ${cleanLine(attempt.rung)}${by}: ${attempt.status}`,
-    ...(attempt.because === null ? [] : [`  ${cleanLine(attempt.because)}`]),
+    ...(attempt.because === null || repeats(attempt) ? [] : [`  ${cleanLine(attempt.because)}`]),
     ...(passed === 0 ? [] : [`  ${paint.green("pass")}  ${passed} of ${attempt.verdicts.length} verdicts`]),
     ...others,
     ...renderChanges(attempt.diff, paint),
   ];
+}
+
+/** A reason that is nothing but the verdicts below it need not be read twice. */
+function repeats({ because, verdicts }: Attempt): boolean {
+  const said = verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.check}: ${one.because}`]));
+  return said.length > 0 && said.join("\n") === because;
 }
 
 function verdictColor(kind: "fail" | "unsure" | "ask", paint: Paint): (text: string) => string {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { microUsd, type QuestionId, type RunId, type TenantId, tokens } from "../kernel/index.ts";
 import type { Question, RunStory, Summary } from "../server/index.ts";
 import { cleanLine, cleanText } from "./clean-text.ts";
-import { renderCard } from "./render-card.ts";
+import { renderCard, renderChoices } from "./render-card.ts";
 import { renderChanges } from "./render-changes.ts";
 import { renderFindings } from "./render-findings.ts";
 import { renderRuns } from "./render-runs.ts";
@@ -140,7 +140,7 @@ describe("cards and stories", () => {
     }
     expect(card).toContain("amount  1 -> null");
     expect(card).toContain("  | line one\n  | line two");
-    expect(card).toContain("correct  Commit this instead  (with --calls FILE)");
+    expect(renderChoices(question, paint)).toContain("correct  Commit this instead  (with --calls FILE)");
   });
 
   test("a story has timeline, attempts with verdicts, questions and cost", () => {

@@ -66,5 +66,6 @@ export function duplicatesLine({ noun, duplicateItems }: TakenIn): string | unde
   if (duplicateItems.length === 0) return undefined;
   const named = duplicateItems.slice(0, NAMED_MAX).map(({ name, runId }) => `${name} (run ${runId})`);
   const more = duplicateItems.length - named.length;
-  return `${duplicateItems.length} ${noun} known already: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const what = duplicateItems.length === 1 ? "1 duplicate" : `${duplicateItems.length} duplicates`;
+  return `${what} among the ${noun}: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
