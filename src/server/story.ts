@@ -42,9 +42,10 @@ export async function tellRun(
   titleOf: (run: Run) => string,
 ): Promise<RunStory> {
   const run = await getRun(tx, id);
-  const questions = await Promise.all(
-    (["open", "answered", "expired", "withdrawn"] as const).map((status) => listQuestions(tx, { status, runId: id })),
-  );
+  const questions: Question[] = [];
+  for (const status of ["open", "answered", "expired", "withdrawn"] as const) {
+    questions.push(...(await listQuestions(tx, { status, runId: id })));
+  }
   const { cost, usage, value } = await statementOf(tx, id);
   const committed = await listCommitted(tx, id);
   return {
@@ -52,7 +53,7 @@ export async function tellRun(
     title: titleOf(run),
     attempts: await listAttempts(tx, id),
     steps: await listSteps(tx, id),
-    questions: questions.flat(),
+    questions,
     changeSets: committed.map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
     ...{ cost, tokens: allTokens(usage), value },
   };
