@@ -132,7 +132,8 @@ export function claimsOn(page: Page): Claim[] {
     if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, ""))) continue;
     const strength = STRONG_LABEL.test(label)
       ? "strong"
-      : PLAIN_LABEL.test(label) || WORK_ONLY.test(label) || ACRONYM.test(field.name.trim())
+      : (PLAIN_LABEL.test(label) || WORK_ONLY.test(label) || acronymAgrees(page, field.name.trim(), id)) &&
+          field.line.part !== "attachment"
         ? "plain"
         : undefined;
     if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;
@@ -140,6 +141,14 @@ export function claimsOn(page: Page): Claim[] {
   }
   for (const line of page.lines) claims.push(...proseClaims(line.text, line.part === "subject" ? "subject" : "body"));
   return claims;
+}
+
+/** The subject gives the same letters and the same number: "(Notification WMT#: 4711)" above "WMT: 4711". */
+function acronymAgrees(page: Page, name: string, id: string): boolean {
+  const letters = ACRONYM.exec(name) === null ? undefined : /^[A-Z]{2,6}/.exec(name)?.[0];
+  if (letters === undefined) return false;
+  const at = page.subject.indexOf(id);
+  return at > 0 && new RegExp(String.raw`\b${letters}(?:[\s#:.-]|No|ID|Number)*$`).test(page.subject.slice(0, at));
 }
 
 const IN_PROSE = new RegExp(

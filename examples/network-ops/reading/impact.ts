@@ -85,7 +85,7 @@ export function degreeOf(text: string): Degree {
 const FIELD_LABEL =
   /\b(?:impact|effect|service[- ]affecting|affecting|outage|interruption|degree|severity of impact|auswirkung\w*|incidence|afectaci[oó]n)\b/i;
 const FIELD_NOT =
-  /\b(?:duration|start|end|time|date|window|circuits?|services? impacted|impacted services?|affected services?|services? affected|locations?|assets?|products?|ids?|customers?|sites?|devices?|list)\b/i;
+  /\b(?:duration|start|end|time|date|window|circuits?|services? impacted|impacted services?|affected services?|services? affected|locations?|assets?|products?|ids?|customers?(?! impact)|sites?|devices?|list)\b/i;
 /** Conditions, other readers, purposes and aftermath: not what happens to our circuits. */
 const BESIDE =
   /\b(?:if you|if your|if there|in the event|should you|in case|unless|customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual|avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the|following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history|definition|means)\b/i;

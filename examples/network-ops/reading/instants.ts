@@ -45,7 +45,6 @@ const DAY = 86_400_000;
 export function slotOf(range: Range, context: DateContext): Slot {
   const doubts: string[] = [];
   const zone = range.start.zone ?? range.end.zone ?? context.zone;
-  if (range.crowded) doubts.push("another time stands beside the window's");
   const starts = readingsOf(range.start.day ?? range.end.day, context, doubts);
   const ends = range.end.day === undefined ? undefined : readingsOf(range.end.day, context, doubts);
   if (range.start.day === undefined && range.end.day !== undefined && wraps(range))
@@ -59,6 +58,8 @@ export function slotOf(range: Range, context: DateContext): Slot {
     const endName = endZone?.word === zone?.word ? name : (endZones[at] ?? endZones[0] ?? name);
     spans.push(...decide(spansIn(range, starts, ends, name, endName)));
   });
+  const only = spans.length > 0 && unique(spans).length === 1 ? spans[0] : undefined;
+  if (range.spares.some((spare) => only === undefined || !repeats(spare, only))) doubts.push(BESIDE);
   const utc = zone !== undefined && zones.length === 1 && zones[0] === "UTC";
   return { range, spans: unique(spans), wall: unique(wall), utc, zone, order: orderOf(range, context), doubts };
 }
@@ -72,6 +73,21 @@ const taught = (zone: ZoneMention, context: DateContext): readonly string[] | un
 
 function orderOf(range: Range, context: DateContext): Slot["order"] {
   return range.start.day?.swapped === undefined ? range.start.day?.order : context.order;
+}
+
+/** The doubt about a second time that is not the first one in another zone. */
+export const BESIDE = "another time stands beside the window's";
+
+/** True when the moment is the span's start or end again, told in its own zone. */
+function repeats(spare: Moment, span: Span): boolean {
+  const [zone, ...more] = spare.zone?.zones ?? [];
+  if (zone === undefined || more.some((name) => name.startsWith("Asia/")) || spare.clock === undefined) return false;
+  return [span.startsAt, span.endsAt].some((instant) => {
+    const at = DateTime.fromMillis(instant, { zone });
+    const day = spare.day;
+    const sameDay = day === undefined || (day.month === at.month && day.day === at.day) || day.swapped?.month === at.month;
+    return sameDay && at.hour * 60 + at.minute === (spare.clock?.minutes ?? -1) % 1440;
+  });
 }
 
 function wraps(range: Range): boolean {

@@ -199,8 +199,9 @@ function circuitDoubts(
     doubts.push({ field: "circuits", because, candidates });
   };
   if (strangers.length > 0) doubt("ids like our circuits are not in the inventory", strangers);
-  const spared = own.filter((sighting) => NOT_AFFECTED.test(sighting.line.text) && !sighting.alone);
-  if (spared.length > 0) doubt("a circuit may be named as not affected", spared.map(({ circuitId }) => circuitId));
+  const apart = page.lines.filter((line) => NOT_AFFECTED.test(line.text) && !line.tabular);
+  const spared = circuits.filter((circuitId) => apart.some((line) => line.text.match(patternOf(circuitId)) !== null));
+  if (spared.length > 0) doubt("a circuit may be named as not affected", spared);
   const text = page.lines.map((line) => squash(line.text)).join("\n");
   const found = new Set(circuits);
   const glued = knowledge.circuits

@@ -19,8 +19,8 @@ export type Range = {
   readonly line: number;
   readonly lastLine: number;
   readonly how: "connected" | "labelled";
-  /** Another full time stands in the same cell and is part of no range: an old time struck out, perhaps. */
-  readonly crowded: boolean;
+  /** Other times in the same cells: the same instant in another zone, or an old time that was struck out. */
+  readonly spares: readonly Moment[];
 };
 
 const CONNECTOR =
@@ -56,10 +56,12 @@ export function rangesOf(page: Page, stamps: readonly Stamp[]): Range[] {
     used.add(start).add(end);
     ranges.push(toRange(page, withDay(merged, at, start), end, "labelled"));
   });
-  const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined && stamp.moment.day !== undefined);
-  const crowded = new Set(spare.map((stamp) => stamp.line.index));
+  const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined);
   return ranges
-    .map((range) => ({ ...range, crowded: crowded.has(range.line) || crowded.has(range.lastLine) }))
+    .map((range) => ({
+      ...range,
+      spares: spare.filter(({ line }) => line.index === range.line || line.index === range.lastLine).map(({ moment }) => moment),
+    }))
     .sort((a, b) => a.line - b.line);
 }
 
@@ -98,7 +100,9 @@ function connected(page: Page, start: Stamp, end: Stamp): boolean {
   return CONNECTOR.test(words);
 }
 
-const between = (stamp: Stamp): boolean => /\bbetween\b/i.test(stamp.labels[0] ?? "");
+/** "and" joins two times only after "between". */
+const between = (stamp: Stamp): boolean =>
+  /\bbetween\b/i.test((stamp.line.cells[stamp.cell] ?? "").slice(Math.max(0, stamp.moment.start - 40), stamp.moment.end));
 
 /** The label without its start or end word: what a start and its end have in common. */
 function familyOf(stamp: Stamp): string {
@@ -140,7 +144,7 @@ function toRange(page: Page, start: Stamp, end: Stamp, how: Range["how"]): Range
   };
   const lines = start.line === end.line ? start.line.text : `${start.line.text} … ${end.line.text}`;
   const kind = kindOf(label, how === "connected" ? start.line.text.slice(0, start.moment.start) : "");
-  return { ...moments, kind, label, quote: lines, line: start.line.index, lastLine: end.line.index, how, crowded: false };
+  return { ...moments, kind, label, quote: lines, line: start.line.index, lastLine: end.line.index, how, spares: [] };
 }
 
 function labelZone(start: Stamp, end: Stamp): Moment["zone"] {

@@ -143,30 +143,21 @@ function calendarCarrier(
   return candidates[0];
 }
 
-/** The subject and the summary may not say another status or another id than the fields. */
+/**
+ * A cancellation or completion that only the text or only the calendar tells is a doubt.
+ *
+ * Other words are left to the calendar: "rescheduled" above a calendar that confirms the new time is
+ * how the standard is used.
+ */
 function contradictions(page: Page, event: Event, statement: Statement): Doubt[] {
-  const titles: Page = {
-    ...page,
-    subject: page.subject,
-    lines: page.lines.filter((line) => line.part === "subject"),
-  };
-  const doubts: Doubt[] = [];
-  const turns = new Set<string>(TURNS);
-  const claims = [
-    ...statusClaims(titles),
-    ...statusClaims({ subject: event.summary, lines: [], truncated: false }),
-  ].filter((claim) => turns.has(claim.status) || turns.has(statement.status));
-  for (const claim of claims)
-    if (claim.status !== statement.status && turns.has(claim.status))
-      doubts.push({
-        field: "status",
-        because: "the calendar and the subject name different statuses",
-        candidates: [statement.status, claim.status],
-      });
-  return doubts;
+  const summary: Page = { subject: event.summary, lines: [], truncated: false };
+  const claims = [...statusClaims(page), ...statusClaims(summary)].filter(({ from }) => from !== "body" && from !== "field");
+  const over = (status: string): boolean => status === "CANCELLED" || status === "COMPLETED";
+  const told = new Set(claims.map((claim) => claim.status).filter(over));
+  if (told.size === 0 || (told.size === 1 && told.has(statement.status))) return [];
+  const because = "the calendar and the text name different statuses";
+  return [{ field: "status", because, candidates: [statement.status, ...told] }];
 }
-
-const TURNS = ["CANCELLED", "COMPLETED", "RE-SCHEDULED"] as const;
 
 /** Events of one maintenance become one statement with several windows. */
 function merge(statements: readonly Statement[], notice: Notice, doubts: Doubt[]): Statement[] {

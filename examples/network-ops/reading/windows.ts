@@ -3,7 +3,7 @@
  */
 import { DateTime } from "luxon";
 import type { Notice } from "../notice.ts";
-import { couldBe, type DateContext, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
+import { BESIDE, couldBe, type DateContext, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
 import type { Day } from "./moments.ts";
 import { mask, type Page } from "./page.ts";
 import { type Range, rangesOf } from "./ranges.ts";
@@ -66,6 +66,7 @@ export function readWindows(
   if (spare && !doubts.includes("a backup window is named")) doubts.push("a backup window is named");
   const windows = chosen
     .map((cluster) => ({ ...exact(cluster), slots: cluster }))
+    .filter((window) => Number.isFinite(window.startsAt) && Number.isFinite(window.endsAt))
     .sort((a, b) => a.startsAt - b.startsAt);
   return {
     windows,
@@ -234,7 +235,7 @@ function unsure(cluster: readonly Slot[]): string[] {
     if (reasons.length === 0) reasons.push("no reading of the time is certain");
   }
   // These two are wrong whatever another range says.
-  for (const fatal of ["a weekday is not the date's", "another time stands beside the window's"])
+  for (const fatal of ["a weekday is not the date's", BESIDE])
     if (cluster.some((slot) => slot.doubts.includes(fatal))) reasons.push(fatal);
   if (span.endsAt <= span.startsAt) reasons.push("the end is not after the start");
   if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY) reasons.push("the window is longer than two weeks");
