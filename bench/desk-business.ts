@@ -1,7 +1,12 @@
 /** The business that a file of notices speaks of, and the desk at work on it. */
 import { recordNotice } from "../examples/network-ops/desk/tools.ts";
 import { desk } from "../examples/network-ops/desk/agent.ts";
-import { expectedOf, inventoryOf, type NoticeRow, toNotice } from "../examples/network-ops/reading/bench-rows.ts";
+import {
+  expectedOf,
+  inventoryOf,
+  type NoticeRow,
+  toNotice,
+} from "../examples/network-ops/reading/bench-rows.ts";
 import { applySchema } from "../examples/network-ops/schema.ts";
 import { toJson } from "factotum/kernel";
 import { defineConfig, openFactotum } from "factotum/server";
@@ -60,7 +65,10 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
       const handled = { disposition: story.run.disposition ?? story.run.status, questions };
       if (!taught || asked.length === 0) return { ...handled, committed: unanswered, taught: false };
       for (const question of asked) {
-        const calls = expectedOf(row).map((statement) => ({ tool: recordNotice.name, input: toJson(statement) }));
+        const calls = expectedOf(row).map((statement) => ({
+          tool: recordNotice.name,
+          input: toJson(statement),
+        }));
         await factotum.answer(question.id, { choice: "correct", calls, by: "bench" });
       }
       await worker.drained();
@@ -80,7 +88,9 @@ function benchEnvironment(): { readonly [name: string]: string | undefined } {
 
 async function seed(tx: Transaction, rows: readonly NoticeRow[]): Promise<void> {
   const { carriers, circuits } = inventoryOf(rows);
-  await tx.query(`insert into netops.carriers (name) select unnest($1::text[])`, [carriers.map(({ name }) => name)]);
+  await tx.query(`insert into netops.carriers (name) select unnest($1::text[])`, [
+    carriers.map(({ name }) => name),
+  ]);
   await tx.query(
     `insert into netops.circuits (carrier_id, carrier_circuit_id, purpose)
      select k.id, given.circuit, 'leased' from unnest($1::text[], $2::text[]) given (carrier, circuit)

@@ -28,13 +28,26 @@ export function judge(row: NoticeRow, handled: Handled): Judged {
   const differences = handled.committed.length === 0 ? [] : differencesOf(row, handled);
   const asked = handled.questions.length > 0;
   const outcome =
-    differences.length > 0 ? "wrong" : asked ? "asked" : handled.committed.length > 0 ? "resolved" : "refused";
+    differences.length > 0
+      ? "wrong"
+      : asked
+        ? "asked"
+        : handled.committed.length > 0
+          ? "resolved"
+          : "refused";
   return { id: row.id, provider: row.provider, outcome, differences, questions: handled.questions };
 }
 
 function differencesOf(row: NoticeRow, handled: Handled): readonly string[] {
   const skip = new Set(underivable(row).map(({ field }) => field));
-  const line = (provider: string, id: string, status: string, from: string, to: string, circuits: string[]): string =>
+  const line = (
+    provider: string,
+    id: string,
+    status: string,
+    from: string,
+    to: string,
+    circuits: string[],
+  ): string =>
     [
       collapse(provider),
       skip.has("maintenanceId") ? "-" : collapse(id),
@@ -62,7 +75,9 @@ function differencesOf(row: NoticeRow, handled: Handled): readonly string[] {
 
 /** Adds a pass up. */
 export function report(rows: readonly NoticeRow[], judged: readonly Judged[]): Report {
-  const perCarrier = Object.fromEntries([...Map.groupBy(judged, (one) => one.provider)].map(([name, all]) => [name, count(all)]));
+  const perCarrier = Object.fromEntries(
+    [...Map.groupBy(judged, (one) => one.provider)].map(([name, all]) => [name, count(all)]),
+  );
   return {
     ...count(judged),
     questions: judged.reduce((sum, one) => sum + one.questions.length, 0),

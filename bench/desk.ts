@@ -30,7 +30,8 @@ async function main(): Promise<void> {
   });
   if (values.data === undefined) throw new Error(USAGE);
   const rows = parseRows(readFileSync(values.data, "utf8"));
-  if (rows.length === 0) throw new Error(`${values.data} holds no notice; give a file with one JSON object a line`);
+  if (rows.length === 0)
+    throw new Error(`${values.data} holds no notice; give a file with one JSON object a line`);
   const other = scramble(rows, Number(values.seed));
   const startedAt = performance.now();
   const first = await pass(rows, { taught: false });
@@ -70,12 +71,15 @@ function without({ dump: _dump, ...kept }: Pass): Report {
   return kept;
 }
 
-function readable(result: Report & { readonly taught: Report; readonly scrambled: Report & { readonly taught: Report } }): string {
+function readable(
+  result: Report & { readonly taught: Report; readonly scrambled: Report & { readonly taught: Report } },
+): string {
   const line = (name: string, one: Report): string =>
     `${name.padEnd(18)} ${one.notices} notices, ${one.resolved} resolved, ${one.asked} asked, ` +
     `${one.refused} refused, ${one.wrong} wrong, ${one.questions} questions`;
   const carriers = Object.entries(result.perCarrier).map(
-    ([name, c]) => `  ${name.padEnd(16)} ${c.resolved}/${c.notices} resolved, ${c.wrong} wrong, ${c.asked} asked`,
+    ([name, c]) =>
+      `  ${name.padEnd(16)} ${c.resolved}/${c.notices} resolved, ${c.wrong} wrong, ${c.asked} asked`,
   );
   return [
     line("first contact", result),

@@ -64,7 +64,8 @@ export type FollowStep =
   | {
       readonly kind: "act";
       readonly calls: readonly { readonly tool: string; readonly input: Json }[];
-      readonly then: RestingStep;
+      /** What follows once the calls are committed. */
+      readonly next: RestingStep;
     };
 
 /** A step that needs no staging: what a turn can carry out by itself. */

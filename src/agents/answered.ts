@@ -92,4 +92,3 @@ function asking(a: Asked) {
 function recordOf({ startedAt: _started, endedAt: _ended, ...record }: Attempt): AttemptRecord {
   return record;
 }
-

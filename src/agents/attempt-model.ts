@@ -1,6 +1,12 @@
 import { type CallIntent, intend, reconcile, send, settle } from "../calls/index.ts";
-import { FactotumError, type Json, type ModelId } from "../kernel/index.ts";
-import { assistantMessage, type Message, type ModelCall, type ModelCard, type ModelReply } from "../models/index.ts";
+import { FactotumError, type Json, type ModelId, toJson } from "../kernel/index.ts";
+import {
+  assistantMessage,
+  type Message,
+  type ModelCall,
+  type ModelCard,
+  type ModelReply,
+} from "../models/index.ts";
 import type { ToolCall as MadeCall } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Lease, listSteps, type Run, takeNudges } from "../runs/index.ts";
@@ -62,7 +68,11 @@ async function advance(t: Trying, rung: string, card: ModelCard, at: Date): Prom
   if (t.state.call === null || t.fresh) return intendAgain(t, card, messages);
   const { call } = t.state;
   const { clock, sleep, models } = t.workshop;
-  const outcome = await send(models, call, callOf(t, card, messages), { signal: t.lease.signal, clock, sleep });
+  const outcome = await send(models, call, callOf(t, card, messages), {
+    signal: t.lease.signal,
+    clock,
+    sleep,
+  });
   const settled = async (tx: Transaction): Promise<void> => void (await settle(tx, call, outcome));
   if (outcome.kind === "failed") {
     if (outcome.error.code === "stopped") return stopped(t, settled);
@@ -92,7 +102,9 @@ async function heard(
   };
   const made = messages.filter((message) => message.role === "assistant").length + 1;
   const tooMany: RungEnd | undefined =
-    made >= CALLS_MAX ? { kind: "stuck", because: `it made ${CALLS_MAX} calls without finishing` } : undefined;
+    made >= CALLS_MAX
+      ? { kind: "stuck", because: `it made ${CALLS_MAX} calls without finishing` }
+      : undefined;
   const over = acted.end ?? tooMany;
   if (over !== undefined) return finish(t, rung, card, { staged: acted.staged, end: over }, at, record);
   return t.lease.turn(async (tx, run) => {
@@ -146,7 +158,8 @@ function endOf(reply: ModelReply): RungEnd | undefined {
   if (reply.finish === "length") return { kind: "stuck", because: "the reply was cut at its length limit" };
   const last = reply.toolCalls.find((call) => call.name === FINISH_TOOL || call.name === GIVE_UP_TOOL);
   if (last?.kind === "ok" && last.name === GIVE_UP_TOOL) {
-    return { kind: "stuck", because: String(last.input["because"] ?? "it gave up without a reason") };
+    const { because } = last.input;
+    return { kind: "stuck", because: typeof because === "string" ? because : "it gave up without a reason" };
   }
   if (last?.kind === "ok") {
     const unsure = last.input["unsure"];
@@ -199,9 +212,22 @@ function finish(
   return conclude({ ...t, tried, at, alongside });
 }
 
-function keepWorking(tx: Transaction, t: Trying, rung: string, card: ModelCard, staged: Staged): Promise<void> {
+function keepWorking(
+  tx: Transaction,
+  t: Trying,
+  rung: string,
+  card: ModelCard,
+  staged: Staged,
+): Promise<void> {
   return saveAttempt(tx, {
-    ...{ runId: t.run.id, number: t.state.attempt + 1, rung, model: card.id, status: "working", because: null },
+    ...{
+      runId: t.run.id,
+      number: t.state.attempt + 1,
+      rung,
+      model: card.id,
+      status: "working",
+      because: null,
+    },
     ...{ calls: staged.calls, changeSet: staged.changeSet, diff: [], verdicts: [] },
   });
 }
@@ -230,17 +256,17 @@ async function appendMessages(
   messages: readonly Message[],
 ): Promise<void> {
   for (const message of messages) {
-    await appendStep(tx, run.id, { kind: "message", attempt, data: message as unknown as Json });
+    await appendStep(tx, run.id, { kind: "message", attempt, data: toJson(message) });
   }
 }
 
 /** What people said meanwhile, as messages: seen before the next step, and recorded. */
 async function nudgeMessages(tx: Transaction, run: Run, attempt: number): Promise<readonly Message[]> {
   const nudges = await takeNudges(tx, run.id);
-  const messages = nudges.map(
-    (nudge): Message => ({ role: "user", text: `${nudge.by} says: ${JSON.stringify(nudge.body)}` }),
-  );
+  const messages = nudges.map((nudge): Message => ({
+    role: "user",
+    text: `${nudge.by} says: ${JSON.stringify(nudge.body)}`,
+  }));
   await appendMessages(tx, run, attempt, messages);
   return messages;
 }
-

@@ -37,7 +37,9 @@ export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Prom
        ended_at = excluded.ended_at`,
     [
       ...[attempt.runId, attempt.number, attempt.rung, attempt.model, attempt.status],
-      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) => JSON.stringify(part)),
+      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) =>
+        JSON.stringify(part),
+      ),
       attempt.because,
     ],
   );
@@ -57,7 +59,10 @@ export async function getAttempt(
 }
 
 /** The attempts of a run in the order they were made. */
-export async function listAttempts(tx: Pick<Transaction, "query">, runId: RunId): Promise<readonly Attempt[]> {
+export async function listAttempts(
+  tx: Pick<Transaction, "query">,
+  runId: RunId,
+): Promise<readonly Attempt[]> {
   const { rows } = await tx.query<Attempt>(
     `select ${COLUMNS} from factotum.attempts where run_id = $1 order by number`,
     [runId],

@@ -40,6 +40,6 @@ export function forbidden(agent: Agent, attempt: Pick<AttemptRecord, "verdicts">
 }
 
 /** A diff as cards carry it. */
-export function cardChanges(diff: Diff): readonly CardChange[] {
+function cardChanges(diff: Diff): readonly CardChange[] {
   return diff.map(({ kind, table, key, fields }) => ({ kind, table, key, fields }));
 }

@@ -19,7 +19,7 @@ import { type Bench, examine, parseInput, type Staged, type Workshop } from "./w
 const CONFLICTS_MAX = 3;
 
 /** What a turn writes besides the conclusion itself, such as the settlement of the last model call. */
-export type Alongside = (tx: Transaction) => Promise<void>;
+type Alongside = (tx: Transaction) => Promise<void>;
 
 /** Everything that concluding a try needs to know of it. */
 export type Conclusion = {
@@ -61,7 +61,13 @@ async function look(c: Conclusion): Promise<{ diff: Diff; verdicts: readonly Ver
 function attemptOf(c: Conclusion, diff: Diff, verdicts: readonly Verdict[]): AttemptRecord {
   return {
     ...{ runId: c.run.id, number: c.state.attempt + 1, rung: c.tried.rung, model: c.tried.model },
-    ...{ status: "discarded", calls: c.tried.staged.calls, changeSet: c.tried.staged.changeSet, diff, verdicts },
+    ...{
+      status: "discarded",
+      calls: c.tried.staged.calls,
+      changeSet: c.tried.staged.changeSet,
+      diff,
+      verdicts,
+    },
     because: null,
   };
 }
@@ -71,7 +77,7 @@ function refuse(c: Conclusion, attempt: AttemptRecord, because: string): Promise
     await c.alongside(tx);
     await saveAttempt(tx, { ...attempt, because });
     await appendStep(tx, c.run.id, { kind: "refused", attempt: attempt.number, data: { because } });
-    return end({ ...c.state, attempt: attempt.number, disposition: "refused" }, "refused");
+    return over({ ...c.state, attempt: attempt.number, disposition: "refused" }, "refused");
   });
 }
 
@@ -144,7 +150,7 @@ export async function commitInTurn(
     ...{ ...parts.state, phase: "following", attempt: c.attempt.number, disposition: c.disposition },
     ...{ question: null, call: null },
   };
-  if (agent.follow === undefined || rows === 0) return end(state, c.disposition);
+  if (agent.follow === undefined || rows === 0) return over(state, c.disposition);
   const step = await agent.follow.begin({ ...done, view: tx, at: c.at });
   return followEnd(tx, { agent, run: c.run, state }, step);
 }
@@ -189,6 +195,6 @@ async function bestAttempt(tx: Transaction, runId: RunId, last: AttemptRecord): 
   return sound ?? staged[0] ?? last;
 }
 
-function end(state: AgentState, outcome: string): TurnEnd {
+function over(state: AgentState, outcome: string): TurnEnd {
   return { kind: "done", state, outcome };
 }

@@ -65,7 +65,14 @@ async function attempt(parts: Parts): Promise<Run> {
 function askUntried(parts: Parts): Promise<Run> {
   const nobody = {
     ...{ runId: parts.run.id, number: parts.state.attempt + 1, rung: "nobody", model: null },
-    ...{ status: "discarded" as const, calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], because: null },
+    ...{
+      status: "discarded" as const,
+      calls: [],
+      changeSet: { rows: [] },
+      diff: [],
+      verdicts: [],
+      because: null,
+    },
   };
   return askPerson({ ...parts, alongside: async () => {} }, nobody, ["no rung of the cascade can run here"]);
 }

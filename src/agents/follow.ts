@@ -80,7 +80,11 @@ function parkUntil(f: Following, until: Date | null): Promise<Run> {
 }
 
 /** Stages a follower's act, checks it, and commits it in one turn; what fails is put to a person. */
-async function act(f: Following, follower: Follow<unknown>, step: FollowStep & { kind: "act" }): Promise<Run> {
+async function act(
+  f: Following,
+  follower: Follow<unknown>,
+  step: FollowStep & { kind: "act" },
+): Promise<Run> {
   const { agent } = f.bench;
   const at = await businessTime(f.workshop);
   const staged = await stageCalls(f, step.calls, at);
@@ -101,7 +105,7 @@ async function act(f: Following, follower: Follow<unknown>, step: FollowStep & {
       });
       const rows = staged.changeSet.rows.length;
       await appendStep(tx, run.id, { kind: "committed", attempt: number, data: { rows, by: "follow-up" } });
-      return followEnd(tx, { agent, run, state }, step.then);
+      return followEnd(tx, { agent, run, state }, step.next);
     });
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
@@ -131,7 +135,11 @@ export async function stageCalls(
 function giveUp(f: Following, because: string): Promise<Run> {
   return f.lease.turn(async (tx, run, at) => {
     await appendStep(tx, run.id, { kind: "follow-up-failed", attempt: null, data: { because } });
-    return { kind: "park", state: { ...f.state, question: null }, until: new Date(at.getTime() + LOOK_AGAIN_MS) };
+    return {
+      kind: "park",
+      state: { ...f.state, question: null },
+      until: new Date(at.getTime() + LOOK_AGAIN_MS),
+    };
   });
 }
 

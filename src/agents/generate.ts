@@ -76,7 +76,9 @@ function insertTool(table: Table): Tool {
 }
 
 function updateTool(table: Table): Tool {
-  const changeable = table.columns.filter((column) => column.generated === undefined && column.identity === undefined);
+  const changeable = table.columns.filter(
+    (column) => column.generated === undefined && column.identity === undefined,
+  );
   return tool({
     name: `update_${table.table}`,
     description: describe(table, "Stages new values for the row with this key; other columns stay."),
@@ -146,7 +148,10 @@ function one(
 }
 
 function empty(table: Table): InputError {
-  return new InputError({ code: "nothing-to-set", message: `update_${table.table} was given no column to set` });
+  return new InputError({
+    code: "nothing-to-set",
+    message: `update_${table.table} was given no column to set`,
+  });
 }
 
 function describe(table: Table, what: string): string {

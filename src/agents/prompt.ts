@@ -31,7 +31,9 @@ export function openingMessages(
   at: Date,
 ): readonly Message[] {
   const { title, text } = agent.present(input);
-  const shown = lessons.slice(-LESSONS_SHOWN_MAX).map((one) => `- ${one.topic}: ${JSON.stringify(one.content)}`);
+  const shown = lessons
+    .slice(-LESSONS_SHOWN_MAX)
+    .map((one) => `- ${one.topic}: ${JSON.stringify(one.content)}`);
   const parts = [
     `Now is ${at.toISOString()}.`,
     ...(shown.length > 0 ? ["Learned from earlier work:", ...shown] : []),

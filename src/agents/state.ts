@@ -29,7 +29,7 @@ export type AgentState = {
 };
 
 /** The state of a run that has just started. */
-export const freshState: AgentState = {
+const freshState: AgentState = {
   phase: "attempt",
   rung: 0,
   attempt: 0,

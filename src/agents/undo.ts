@@ -16,9 +16,14 @@ import { readState } from "./state.ts";
  */
 export async function undoRun(tx: Transaction, runId: RunId, by: string): Promise<readonly ChangeSetId[]> {
   const run = await getRun(tx, runId, { lock: true });
-  const committed = (await listCommitted(tx, runId)).filter((set) => set.undoneBy === null && set.undoes === null);
+  const committed = (await listCommitted(tx, runId)).filter(
+    (set) => set.undoneBy === null && set.undoes === null,
+  );
   if (committed.length === 0) {
-    throw new InputError({ code: "nothing-to-undo", message: `run ${runId} has no committed change to undo` });
+    throw new InputError({
+      code: "nothing-to-undo",
+      message: `run ${runId} has no committed change to undo`,
+    });
   }
   const state = readState(run.state);
   const because = `undone by ${by}`;

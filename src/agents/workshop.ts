@@ -81,7 +81,10 @@ export async function examine(
     const rows = await diff(tx, staged.changeSet);
     const all = [onlyTables<unknown>(writableTables(bench.agent)), ...checks];
     const input = parseInput(bench.agent, run);
-    return { diff: rows, verdicts: await verify(all, { input, diff: rows, calls: staged.calls, view: tx, at }) };
+    return {
+      diff: rows,
+      verdicts: await verify(all, { input, diff: rows, calls: staged.calls, view: tx, at }),
+    };
   });
 }
 

@@ -78,10 +78,9 @@ export async function settleDue(tx: Transaction, id: QuestionId, at: Date): Prom
 
 /** Takes open questions of a run back: what they asked about is over. */
 export async function withdraw(tx: Transaction, runId: RunId): Promise<void> {
-  await tx.query(
-    `update factotum.questions set status = 'withdrawn' where run_id = $1 and status = 'open'`,
-    [runId],
-  );
+  await tx.query(`update factotum.questions set status = 'withdrawn' where run_id = $1 and status = 'open'`, [
+    runId,
+  ]);
 }
 
 /** @throws {InputError} `question-unknown` */

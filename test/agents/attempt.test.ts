@@ -128,7 +128,10 @@ test("a row that moved between staging and commit is a conflict, and the attempt
 test("a model's work is staged call by call, priced, and committed when it passes", async () => {
   const provider = await scriptedProvider(
     reply([{ name: "find_products", arguments: { where: { name: "lamp" } } }], { input: 1_000, output: 100 }),
-    reply([{ name: "place_order", arguments: { product: "lamp", quantity: 2 } }], { input: 2_000, output: 100 }),
+    reply([{ name: "place_order", arguments: { product: "lamp", quantity: 2 } }], {
+      input: 2_000,
+      output: 100,
+    }),
     reply([{ name: "finish", arguments: { unsure: [] } }], { input: 3_000, output: 100 }),
   );
   const shop = await openShop(clerk(), [provider.url]);
@@ -147,7 +150,8 @@ test("a model's work is staged call by call, priced, and committed when it passe
 
 test("a model that stages the wrong thing is discarded, and the next one is told what was wrong", async () => {
   const finish = reply([{ name: "finish", arguments: { unsure: [] } }]);
-  const order = (quantity: number) => reply([{ name: "place_order", arguments: { product: "lamp", quantity } }]);
+  const order = (quantity: number) =>
+    reply([{ name: "place_order", arguments: { product: "lamp", quantity } }]);
   const cheap = await scriptedProvider(order(5), finish);
   const strong = await scriptedProvider(order(2), finish);
   const shop = await openShop(clerk(), [cheap.url, strong.url]);
@@ -166,7 +170,10 @@ test("429, 500 and a cut stream are retried, malformed arguments go back to the 
     status(500),
     cut({ afterChunks: 2 }),
     malformedToolArguments("place_order", '{"product": "lamp", "quant', { input: 1_000, output: 100 }),
-    reply([{ name: "place_order", arguments: { product: "lamp", quantity: 2 } }], { input: 1_000, output: 100 }),
+    reply([{ name: "place_order", arguments: { product: "lamp", quantity: 2 } }], {
+      input: 1_000,
+      output: 100,
+    }),
     reply([{ name: "finish", arguments: { unsure: [] } }], { input: 1_000, output: 100 }),
   );
   const shop = await openShop(clerk(), [provider.url]);

@@ -19,7 +19,11 @@ const chase: Follow<Order> = {
     const { rows } = await view.query("select 1 from shop.orders");
     if (rows.length === 0) return { kind: "done", outcome: "it was cancelled" };
     if (choice === "reorder") {
-      return { kind: "act", calls: [{ tool: "place_order", input }], then: { kind: "done", outcome: "reordered" } };
+      return {
+        kind: "act",
+        calls: [{ tool: "place_order", input }],
+        next: { kind: "done", outcome: "reordered" },
+      };
     }
     if (choice !== undefined) return { kind: "done", outcome: choice };
     if (at.getTime() < START.getTime() + HOUR_MS) return wait(new Date(START.getTime() + HOUR_MS));

@@ -65,7 +65,9 @@ const ordersWhatWasAsked: Check<Order> = {
   run: async ({ input, diff }) => {
     const ordered = diff.filter((row) => row.table === "shop.orders").map((row) => row.after?.["quantity"]);
     if (ordered.length === 1 && ordered[0] === String(input.quantity)) return [];
-    return [{ kind: "fail", because: `asked for ${input.quantity}, ordered ${ordered.join(", ") || "nothing"}` }];
+    return [
+      { kind: "fail", because: `asked for ${input.quantity}, ordered ${ordered.join(", ") || "nothing"}` },
+    ];
   },
 };
 
@@ -95,7 +97,10 @@ export function clerk(more: Partial<Agent<Order>> = {}): Agent<Order> {
       { kind: "model", name: "strong", model: "strong" },
     ],
     value: () => microUsd(2_000_000),
-    present: ({ product, quantity }) => ({ title: `order ${product}`, text: `${quantity} x ${product}, please` }),
+    present: ({ product, quantity }) => ({
+      title: `order ${product}`,
+      text: `${quantity} x ${product}, please`,
+    }),
     learn: async ({ input, calls }) => {
       const product = Order.safeParse(calls[0]?.input).data?.product;
       return product === undefined ? [] : [{ topic: input.product, shape: "name", content: product }];

@@ -6,7 +6,10 @@ import { askedFor, grounded } from "../reading/index.ts";
 import { knowledgeOf } from "./knowledge.ts";
 
 /** The statements that a change set was made of. */
-export function statementsOf({ calls, input }: Pick<CheckContext<Notice>, "calls" | "input">): readonly Statement[] {
+export function statementsOf({
+  calls,
+  input,
+}: Pick<CheckContext<Notice>, "calls" | "input">): readonly Statement[] {
   const sent = input.sentAt === undefined ? {} : { sentAt: input.sentAt };
   return calls
     .filter((call) => call.tool === "record_notice")
@@ -19,9 +22,10 @@ export const grounding: Check<Notice> = {
   overrule: "person",
   run: async (context) =>
     statementsOf(context).flatMap((statement) =>
-      grounded(context.input, statement).map(
-        ({ field, because }): Finding => ({ kind: "fail", because: `${field}: ${because}` }),
-      ),
+      grounded(context.input, statement).map(({ field, because }): Finding => ({
+        kind: "fail",
+        because: `${field}: ${because}`,
+      })),
     ),
 };
 
@@ -35,7 +39,9 @@ export const completeness: Check<Notice> = {
     if (statements.length === 0) return [{ kind: "fail", because: "no statement was recorded" }];
     const ids = new Set(statements.map((one) => one.maintenanceId));
     const circuits = new Set(
-      statements.flatMap((one) => one.windows.flatMap((window) => window.circuits.map((circuit) => circuit.circuitId))),
+      statements.flatMap((one) =>
+        one.windows.flatMap((window) => window.circuits.map((circuit) => circuit.circuitId)),
+      ),
     );
     const bare = statements.every((one) => one.windows.length === 0);
     return [

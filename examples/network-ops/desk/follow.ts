@@ -3,7 +3,7 @@ import type { Follow, FollowStep, RestingStep, StagedView } from "factotum/agent
 import type { Json } from "factotum/kernel";
 import { z } from "zod";
 import { fingerprint } from "../intake/index.ts";
-import { type Notice, Status } from "../notice.ts";
+import type { Notice, Status } from "../notice.ts";
 import { isOver } from "../calendar/index.ts";
 import { followUpChecks } from "./checks.ts";
 
@@ -46,14 +46,15 @@ export const followWindow: Follow<Notice> = {
 
 function next(watched: readonly Watched[], at: Date, patientUntil: Date | null): RestingStep {
   const first = watched[0];
-  if (first === undefined) return { kind: "done", outcome: "the maintenance is over, or a later notice watches it" };
+  if (first === undefined)
+    return { kind: "done", outcome: "the maintenance is over, or a later notice watches it" };
   if (at < first.opensAt) return wait(first.opensAt);
   const due = new Date(Math.max(first.closesAt.getTime() + GRACE_MS, patientUntil?.getTime() ?? 0));
   return at < due ? wait(due) : ask(first, at);
 }
 
 function wait(until: Date, patientUntil: Date | null = null): RestingStep {
-  return { kind: "wait", until, memo: memo(null, patientUntil) };
+  return { kind: "wait", until, memo: noteOf(null, patientUntil) };
 }
 
 function ask(about: Watched, at: Date): RestingStep {
@@ -71,7 +72,7 @@ function ask(about: Watched, at: Date): RestingStep {
     },
     defaultChoice: "escalate",
     dueAt: new Date(at.getTime() + ANSWER_MS),
-    memo: memo(about.maintenanceId, null),
+    memo: noteOf(about.maintenanceId, null),
   };
 }
 
@@ -81,13 +82,20 @@ function answered(about: Watched, choice: string, at: Date): FollowStep {
     const until = new Date(at.getTime() + STILL_RUNNING_MS);
     return wait(until, until);
   }
-  const over = { kind: "done", outcome: choice === "completed" ? "closed by a person" : "escalated" } as const;
+  const over = {
+    kind: "done",
+    outcome: choice === "completed" ? "closed by a person" : "escalated",
+  } as const;
   if (choice === "completed") {
     const input = { carrier, maintenanceId, status: "COMPLETED" };
-    return { kind: "act", calls: [{ tool: "close_maintenance", input }], then: over };
+    return { kind: "act", calls: [{ tool: "close_maintenance", input }], next: over };
   }
   const title = `Chase ${carrier}: no completion notice for ${maintenanceId}`;
-  return { kind: "act", calls: [{ tool: "open_ticket", input: { carrier, maintenanceId, title } }], then: over };
+  return {
+    kind: "act",
+    calls: [{ tool: "open_ticket", input: { carrier, maintenanceId, title } }],
+    next: over,
+  };
 }
 
 /** The live maintenances whose newest notice is this one: an older run leaves them to the newer. */
@@ -108,6 +116,6 @@ async function watchedBy(view: StagedView, notice: Notice): Promise<readonly Wat
   return rows.filter((row) => !isOver(row.status));
 }
 
-function memo(asked: string | null, patientUntil: Date | null): Json {
+function noteOf(asked: string | null, patientUntil: Date | null): Json {
   return { asked, patientUntil: patientUntil?.toISOString() ?? null };
 }

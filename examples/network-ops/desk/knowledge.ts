@@ -12,6 +12,8 @@ export async function knowledgeOf(view: StagedView, lessons: readonly Lesson[]):
   return {
     carriers: carriers.rows,
     circuits: circuits.rows,
-    lessons: lessons.map(({ topic, shape, content }) => ({ carrier: topic, shape, content }) as ReadingLesson),
+    lessons: lessons.map(
+      ({ topic, shape, content }) => ({ carrier: topic, shape, content }) as ReadingLesson,
+    ),
   };
 }

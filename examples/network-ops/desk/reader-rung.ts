@@ -20,7 +20,8 @@ export const readerRung: Rung<Notice> = {
 
 async function stageAll(work: CodeWork<Notice>, reading: Reading, doubts: string[]): Promise<RungEnd> {
   try {
-    for (const { sentAt: _sent, ...statement } of reading.statements) await work.call("record_notice", statement);
+    for (const { sentAt: _sent, ...statement } of reading.statements)
+      await work.call("record_notice", statement);
     return { kind: "finished", doubts };
   } catch (error) {
     return { kind: "stuck", because: [...doubts, messageOf(error)].join("; ") };
