@@ -13,7 +13,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     directory: join(import.meta.dirname, "..", ".factotum", "test-postgres"),
     settings: SETTINGS,
   });
-  project.provide("factotumServer", await makeTemplate(db.url));
+  project.provide("factotumServer", await makeTemplate(db));
   return async () => {
     await db.close();
   };

@@ -10,19 +10,24 @@ declare module "vitest" {
   }
 }
 
-/** A migrated database of its own, dropped by `close()`. */
-export async function makeThrowaway(server: TestServer): Promise<Database> {
-  const name = `test_${randomBytes(8).toString("hex")}`;
-  await onServer(server.url, async (admin) => {
-    await admin.query(`create database ${name} template ${server.template}`);
-  });
+const NAME_BYTES = 8;
+const HASH_LENGTH = 16;
+/** Older than any test run: what a killed run left. */
+const LEFT_OVER = "1 hour";
+
+/**
+ * A migrated database of its own, dropped by `close()`.
+ *
+ * @param admin a database on the same server, to create and drop from
+ */
+export async function makeThrowaway(server: TestServer, admin: Database): Promise<Database> {
+  const name = `test_${randomBytes(NAME_BYTES).toString("hex")}`;
+  await admin.query(`create database ${name} template ${server.template}`);
   const db = await openDatabase({ kind: "url", url: withDatabase(server.url, name) });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await db.close();
-    await onServer(server.url, async (admin) => {
-      await admin.query(`drop database if exists ${name} with (force)`);
-    });
+    await admin.query(`drop database if exists ${name} with (force)`);
   };
   return Object.defineProperties({} as Database, {
     ...Object.getOwnPropertyDescriptors(db),
@@ -35,38 +40,44 @@ export async function makeThrowaway(server: TestServer): Promise<Database> {
   });
 }
 
-/** Makes the template that `makeThrowaway` copies; its name changes with the migrations. */
-export async function makeTemplate(url: string): Promise<TestServer> {
+/** Makes the template that `makeThrowaway` copies, unless one of the same migrations is there. */
+export async function makeTemplate(admin: Database): Promise<TestServer> {
   const checksums = readMigrations().map((migration) => migration.checksum);
-  const hash = createHash("sha256").update(checksums.join()).digest("hex").slice(0, 16);
+  const hash = createHash("sha256").update(checksums.join()).digest("hex").slice(0, HASH_LENGTH);
   const template = `template_${hash}`;
-  await onServer(url, async (admin) => {
-    const session = await admin.session();
-    await session.query("select pg_advisory_lock(hashtext($1))", [template]);
+  const session = await admin.session();
+  try {
+    // Runs in other processes may want the same one at the same moment.
+    await session.query("select pg_advisory_lock(hashtext('factotum test template'))");
+    await dropLeftOver(admin, template);
     const found = await session.query("select from pg_database where datname = $1", [template]);
-    if (found.rowCount === 0) {
-      const building = `building_${randomBytes(6).toString("hex")}`;
-      await session.query(`create database ${building}`);
-      const db = await openDatabase({ kind: "url", url: withDatabase(url, building) });
-      try {
-        await migrate(db);
-      } finally {
-        await db.close();
-      }
-      await session.query(`alter database ${building} rename to ${template}`);
-    }
+    if (found.rowCount === 0) await build(admin, template);
+  } finally {
     await session.release();
-  });
-  return { url, template };
+  }
+  return { url: admin.url, template };
 }
 
-async function onServer(url: string, work: (admin: Database) => Promise<void>): Promise<void> {
-  const admin = await openDatabase({ kind: "url", url });
+async function build(admin: Database, template: string): Promise<void> {
+  const building = `building_${randomBytes(NAME_BYTES).toString("hex")}`;
+  await admin.query(`create database ${building}`);
+  const db = await openDatabase({ kind: "url", url: withDatabase(admin.url, building) });
   try {
-    await work(admin);
+    await migrate(db);
   } finally {
-    await admin.close();
+    await db.close();
   }
+  await admin.query(`alter database ${building} rename to ${template}`);
+}
+
+async function dropLeftOver(admin: Database, keep: string): Promise<void> {
+  const { rows } = await admin.query<{ name: string }>(
+    `select datname as name from pg_database
+     where datname ~ '^(test|building|template)_[0-9a-f]+$' and datname <> $1
+       and (pg_stat_file('base/' || oid || '/PG_VERSION', true)).modification < now() - $2::interval`,
+    [keep, LEFT_OVER],
+  );
+  for (const { name } of rows) await admin.query(`drop database if exists ${name} with (force)`);
 }
 
 function withDatabase(url: string, name: string): string {

@@ -1,12 +1,15 @@
 import {
   chmodSync,
-  cpSync,
+  constants,
+  copyFileSync,
   existsSync,
-  lstatSync,
+  linkSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
 } from "node:fs";
 import { createRequire } from "node:module";
@@ -39,8 +42,7 @@ export function prepareBinaries(
     say(`copying the Postgres programs to ${copy}`);
     const partial = `${copy}.partial`;
     rmSync(partial, { recursive: true, force: true });
-    cpSync(join(root, "native"), join(partial, "native"), { recursive: true, verbatimSymlinks: true });
-    openToAll(partial);
+    copyOpen(join(root, "native"), join(partial, "native"));
     link(partial);
     renameSync(partial, copy);
   }
@@ -91,12 +93,26 @@ function link(root: string): boolean {
   return true;
 }
 
-/** A package installed under a strict umask is closed to the server's user, and so is its copy. */
-function openToAll(path: string): void {
-  const { mode } = lstatSync(path);
-  const isDirectory = lstatSync(path).isDirectory();
-  if (!lstatSync(path).isSymbolicLink()) {
-    chmodSync(path, mode | 0o444 | ((mode & 0o100) === 0 ? 0 : 0o111));
+/** Copies a folder so that all may read it: a package installed under a strict umask is closed. */
+function copyOpen(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  chmodSync(to, 0o755);
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyOpen(source, target);
+    else if (entry.isFile()) copyFileOpen(source, target);
   }
-  if (isDirectory) for (const name of readdirSync(path)) openToAll(join(path, name));
+}
+
+/** A second name for the same file costs neither time nor space, but it shares the file's mode. */
+function copyFileOpen(source: string, target: string): void {
+  const { mode } = statSync(source);
+  const open = mode | ((mode & 0o100) === 0 ? 0o444 : 0o555);
+  try {
+    if (open !== mode) throw new Error("a link would be closed too");
+    linkSync(source, target);
+  } catch {
+    copyFileSync(source, target, constants.COPYFILE_FICLONE);
+    chmodSync(target, open);
+  }
 }

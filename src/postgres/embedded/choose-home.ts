@@ -73,9 +73,11 @@ function makeFolder(path: string): string {
 
 /** Who deleted the folder asked for expects an empty database, but may regret it: keep the old one. */
 function setAside(directory: string, say: (line: string) => void): void {
-  if (!existsSync(directory) || findRunning({ directory, identity: undefined }) !== undefined) return;
+  if (!existsSync(join(directory, "data")) || findRunning({ directory, identity: undefined }) !== undefined)
+    return;
   const aside = `${directory}-old-${randomBytes(RANDOM_BYTES).toString("hex")}`;
-  renameSync(directory, aside);
+  mkdirSync(aside, { mode: 0o700 });
+  for (const name of ["data", "password"]) renameSync(join(directory, name), join(aside, name));
   say(`the database of a deleted folder is kept in ${aside}; delete it if you like`);
 }
 
