@@ -176,6 +176,20 @@ describe("the same notices end in the same calendar", () => {
     expect(live).toBeGreaterThan(40);
   });
 
+  test("when they are recorded side by side", async () => {
+    const all = [
+      says("CONFIRMED", [window(10, "Q-1"), window(12, "Q-2")]),
+      says("RE-SCHEDULED", [window(14, "Q-1")], { sentAt: day(2) }),
+      says("CANCELLED", [], { sentAt: day(3) }),
+      says("CONFIRMED", [window(15, "Q-3"), window(16, "Q-3")], { sentAt: day(4) }),
+      says("COMPLETED", [window(15)], { sentAt: day(5) }),
+    ];
+    const once = await played(all);
+    await Promise.all(all.map((statement) => db.transaction((tx) => record(tx, statement))));
+    expect(await db.transaction(dump)).toEqual(once);
+    await db.query("truncate netops.maintenances cascade");
+  });
+
   test("the fold does not depend on the order it is given", () => {
     const accepted = fc
       .array(statements, { minLength: 1, maxLength: 8 })
