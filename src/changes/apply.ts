@@ -60,7 +60,8 @@ function sameRow(relation: Relation): string {
 /** SQL for the image of table row `t`, as the capture trigger writes it. */
 export function imageSql(relation: Relation): string {
   if (relation.columns.every(isStored)) return "(t.*)::text";
-  return `row(${relation.columns.map((column) => (isStored(column) ? `t.${column.sql}` : "null")).join(", ")})::text`;
+  const values = relation.columns.map((column) => (isStored(column) ? `t.${column.sql}` : "null"));
+  return `row(${values.join(", ")})::text`;
 }
 
 /** SQL that joins table row `t` to an image by primary key. */

@@ -65,15 +65,15 @@ function checkStageable(relation: Relation): void {
     throw refused(
       name,
       "always-trigger",
-      `has a trigger enabled ALWAYS or REPLICA (${relation.alwaysTriggers.join(", ")}), which would take effect ` +
-        "a second time when a staged change is committed; make it an ordinary trigger",
+      `has a trigger enabled ALWAYS or REPLICA (${relation.alwaysTriggers.join(", ")}), which would take ` +
+        "effect a second time when a staged change is committed; make it an ordinary trigger",
     );
   }
   if (relation.temporalForeignKeys.length > 0) {
     throw refused(
       name,
       "temporal-foreign-key",
-      `takes part in a foreign key with PERIOD (${relation.temporalForeignKeys.join(", ")}), which is not supported`,
+      `is in a foreign key with PERIOD (${relation.temporalForeignKeys.join(", ")}), not supported yet`,
     );
   }
 }
@@ -82,7 +82,8 @@ async function putTrigger(tx: Transaction, relation: Relation): Promise<void> {
   try {
     await tx.query(
       `create or replace trigger ${TRIGGER} after insert or update or delete on ${relation.sql}
-       for each row when (current_setting('factotum.attempt', true) <> '') execute function factotum.capture()`,
+       for each row when (current_setting('factotum.attempt', true) <> '')
+       execute function factotum.capture()`,
     );
     await tx.query(`alter table ${relation.sql} enable always trigger ${TRIGGER}`);
   } catch (error) {

@@ -200,7 +200,9 @@ function checkAttached(relation: Relation): void {
   if (relation.attached) return;
   throw new InputError({
     code: "not-attached",
-    message: `table ${relation.root} has no capture trigger; attach it (factotum attach ${relation.root}) and try again`,
+    message:
+      `table ${relation.root} has no capture trigger, so nothing can be committed to it; attach it ` +
+      `(factotum attach ${relation.root}) and try again`,
   });
 }
 
@@ -208,7 +210,7 @@ function needsReadCommitted(isolation: string): InputError {
   return new InputError({
     code: "isolation-too-high",
     message:
-      `this change set deletes or renames rows that others may refer to; that can be checked in a READ COMMITTED ` +
-      `transaction only, and this one is ${isolation.toUpperCase()}`,
+      "this change set deletes or renames rows that others may refer to; that can be checked in a READ " +
+      `COMMITTED transaction only, and this one is ${isolation.toUpperCase()}`,
   });
 }

@@ -80,7 +80,9 @@ export class UndoRefused extends FactotumError {
     super({
       code: "undo-refused",
       retry: "never",
-      message: `change set ${id} was not undone: ${list.join("; ")}; undo what came later first, or correct the rows`,
+      message:
+        `change set ${id} was not undone: ${list.join("; ")}; ` +
+        "undo what came later first, or correct the rows",
       cause,
     });
     this.dependants = dependants;

@@ -44,14 +44,17 @@ const columns = (list: string, oid: string): string => `(select json_agg(quote_i
 export const READ_FOREIGN_KEYS = `
 with touched as (
   select k.oid from unnest($1::text[], $2::text[]) w(schema, name)
-    join pg_namespace s on s.nspname = w.schema join pg_class k on k.relnamespace = s.oid and k.relname = w.name),
+    join pg_namespace s on s.nspname = w.schema
+    join pg_class k on k.relnamespace = s.oid and k.relname = w.name),
 wide as (select oid from touched union select pg_partition_root(oid) from touched)
 select json_build_object(
   'name', f.conname,
-  'childOid', c.oid::text, 'childName', cn.nspname || '.' || c.relname, 'child', format('%I.%I', cn.nspname, c.relname),
+  'childOid', c.oid::text, 'childName', cn.nspname || '.' || c.relname,
+  'child', format('%I.%I', cn.nspname, c.relname),
   'childKey', coalesce((select ${columns("i.indkey::int2[]", "c.oid")} from pg_index i
     where i.indrelid = c.oid and i.indisprimary), '[]'),
-  'parentOid', p.oid::text, 'parentName', pn.nspname || '.' || p.relname, 'parent', format('%I.%I', pn.nspname, p.relname),
+  'parentOid', p.oid::text, 'parentName', pn.nspname || '.' || p.relname,
+  'parent', format('%I.%I', pn.nspname, p.relname),
   'childColumns', ${columns("f.conkey", "c.oid")}, 'parentColumns', ${columns("f.confkey", "p.oid")},
   'toChild', ${operators("f.conpfeqop")}, 'toParent', ${operators("f.conppeqop")}) as key
 from pg_constraint f
@@ -118,7 +121,8 @@ function differing(
 
 /** `x.key` and `x.image` of rows, the image read as a row of the table. */
 function images(relation: Relation): string {
-  return `(select i.key, i.image::${relation.sql} as image from unnest($1::text[], $2::text[]) i(key, image) offset 0) x`;
+  return `(select i.key, i.image::${relation.sql} as image
+    from unnest($1::text[], $2::text[]) i(key, image) offset 0) x`;
 }
 
 function imageValues(rows: readonly RowChange[], side: "before" | "after"): unknown[] {

@@ -22,7 +22,8 @@ export function recordStatement(
     text: `with shapes as (
         insert into factotum.row_shapes (fingerprint, relation, root, columns, key_columns)
         select s.fingerprint, s.relation, s.root, s.columns, s.key
-        from json_to_recordset($1::json) s(fingerprint text, relation text, root text, columns text[], key text[])
+        from json_to_recordset($1::json)
+          s(fingerprint text, relation text, root text, columns text[], key text[])
         on conflict on constraint row_shapes_pkey do nothing
       ), made as (
         insert into factotum.change_sets (run_id, attempt, agent, because, model, cost_micro_usd, undoes)

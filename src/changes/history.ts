@@ -34,8 +34,8 @@ type SetRow = {
   readonly undone_by: string | null;
 };
 
-const SETS = `select s.id::text, s.run_id::text, s.attempt, s.agent, s.because, s.model, s.cost_micro_usd::text,
-    s.committed_at as at, s.undoes::text, u.id::text as undone_by,
+const SETS = `select s.id::text, s.run_id::text, s.attempt, s.agent, s.because, s.model,
+    s.cost_micro_usd::text, s.committed_at as at, s.undoes::text, u.id::text as undone_by,
     (select count(*)::integer from factotum.change_rows r where r.change_set = s.id) as rows
   from factotum.change_sets s left join factotum.change_sets u on u.undoes = s.id`;
 
@@ -109,7 +109,8 @@ export async function committedRows(tx: Transaction, id: ChangeSetId): Promise<r
 
 async function shapesOf(tx: Transaction, rows: readonly RowChange[]): Promise<ReadonlyMap<string, Shape>> {
   const { rows: shapes } = await tx.query<Shape & { fingerprint: string }>(
-    `select fingerprint, root, columns, key_columns as key from factotum.row_shapes where fingerprint = any($1)`,
+    `select fingerprint, root, columns, key_columns as key from factotum.row_shapes
+     where fingerprint = any($1)`,
     [[...new Set(rows.map((row) => row.fingerprint))]],
   );
   return new Map(shapes.map((shape) => [shape.fingerprint, shape]));

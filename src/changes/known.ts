@@ -20,8 +20,8 @@ const knownOf = new WeakMap<Database, Known>();
 const KNOWN_MAX = 2_000;
 
 /** Whether this role may set session_replication_role; null on servers before 15, which cannot grant it. */
-export const MAY_REPLICATE = `select coalesce(pg_catalog.has_parameter_privilege('session_replication_role', 'set'),
-  false) as replica`;
+export const MAY_REPLICATE = `select coalesce(
+  pg_catalog.has_parameter_privilege('session_replication_role', 'set'), false) as replica`;
 
 /** What is known, with the named tables in it as far as they exist. */
 export async function know(db: Database, send: Send, names: readonly string[]): Promise<Known> {
@@ -47,12 +47,6 @@ export async function learn(
   }
 }
 
-/** Forgets all tables, so that the next use reads them again. */
-export function forget(known: Known): void {
-  known.byName.clear();
-  known.byOid.clear();
-}
-
 /** The tables in an answer to `READ_RELATIONS`. */
 export function relationsIn(answer: Answer | undefined): readonly Relation[] {
   return (answer?.rows ?? []).map((row) => row["relation"] as Relation);
@@ -61,4 +55,9 @@ export function relationsIn(answer: Answer | undefined): readonly Relation[] {
 async function firstLook(send: Send): Promise<Known> {
   const [answer] = await send([{ text: MAY_REPLICATE }]);
   return { replica: answer?.rows[0]?.["replica"] === true, byName: new Map(), byOid: new Map() };
+}
+
+function forget(known: Known): void {
+  known.byName.clear();
+  known.byOid.clear();
 }

@@ -6,7 +6,8 @@ export type RecordValues = readonly (string | null)[];
 /** A quoted value up to its closing quote, `""` and `\x` inside standing for one character. */
 const QUOTED = /"((?:[^"\\]|""|\\[\s\S])*)"/y;
 const BARE = /[^,()"\\]*/y;
-const NEEDS_QUOTES = /^$|[\s"\\(),]/;
+/** White space as `isspace` of C knows it; Postgres quotes no other. */
+const NEEDS_QUOTES = /^$|[ \t\n\v\f\r"\\(),]/;
 
 /** Reads record text, such as `(1,"a ""b""",)`, the way `record_in` does. */
 export function parseRecord(text: string): RecordValues {

@@ -39,6 +39,8 @@ export type Relation = {
   readonly key: readonly number[];
   /** Changes with the table's name, with names, types or order of columns, and with the key. */
   readonly fingerprint: string;
+  /** Changes with every change to a column of the table; means nothing to another server. */
+  readonly version: string;
   readonly attached: boolean;
   readonly deferrable: readonly Deferrable[];
   /** The user's triggers that fire on ordinary writes, and those that fire in replica mode too. */
@@ -57,13 +59,20 @@ export const TRIGGER_NAME = " factotum";
 /** SQL for the fingerprint of table `oid`; names instead of oids, so that it survives a restore. */
 export function fingerprintSql(oid: string): string {
   return `(select md5((select t.relnamespace::regnamespace || '.' || t.relname from pg_catalog.pg_class t
-      where t.oid = ${oid}) || string_agg(concat_ws(' ', a.attname, y.typname, yn.nspname, a.atttypmod, a.attgenerated),
+      where t.oid = ${oid}) || string_agg(
+        concat_ws(' ', a.attname, y.typname, yn.nspname, a.atttypmod, a.attgenerated),
       ',' order by a.attnum) || coalesce((select i.indkey::text from pg_catalog.pg_index i
         where i.indrelid = ${oid} and i.indisprimary), ''))
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_type y on y.oid = a.atttypid
     join pg_catalog.pg_namespace yn on yn.oid = y.typnamespace
     where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped)`;
+}
+
+/** SQL for the version of table `oid`, a much cheaper sign than the fingerprint that it may have changed. */
+export function versionSql(oid: string): string {
+  return `(select string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a
+    where a.attrelid = ${oid} and a.attnum > 0)`;
 }
 
 /** SQL for "the capture trigger is on table `oid`, and fires in replica mode too". */
@@ -92,6 +101,7 @@ select json_build_object(
     from pg_index i, unnest(i.indkey) with ordinality k(attnum, at)
     where i.indrelid = c.oid and i.indisprimary and k.at <= i.indnkeyatts), '[]'),
   'fingerprint', ${fingerprintSql("c.oid")},
+  'version', ${versionSql("c.oid")},
   'attached', ${attachedSql("c.oid")},
   'deferrable', (select coalesce(json_agg(json_build_object(
       'sql', format('%I.%I', dn.nspname, d.conname), 'type', d.contype, 'initiallyDeferred', d.condeferred,
@@ -99,15 +109,18 @@ select json_build_object(
         from unnest(d.conkey) with ordinality k(attnum, at)
         join pg_attribute a on a.attrelid = d.conrelid and a.attnum = k.attnum
         where d.conrelid = c.oid and d.contype in ('u', 'p', 'x')),
-      'operators', (select coalesce(json_agg(format('operator(%I.%s)', pn.nspname, o.oprname) order by k.at), '[]')
+      'operators', (select coalesce(
+          json_agg(format('operator(%I.%s)', pn.nspname, o.oprname) order by k.at), '[]')
         from unnest(d.conexclop) with ordinality k(op, at)
-        join pg_operator o on o.oid = k.op join pg_namespace pn on pn.oid = o.oprnamespace)) order by d.oid), '[]')
+        join pg_operator o on o.oid = k.op
+        join pg_namespace pn on pn.oid = o.oprnamespace)) order by d.oid), '[]')
     from pg_constraint d join pg_namespace dn on dn.oid = d.connamespace
     where d.condeferrable and (d.conrelid in (c.oid, r.oid) or d.confrelid in (c.oid, r.oid))),
   'userTriggers', (select coalesce(json_agg(g.tgname order by g.tgname), '[]') from pg_trigger g
     where g.tgrelid = c.oid and not g.tgisinternal and g.tgname <> '${TRIGGER_NAME}' and g.tgenabled = 'O'),
   'alwaysTriggers', (select coalesce(json_agg(g.tgname order by g.tgname), '[]') from pg_trigger g
-    where g.tgrelid = c.oid and not g.tgisinternal and g.tgname <> '${TRIGGER_NAME}' and g.tgenabled in ('A', 'R')),
+    where g.tgrelid = c.oid and not g.tgisinternal and g.tgname <> '${TRIGGER_NAME}'
+      and g.tgenabled in ('A', 'R')),
   'temporalForeignKeys', (select coalesce(json_agg(f.conname), '[]') from pg_constraint f
     where f.contype = 'f' and (f.conrelid = c.oid or f.confrelid = c.oid)
       and coalesce((to_jsonb(f) ->> 'conperiod')::boolean, false)),
@@ -122,7 +135,8 @@ where c.oid in (
   select w.oid::oid from unnest($3::text[]) w(oid)
   union all
   select k.oid from unnest($1::text[], $2::text[]) w(schema, name)
-    join pg_namespace s on s.nspname = w.schema join pg_class k on k.relnamespace = s.oid and k.relname = w.name)
+    join pg_namespace s on s.nspname = w.schema
+    join pg_class k on k.relnamespace = s.oid and k.relname = w.name)
 order by n.nspname, c.relname`;
 
 /** Parameters of `READ_RELATIONS` for tables by name; a schema's name ends at the first dot. */

@@ -1,15 +1,23 @@
-import { FactotumError, InvariantError, messageOf, must } from "../kernel/index.ts";
+import { FactotumError, InvariantError, messageOf } from "../kernel/index.ts";
 import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, netChange } from "./change-set.ts";
 import { ConflictError, StageError } from "./errors.ts";
-import { forget, know, type Known, learn } from "./known.ts";
+import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import type { Answer, Statement } from "./pipeline.ts";
 import { chooseMode } from "./replica.ts";
 import { setLocal } from "./settings.ts";
 import { openStagingSession, type StagingSession } from "./staging-session.ts";
-import { CAPTURED, checkLocks, deferredConstraints, eventsOf, LOCKS } from "./witness.ts";
+import {
+  CAPTURED,
+  type Captured,
+  deferredConstraints,
+  type Lock,
+  LOCKS,
+  type Seen,
+  witness,
+} from "./witness.ts";
 
 /** What staged work may do. */
 export type StageOptions = {
@@ -38,13 +46,12 @@ export async function stage<T>(
   options: StageOptions,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
-  return await inSession(db, async (session) => {
+  return await inSession(db, options.tables, async (session) => {
     const known = await know(db, session.send, [...options.tables, ...base.rows.map((row) => row.table)]);
     const xid = await begin(session, known, base, { ...options, readOnly: false });
     const result = await session.lend(work);
     const seen = await finish(session, deferredConstraints(known, options.tables), xid);
-    checkLocks(seen.locks, options.tables);
-    const events = await eventsOf(seen, known, session.send, options.tables);
+    const events = await witness(seen, known, session.send, options.tables);
     return { result, changes: netChange(base, events) };
   });
 }
@@ -59,7 +66,7 @@ export async function peek<T>(
   base: ChangeSet,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return await inSession(db, async (session) => {
+  return await inSession(db, undefined, async (session) => {
     const names = base.rows.map((row) => row.table);
     const known = await know(db, session.send, names);
     await begin(session, known, base, { tables: [], readOnly: true });
@@ -71,11 +78,17 @@ export async function peek<T>(
 
 const ROLLBACK: Statement = { text: "rollback" };
 const BEGIN: Statement = { text: "begin isolation level read committed" };
-/** What a rollback leaves behind of a tool. */
+/** What a rollback leaves behind of a tool: session locks. */
 const UNLOCK: Statement = { text: "select pg_catalog.pg_advisory_unlock_all()" };
+/** Work that failed may have counted writes to tables that the next does not declare either; see `LOCKS`. */
+const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" };
 
-async function inSession<T>(db: Database, use: (session: StagingSession) => Promise<T>): Promise<T> {
-  const session = await openStagingSession(db);
+async function inSession<T>(
+  db: Database,
+  tables: readonly string[] | undefined,
+  use: (session: StagingSession) => Promise<T>,
+): Promise<T> {
+  const session = await openStagingSession(db, tables);
   let result: T;
   try {
     result = await use(session);
@@ -90,7 +103,7 @@ async function inSession<T>(db: Database, use: (session: StagingSession) => Prom
 /** Rolls back after a failure; a connection that cannot is closed, which does the same. */
 async function abandon(session: StagingSession): Promise<void> {
   try {
-    await session.send([ROLLBACK, UNLOCK]);
+    await session.send([ROLLBACK, UNLOCK, FLUSH]);
     session.keep();
   } catch {
     session.destroy();
@@ -103,25 +116,53 @@ type Entry = StageOptions & { readonly readOnly: boolean };
 async function begin(session: StagingSession, known: Known, base: ChangeSet, entry: Entry): Promise<unknown> {
   if (base.rows.length === 0) return await enter(session, [], "triggers", entry);
   const changes = await readable(session, known, base);
-  const mode = chooseMode(changes, known.replica);
-  for (const replace of [false, true]) {
+  const ways = waysToApply(changes, known.replica);
+  for (const [at, { mode, replace }] of ways.entries()) {
     try {
       return await enter(session, applyStatements(changes, mode, replace), mode, entry);
     } catch (error) {
       await session.send([ROLLBACK]);
-      if (!replace && sqlStateOf(error) === UNIQUE_VIOLATION) continue;
-      if (error instanceof ConflictError || sqlStateOf(error) !== undefined) {
-        const rows = await findMoved(session.send, changes);
-        if (rows.length > 0) throw new ConflictError({ rows, cause: error });
-        forget(known);
-      }
-      throw error instanceof FactotumError ? error : stageFailed(error);
+      const refused = error instanceof ConflictError || (sqlStateOf(error) ?? "").startsWith("23");
+      if (refused && at < ways.length - 1) continue;
+      throw await explained(session, known, base, error);
     }
   }
-  throw new InvariantError("neither updating nor replacing rows was tried");
+  throw new InvariantError("no way to put the base's rows in was tried");
 }
 
-const UNIQUE_VIOLATION = "23505";
+/** Why the base's rows could not be put in: rows that moved, columns that changed, or what Postgres said. */
+async function explained(
+  session: StagingSession,
+  known: Known,
+  base: ChangeSet,
+  error: unknown,
+): Promise<unknown> {
+  if (sqlStateOf(error) === undefined && !(error instanceof ConflictError)) return stageFailed(error);
+  const names = [...new Set(base.rows.map((row) => row.table))];
+  await learn(known, session.send, names);
+  const rows = await findMoved(
+    session.send,
+    tableChanges(base, (name) => known.byName.get(name)),
+  );
+  if (rows.length > 0) return new ConflictError({ rows, cause: error });
+  return error instanceof FactotumError ? error : stageFailed(error);
+}
+
+type Way = { readonly mode: ApplyMode; readonly replace: boolean };
+
+/**
+ * Where the user has no triggers, those of foreign keys do no harm, and leaving them on is worth a try:
+ * switching to replica mode and back makes Postgres plan every prepared statement again, 3 ms a call.
+ */
+function waysToApply(changes: readonly TableChange[], replica: boolean): readonly Way[] {
+  const mode = chooseMode(changes, replica);
+  const ways: readonly Way[] = [
+    { mode, replace: false },
+    { mode, replace: true },
+  ];
+  const quiet = changes.every(({ relation }) => relation.userTriggers.length === 0);
+  return quiet && mode === "replica" ? [{ mode: "triggers", replace: false }, ...ways] : ways;
+}
 
 /** The base beside its tables, which are read again where the images do not fit what is known. */
 async function readable(
@@ -168,42 +209,32 @@ async function enter(
 }
 
 /** One round trip: hold the user's deferred constraints against the work, read what it changed, roll back. */
-async function finish(
-  session: StagingSession,
-  constraints: readonly string[],
-  xid: unknown,
-): Promise<{ readonly captured: Answer; readonly locks: Answer }> {
+async function finish(session: StagingSession, constraints: readonly string[], xid: unknown): Promise<Seen> {
   const check =
     constraints.length > 0 ? [{ text: `set constraints ${constraints.join(", ")} immediate` }] : [];
   let answers: readonly Answer[];
   try {
-    answers = await session.send([...check, CAPTURED, LOCKS, STANDING, UNLOCK, ROLLBACK]);
+    answers = await session.send([...check, CAPTURED, LOCKS, ROLLBACK]);
   } catch (error) {
     throw finishFailed(error);
   }
-  const [captured, locks, standing] = answers.slice(check.length);
-  const now = standing?.rows[0];
-  if (now?.["xid"] !== xid || now?.["attempt"] !== "staging") {
-    throw new StageError({
-      code: "escaped-transaction",
-      message: "a tool left its transaction, or cleared factotum.attempt in it; nothing was kept",
-    });
-  }
-  return { captured: must(captured, "captured rows"), locks: must(locks, "locks") };
+  const captured = answers.at(-3)?.rows as readonly unknown[] as readonly Captured[];
+  const locks = answers.at(-2)?.rows as readonly unknown[] as readonly Lock[];
+  if (locks.some((lock) => lock.advisory)) await session.send([UNLOCK]);
+  // The pill's lock is always there, so there is a row to look at.
+  if (locks[0]?.xid === xid && locks[0]?.attempt === "staging") return { captured, locks };
+  throw new StageError({
+    code: "escaped-transaction",
+    message: "a tool left its transaction, or cleared factotum.attempt in it; nothing was kept",
+  });
 }
-
-/** Whether this is still the transaction that was opened, with the capture on. */
-const STANDING: Statement = {
-  text: `select pg_catalog.pg_current_xact_id_if_assigned()::text as xid,
-    current_setting('factotum.attempt', true) as attempt`,
-};
 
 function finishFailed(error: unknown): StageError {
   const state = sqlStateOf(error) ?? "";
   if (state.startsWith("23")) {
     return new StageError({
       code: "constraint-violated",
-      message: `what was staged breaks a constraint that is checked at the end: ${messageOf(error)}; nothing was kept`,
+      message: `staged work breaks a constraint checked at the end: ${messageOf(error)}; nothing was kept`,
       cause: error,
     });
   }

@@ -25,19 +25,30 @@ const WARM_MS = 200;
 /** Warm connections held for one database; more are closed at once. */
 const WARM_MAX = 4;
 
-type Warm = { readonly session: Session; readonly timer: NodeJS.Timeout };
+type Warm = { readonly session: Session; readonly tables: string; readonly timer: NodeJS.Timeout };
 
 const warm = new WeakMap<Database, Warm[]>();
 
-/** A warm connection, or a new one. */
-export async function openStagingSession(db: Database): Promise<StagingSession> {
-  const kept = warm.get(db)?.pop();
-  if (kept === undefined) return over(db, await db.session());
+/**
+ * A warm connection, or a new one.
+ *
+ * @param tables what the work declares: a connection is reused for the same tables only, because Postgres'
+ * counters of writes run on from one transaction to the next; reading work passes undefined and takes any
+ */
+export async function openStagingSession(
+  db: Database,
+  tables: readonly string[] | undefined,
+): Promise<StagingSession> {
+  const declared = tables === undefined ? undefined : [...tables].sort().join();
+  const held = warm.get(db) ?? [];
+  const at = declared === undefined ? held.length - 1 : held.findLastIndex((one) => one.tables === declared);
+  const [kept] = at < 0 ? [] : held.splice(at, 1);
+  if (kept === undefined) return over(db, await db.session(), declared ?? "");
   clearTimeout(kept.timer);
-  return over(db, kept.session);
+  return over(db, kept.session, kept.tables);
 }
 
-function keepWarm(db: Database, session: Session): void {
+function keepWarm(db: Database, session: Session, tables: string): void {
   const held = warm.get(db) ?? [];
   warm.set(db, held);
   if (held.length >= WARM_MAX) {
@@ -49,11 +60,11 @@ function keepWarm(db: Database, session: Session): void {
     if (at >= 0) held.splice(at, 1);
     session.destroy();
   }, WARM_MS);
-  const one: Warm = { session, timer };
+  const one: Warm = { session, tables, timer };
   held.push(one);
 }
 
-function over(db: Database, session: Session): StagingSession {
+function over(db: Database, session: Session, tables: string): StagingSession {
   const { client } = session;
   // The prototype's own method, so that our statements pass where a tool's are guarded.
   const send = client.query.bind<ClientBase["query"]>(client);
@@ -61,7 +72,7 @@ function over(db: Database, session: Session): StagingSession {
     send: (statements) => pipeline(client, statements, send),
     lend: (work) => lend(session, send, work),
     keep: () => {
-      keepWarm(db, session);
+      keepWarm(db, session, tables);
     },
     destroy: () => {
       session.destroy();
