@@ -84,7 +84,10 @@ async function rates(db: Database): Promise<Rates> {
   return { raw: median((s) => s.raw), steps: median((s) => s.steps), ratio: median((s) => s.ratio) };
 }
 
-/** Wakes 1,000 of many parked runs at one instant; how late the last of them had its turn, and an idle worker's CPU. */
+/**
+ * Wakes 1,000 of many parked runs at one instant; how late the last of them had its turn, and an idle
+ * worker's CPU.
+ */
 async function wakeLate(db: Database): Promise<{ wakeLateMsMax: number; idleCpuShare: number }> {
   await db.query(
     `insert into factotum.runs (agent, tenant, agent_version, input, state, status, wake_at)

@@ -1,6 +1,7 @@
 /**
- * A worker in a process of its own, for tests that kill it. Arguments: database url, lease in milliseconds, and what
- * it does. Each turn writes a row to `work`, which has no unique constraint: a turn that counts twice shows.
+ * A worker in a process of its own, for tests that kill it. Arguments: database url, lease in milliseconds,
+ * and what it does. Each turn writes a row to `work`, which has no unique constraint: a turn that counts
+ * twice shows.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { must } from "../kernel/index.ts";

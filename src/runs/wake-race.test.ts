@@ -11,7 +11,9 @@ test("a wake-up is never lost, however it falls between reading, deciding and pa
   const db = await throwawayDatabase();
   await db.query("create table letter (id int, run_id bigint, read_at timestamptz)");
   let pause = 0;
-  /** Reads outside its turn, as a careless agent may, so that a letter can come between reading and parking. */
+  /**
+   * Reads outside its turn, as a careless agent may, so that a letter can come between reading and parking.
+   */
   const drive: Drive = async (lease) => {
     let { run } = lease;
     while (run.status === "ready") {

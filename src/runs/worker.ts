@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, type RunId } from "../kernel/index.ts";
-import type { Database } from "../postgres/index.ts";
+import type { Database, Queue } from "../postgres/index.ts";
 import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
 import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
 import { type HeldLease, type Lease, makeLease } from "./lease.ts";
 import { join, type Membership } from "./membership.ts";
+import { wakeQueue } from "./start.ts";
 import type { Hold } from "./turn.ts";
 
 /** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
@@ -15,6 +16,8 @@ export type Drive = (lease: Lease) => Promise<void>;
 export type WorkerOptions = {
   readonly db: Database;
   readonly drive: Drive;
+  /** Jobs sent by `startRun` into it make the worker look; it finds runs without it, too. */
+  readonly queue?: Pick<Queue, "work">;
   /** Runs driven at once; 8 by default. Most of a driver's time is waiting for models. */
   readonly concurrency?: number;
   /** Told in one line what went wrong, and what is done about it. */
@@ -25,7 +28,9 @@ export type WorkerOptions = {
   readonly leaseMs?: number;
   /** Milliseconds that `stop` gives drivers to finish. */
   readonly stopMs?: number;
-  /** Milliseconds between looks for runs that nobody told it of; bounds how late a dead worker's runs go on. */
+  /**
+   * Milliseconds between looks for runs that nobody told it of; bounds how late a dead worker's runs go on.
+   */
   readonly sweepMs?: number;
   readonly retry?: Partial<RetryPolicy>;
 };
@@ -106,6 +111,7 @@ class RunWorker {
 
   /** From the first connection to the end of `stop`. */
   async work(): Promise<void> {
+    void this.#heedQueue();
     let failures = 0;
     while (!this.#stopping.signal.aborted) {
       try {
@@ -124,6 +130,15 @@ class RunWorker {
       }
     }
     for (const waiter of this.#waiters.splice(0)) waiter.reject(stopped());
+  }
+
+  /** A job is only a word that there may be something: losing one, or getting one twice, changes nothing. */
+  async #heedQueue(): Promise<void> {
+    try {
+      await this.#options.queue?.work(wakeQueue, { concurrency: 1 }, async () => this.#hear("ready"));
+    } catch (error) {
+      this.#say(`worker: the queue cannot be heard (${messageOf(error)}); runs are found without it`);
+    }
   }
 
   /** Takes up runs for as long as the membership lasts. */
