@@ -10,20 +10,26 @@ import { type Calls, parseCalls } from "./read-calls.ts";
 /**
  * Opens tool calls as JSON in the person's editor and reads back what they made of them, as often as it
  * takes; undefined when they give up.
+ *
+ * @param isTemplate `start` holds placeholders: left as it is, it is no answer
  */
 export async function editCalls(
   start: Calls,
+  isTemplate: boolean,
   env: { readonly [name: string]: string | undefined },
   terminal: Terminal,
 ): Promise<Calls | undefined> {
   const folder = await mkdtemp(join(tmpdir(), "factotum-"));
   const file = join(folder, "calls.json");
   try {
-    await writeFile(file, `${JSON.stringify(start, null, 2)}\n`);
+    const template = `${JSON.stringify(start, null, 2)}\n`;
+    await writeFile(file, template);
     for (;;) {
       openEditor(file, env);
       try {
-        return parseCalls(await readFile(file, "utf8"), "the edited file");
+        const edited = await readFile(file, "utf8");
+        if (!isTemplate || edited !== template) return parseCalls(edited, "the edited file");
+        terminal.note("nothing was filled in");
       } catch (error) {
         terminal.note(messageOf(error));
       }

@@ -1,6 +1,6 @@
 import { isCancel, select } from "@clack/prompts";
 import { InputError } from "../kernel/index.ts";
-import { type Factotum, parseQuestionId, type Question, questionJson } from "../server/index.ts";
+import { type Factotum, listTools, parseQuestionId, type Question, questionJson } from "../server/index.ts";
 import { type Command, type Setting, withFactotum } from "./command.ts";
 import { editCalls } from "./edit-calls.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -8,6 +8,7 @@ import { type Calls, readCalls } from "./read-calls.ts";
 import { renderCard, renderQuestionLine } from "./render-card.ts";
 import { cleanLine } from "./clean-text.ts";
 import { renderTable } from "./render-table.ts";
+import { skeleton } from "./skeleton.ts";
 import { who } from "./who.ts";
 
 const GOES_ON = "the run goes on where factotum run or factotum serve is running";
@@ -91,7 +92,9 @@ async function giveAnswer(
 ): Promise<Asked> {
   let calls: Calls | undefined;
   if (question.card.choices.find((one) => one.id === choice)?.wants === "calls") {
-    calls = await editCalls(question.card.calls, env, terminal);
+    const { calls: staged } = question.card;
+    const start = staged.length > 0 ? staged : skeleton(await listTools(factotum, question.agent));
+    calls = await editCalls(start, staged.length === 0, env, terminal);
     if (calls === undefined) return "skipped";
   }
   try {

@@ -60,7 +60,9 @@ describe("without a project", () => {
       run(["runs", "--json"]),
     ]);
     expect(help.code).toBe(0);
-    for (const word of "run serve inbox answer runs show undo init doctor attach detach 130".split(" ")) {
+    for (const word of "run serve inbox answer runs show tools undo init doctor attach detach 130".split(
+      " ",
+    )) {
       expect(help.out).toContain(`  ${word}`);
     }
     expect([none.code, bad.code, port.code, lost.code]).toEqual([2, 2, 2, 2]);

@@ -7,6 +7,7 @@ import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { runsCommand, showCommand, undoCommand } from "./look.ts";
 import { runCommand, serveCommand } from "./run.ts";
+import { toolsCommand } from "./tools.ts";
 
 /** The options that every command knows. */
 export type GlobalOptions = {
@@ -112,6 +113,11 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .description("tell the story of a run: timeline, attempts, verdicts, changes, cost, questions")
     .argument("<run>", "its number")
     .action((run: string) => choose(showCommand(run)));
+  program
+    .command("tools")
+    .description("list the tools that a correction can be made of, with their inputs")
+    .argument("[agent]", "only those of this agent")
+    .action((agent: string | undefined) => choose(toolsCommand(agent)));
   program
     .command("undo")
     .description("take back everything a run committed")

@@ -1,4 +1,5 @@
-import { type Options, Presets, SingleBar } from "cli-progress";
+import { MultiBar, type Options, Presets } from "cli-progress";
+import { cleanText } from "./clean-text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Shows how far a body of work is. */
@@ -26,18 +27,25 @@ function drawnProgress(noun: string, terminal: Terminal): Progress {
     gracefulExit: false,
     stream: process.stderr,
   };
-  const bar = new SingleBar(options, Presets.shades_classic);
-  bar.start(0, 0);
+  // One bar in a MultiBar, because only that can print lines above itself.
+  const bars = new MultiBar(options, Presets.shades_classic);
+  const bar = bars.create(0, 0);
+  // A log line waits for the next drawing, and is dropped where there is none.
+  const unseen: string[] = [];
+  bars.on("redraw-post", () => unseen.splice(0));
   return {
     update: (done, total) => {
       bar.setTotal(total);
       bar.update(done);
     },
     note: (line) => {
-      process.stderr.write("\r\u001b[K");
-      terminal.note(line);
+      unseen.push(line);
+      bars.log(`${cleanText(line)}\n`);
     },
-    stop: () => bar.stop(),
+    stop: () => {
+      bars.stop();
+      unseen.forEach(terminal.note);
+    },
   };
 }
 

@@ -14,13 +14,9 @@ export function renderCard(question: Question, paint: Paint): string {
     `${paint.bold(`question ${question.id}`)}  ${cleanLine(card.title)}`,
     paint.dim(`run ${question.runId} of ${cleanLine(question.agent)}, asked ${renderTime(question.askedAt)}`),
     ...deadline(question),
-    ...section(
-      "why you are asked",
-      card.because.map((because) => `  - ${paint.yellow(cleanLine(because))}`),
-      paint,
-    ),
-    ...section("what would change", renderChanges(card.changes, paint), paint),
     ...section("where it comes from", aboutLines(card.about, paint), paint),
+    ...section("what would change", renderChanges(card.changes, paint), paint),
+    ...section("why you are asked", becauseLines(card.because, paint), paint),
   ].join("\n");
 }
 
@@ -44,6 +40,10 @@ function section(title: string, lines: readonly string[], paint: Paint): readonl
 function deadline({ dueAt, defaultChoice }: Question): readonly string[] {
   if (dueAt === null || defaultChoice === null) return [];
   return [`answers itself with "${cleanLine(defaultChoice)}" at ${renderTime(dueAt)}`];
+}
+
+function becauseLines(because: readonly string[], paint: Paint): readonly string[] {
+  return because.map((one) => `  - ${paint.yellow(cleanLine(one))}`);
 }
 
 function aboutLines(about: string, paint: Paint): readonly string[] {

@@ -3,6 +3,8 @@ import { cleanLine } from "./clean-text.ts";
 import type { Paint } from "./terminal.ts";
 
 const SIGNS = { insert: "+", update: "~", delete: "-" } as const;
+/** Long values are cut for the eye; `--json` has all of them. */
+const VALUE_CHARS_MAX = 200;
 const INDENT = "      ";
 
 /** A diff, row by row: the table, the key, and each field as `before -> after`. */
@@ -27,5 +29,5 @@ function renderChange(change: CardChange, paint: Paint): readonly string[] {
 /** A value as Postgres text; what is no text at all stands out from an empty one. */
 function shown(value: string | null): string {
   if (value === null) return "null";
-  return value === "" ? '""' : cleanLine(value);
+  return value === "" ? '""' : cleanLine(value, VALUE_CHARS_MAX);
 }

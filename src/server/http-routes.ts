@@ -7,6 +7,7 @@ import { runStatuses } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { type Binding, guard } from "./http-guard.ts";
 import { errorReply, HttpError } from "./http-errors.ts";
+import { listTools } from "./list-tools.ts";
 import { parseQuestionId, parseRunId } from "./parse-id.ts";
 import { questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 
@@ -41,6 +42,7 @@ const ROUTES: readonly string[] = [
   "GET /api/runs/:id",
   "POST /api/runs {agent, key?, input}",
   "POST /api/runs/:id/undo {by?}",
+  "GET /api/tools?agent=",
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -85,6 +87,9 @@ function readRoutes(app: Hono, factotum: Factotum): void {
   });
   app.get("/api/runs/:id", async (context) =>
     context.json(storyJson(await factotum.showRun(parseRunId(context.req.param("id"))))),
+  );
+  app.get("/api/tools", async (context) =>
+    context.json({ tools: await listTools(factotum, context.req.query("agent")) }),
   );
   app.get("/api/questions", async (context) =>
     context.json({ questions: (await factotum.inbox()).map(questionJson) }),

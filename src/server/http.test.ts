@@ -89,6 +89,13 @@ describe("what the API tells", () => {
     expect(JSON.stringify(story)).not.toContain('changeSet"');
   });
 
+  test("an agent's tools, with what they want", async () => {
+    expect((await get("/tools?agent=clerk")).body).toMatchObject({
+      tools: [{ name: "book_order", effect: "write", inputSchema: { type: "object" } }],
+    });
+    expect(codeOf(await get("/tools?agent=nobody"))).toEqual([422, "agent-unknown"]);
+  });
+
   test("what is not there is 404, whatever the form of the id", async () => {
     for (const path of [
       "/runs/999999",

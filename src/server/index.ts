@@ -13,6 +13,7 @@ export { loadConfig } from "./load-config.ts";
 export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
 export { type Binding, checkBinding } from "./http-guard.ts";
+export { listTools, type ToolLine } from "./list-tools.ts";
 export { parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
 export { costPerResolved, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
