@@ -120,7 +120,7 @@ test("a killed worker's run goes on though its lease has not run out: Postgres f
 });
 
 for (const where of ["inside", "between"] as const) {
-  test(`a worker frozen ${where === "inside" ? "in a turn" : "between turns"} is overtaken and commits nothing`, async () => {
+  test(`a worker frozen ${where === "inside" ? "in a turn" : "between turns"} commits nothing`, async () => {
     const db = await workspace();
     const id = await start(db);
     const child = spawnWorker(db, 300, where);

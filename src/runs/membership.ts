@@ -34,7 +34,7 @@ const RENEWALS_PER_LEASE = 3;
 export async function join(db: Database, options: MembershipOptions): Promise<Membership> {
   const session = await db.session();
   try {
-    const id = await enrol(session, options);
+    const id = await within(options.leaseMs, enrol(session, options));
     return keep(session, id, options);
   } catch (error) {
     session.destroy();
@@ -100,21 +100,19 @@ function keep(session: Session, id: string, options: MembershipOptions): Members
 
 /** Throws when the lease has run out, or when the answer takes longer than the lease can wait for. */
 async function renew(session: Session, id: string, leaseMs: number, answerMsMax: number): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new Error("Postgres did not answer a renewal in time")),
-    answerMsMax,
-  );
   const renewal = session.query(
     `update factotum.workers set lease_until = clock_timestamp() + $2 * interval '1 millisecond'
      where id = $1 and lease_until > clock_timestamp()`,
     [id, leaseMs],
   );
-  try {
-    const { rowCount } = await Promise.race([renewal, late.promise]);
-    if (rowCount === 0) throw new Error("its lease ran out: the process stood still for too long");
-  } finally {
-    clearTimeout(timer);
-    renewal.catch(() => undefined);
-  }
+  const { rowCount } = await within(answerMsMax, renewal);
+  if (rowCount === 0) throw new Error("its lease ran out: the process stood still for too long");
+}
+
+/** The promise, unless it takes too long: a cut network gives no answer at all. */
+async function within<T>(answerMsMax: number, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const tooLate = (): void => late.reject(new Error(`Postgres did not answer within ${answerMsMax} ms`));
+  const timer = setTimeout(tooLate, answerMsMax);
+  return await Promise.race([answer, late.promise]).finally(() => clearTimeout(timer));
 }

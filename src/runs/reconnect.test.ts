@@ -6,8 +6,8 @@ import { type Database, migrate, openDatabase } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { countRuns, type Drive, startRun, startWorker } from "./index.ts";
 
-const holders = `select pid from pg_locks
-  where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`;
+const holders = `select l.pid from pg_locks l join pg_database d on d.oid = l.database
+  where l.locktype = 'advisory' and d.datname = current_database()`;
 
 async function start(db: Database): Promise<void> {
   await db.transaction(async (tx) => await startRun(tx, { agent: "worker", agentVersion: 1, input: null }));
@@ -38,7 +38,7 @@ test("a worker that loses its connection tells its drivers, joins again and goes
   expect(await countRuns(db)).toMatchObject({ done: 1, total: 1 });
   expect((await db.query("select failures from factotum.runs")).rows).toEqual([{ failures: 0 }]);
   expect((await db.query("select from factotum.steps")).rowCount).toBe(0);
-  expect(told.join()).toContain("joining again");
+  expect(told.join()).toContain("lost its place");
   await worker.stop();
   expect((await db.query(holders)).rowCount).toBe(0);
 });

@@ -248,7 +248,7 @@ test("a done run is ended anew from outside, and an unknown one is named", async
   await expect(getRun(db, "404" as RunId)).rejects.toThrow("there is no run 404");
 });
 
-test("a start sends its job if it commits, and a job makes a worker look that nothing else told", async () => {
+test("a start sends its job if it commits, and a job makes a worker look", async () => {
   const db = await throwawayDatabase();
   const queue = await openQueue(db);
   const order = { agent: "counter", agentVersion: 1, input: null, key: "once" };

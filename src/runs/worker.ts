@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, type RunId } from "../kernel/index.ts";
-import type { Database, Queue } from "../postgres/index.ts";
+import { type Database, isConnectionFault, type Queue } from "../postgres/index.ts";
 import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
 import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
@@ -85,6 +85,8 @@ class RunWorker {
   #bell = Promise.withResolvers<void>();
   /** Something may be due, or left behind by a worker that died: look at everything. */
   #sweep = true;
+  /** When to look at everything next, on the monotonic clock: a busy worker is not too busy for it. */
+  #sweepAt = 0;
   /** There may be more ready runs than were taken. */
   #more = true;
 
@@ -112,7 +114,7 @@ class RunWorker {
   /** From the first connection to the end of `stop`. */
   async work(): Promise<void> {
     void this.#heedQueue();
-    let failures = 0;
+    let pause = REJOIN_MS_BASE;
     while (!this.#stopping.signal.aborted) {
       try {
         const membership = await join(this.#options.db, {
@@ -120,12 +122,11 @@ class RunWorker {
           leaseMs: this.#leaseMs,
           hear: (payload) => this.#hear(payload),
         });
-        failures = 0;
         await this.#serve(membership);
+        pause = REJOIN_MS_BASE;
       } catch (error) {
-        failures += 1;
-        this.#say(`worker: no connection to Postgres (${messageOf(error)}); trying again`);
-        const pause = Math.min(REJOIN_MS_MAX, REJOIN_MS_BASE * 2 ** Math.min(failures - 1, 10));
+        this.#say(`worker: ${messageOf(error)}; trying again`);
+        pause = Math.min(REJOIN_MS_MAX, pause * 2);
         await delay(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }
@@ -143,32 +144,31 @@ class RunWorker {
 
   /** Takes up runs for as long as the membership lasts. */
   async #serve(membership: Membership): Promise<void> {
-    const onLost = (): void => this.#ring();
-    membership.lost.addEventListener("abort", onLost);
+    const over = (): boolean => membership.lost.aborted || this.#stopping.signal.aborted;
+    membership.lost.addEventListener("abort", () => this.#abandon(membership));
     try {
-      while (!membership.lost.aborted && !this.#stopping.signal.aborted) {
+      while (!over()) {
         const bell = (this.#bell = Promise.withResolvers<void>());
-        const idleMs = await this.#look(membership);
-        await this.#rest(bell.promise, idleMs);
+        await this.#look(membership);
+        await this.#rest(bell.promise);
       }
       if (!membership.lost.aborted) await this.#drain();
     } catch (error) {
-      if (!membership.lost.aborted) this.#say(`worker: ${messageOf(error)}`);
+      if (!membership.lost.aborted) throw error;
     } finally {
-      this.#abandon(membership);
       await membership.leave();
     }
   }
 
-  /** One look at the database; returns how long to rest unless the bell rings. */
-  async #look(membership: Membership): Promise<number> {
+  /** One look at the database. */
+  async #look(membership: Membership): Promise<void> {
     const { id, session } = membership;
-    let idleMs = this.#sweepMs;
-    if (this.#sweep) {
+    if (this.#sweep || performance.now() >= this.#sweepAt) {
       this.#sweep = false;
       await promoteDue(session, this.#concurrency - this.#driving.size);
       this.#more = true;
-      idleMs = Math.min(idleMs, (await dueInMs(session)) ?? idleMs);
+      const dueMs = (await dueInMs(session)) ?? Infinity;
+      this.#sweepAt = performance.now() + Math.max(0, Math.min(this.#sweepMs, dueMs));
     }
     const slots = this.#concurrency - this.#driving.size;
     if (this.#more && slots > 0) {
@@ -182,14 +182,11 @@ class RunWorker {
     if (this.#driving.size === 0 && this.#waiters.length > 0 && !(await anyReady(session))) {
       for (const waiter of this.#waiters.splice(0)) waiter.resolve();
     }
-    return Math.max(0, idleMs);
   }
 
-  async #rest(bell: Promise<void>, idleMs: number): Promise<void> {
-    const timer = setTimeout(() => {
-      this.#sweep = true;
-      this.#ring();
-    }, Math.ceil(idleMs));
+  async #rest(bell: Promise<void>): Promise<void> {
+    const untilSweep = Math.max(0, Math.ceil(this.#sweepAt - performance.now()));
+    const timer = setTimeout(() => this.#ring(), untilSweep);
     await bell;
     clearTimeout(timer);
   }
@@ -232,7 +229,7 @@ class RunWorker {
       if (lease.run.status !== "ready") return;
       if (held.turns() === 0 && !lease.shouldYield() && !lease.signal.aborted) throw idle(lease.runId);
     } catch (error) {
-      if (error instanceof FencedError || membership.lost.aborted) return;
+      if (error instanceof FencedError || !(await stillMember(membership, error))) return;
       if (!lease.signal.aborted) {
         await this.#settle(membership, held, error);
         return;
@@ -279,14 +276,20 @@ class RunWorker {
    * then.
    */
   #abandon(membership: Membership): void {
-    const because = membership.lost.aborted ? messageOf(membership.lost.reason) : "the worker left";
-    if (membership.lost.aborted)
-      this.#say(`worker ${membership.id} lost its place: ${because}; joining again`);
+    const because = messageOf(membership.lost.reason);
+    if (!this.#stopping.signal.aborted) this.#say(`worker ${membership.id} lost its place: ${because}`);
     for (const held of this.#driving.keys()) {
       if (held.hold().worker === membership.id) held.abort(new FencedError(held.lease.runId, because));
     }
     this.#sweep = true;
+    this.#ring();
   }
+}
+
+/** Whether an error is the run's own: one of the connection is not if this worker lost its place with it. */
+async function stillMember(membership: Membership, error: unknown): Promise<boolean> {
+  if (isConnectionFault(error)) await membership.session.query("select").catch(() => undefined);
+  return !membership.lost.aborted;
 }
 
 function idle(runId: RunId): RunError {
