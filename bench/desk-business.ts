@@ -1,6 +1,8 @@
 /** The business that a file of notices speaks of, and the desk at work on it. */
 import { recordNotice } from "../examples/network-ops/desk/tools.ts";
 import { desk } from "../examples/network-ops/desk/agent.ts";
+import { knowledgeOf } from "../examples/network-ops/desk/knowledge.ts";
+import { learn } from "../examples/network-ops/reading/index.ts";
 import {
   expectedOf,
   inventoryOf,
@@ -29,7 +31,8 @@ export type Handled = {
   readonly committed: readonly Committed[];
   readonly disposition: string;
   readonly questions: readonly string[];
-  readonly taught: boolean;
+  /** Whether a notice of its shape had been taught when it came. */
+  readonly shapeTaught: boolean;
 };
 
 /** The desk on one database. */
@@ -56,14 +59,15 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
     async handle(row, { taught }) {
       await freshBusiness(factotum.db, row);
       const notice = toNotice(row);
+      const shapeTaught = await knowsShape(factotum.db, row);
       const { run } = await factotum.start({ agent: desk.name, key: row.id, input: toJson(notice) });
       await worker.drained();
       const asked = (await factotum.inbox()).filter((question) => question.runId === run.id);
       const questions = asked.map((question) => question.card.because.join("; "));
       const unanswered = await committedBy(factotum.db, row);
       const story = await factotum.showRun(run.id);
-      const handled = { disposition: story.run.disposition ?? story.run.status, questions };
-      if (!taught || asked.length === 0) return { ...handled, committed: unanswered, taught: false };
+      const handled = { disposition: story.run.disposition ?? story.run.status, questions, shapeTaught };
+      if (!taught || asked.length === 0) return { ...handled, committed: unanswered };
       for (const question of asked) {
         const calls = expectedOf(row).map((statement) => ({
           tool: recordNotice.name,
@@ -72,7 +76,7 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
         await factotum.answer(question.id, { choice: "correct", calls, by: "bench" });
       }
       await worker.drained();
-      return { ...handled, committed: await committedBy(factotum.db, row), taught: true };
+      return { ...handled, committed: await committedBy(factotum.db, row) };
     },
     async close() {
       await worker.stop();
@@ -105,6 +109,19 @@ async function freshBusiness(db: Database, row: NoticeRow): Promise<void> {
   const sent = row.date === null || row.date === undefined ? Number.NaN : Date.parse(row.date);
   const stamp = row.expected[0]?.stamp ?? row.expected[0]?.start ?? 0;
   await setClock(db, { at: new Date(Number.isNaN(sent) ? stamp * 1000 : sent) });
+}
+
+/** Whether a lesson of the shape that this notice would teach is there already. */
+async function knowsShape(db: Database, row: NoticeRow): Promise<boolean> {
+  const { rows } = await db.query<{ topic: string; shape: string }>(
+    "select topic, shape from factotum.lessons",
+  );
+  if (rows.length === 0) return false;
+  const knowledge = await knowledgeOf(db, []);
+  const shapes = learn(toNotice(row), expectedOf(row), knowledge).map(
+    (lesson) => `${lesson.carrier}\n${lesson.shape}`,
+  );
+  return rows.some(({ topic, shape }) => shapes.includes(`${topic}\n${shape}`));
 }
 
 async function committedBy(db: Database, row: NoticeRow): Promise<readonly Committed[]> {

@@ -83,7 +83,9 @@ function readable(
   );
   return [
     line("first contact", result),
+    line("  undisputed", { ...result, ...result.undisputed }),
     line("taught", result.taught),
+    line("  shape taught", { ...result.taught, ...result.taught.shapeTaught }),
     line("scrambled", result.scrambled),
     line("scrambled, taught", result.scrambled.taught),
     ...carriers,
