@@ -88,8 +88,12 @@ export function momentsIn(text: string): Moment[] {
   return join(text, apart);
 }
 
-function daysIn(text: string): Piece[] {
-  const pieces: Piece[] = [];
+/** A day with its place in the text. */
+export type DayPiece = Extract<Piece, { kind: "day" }>;
+
+/** Every calendar day in one line, in no order. */
+export function daysIn(text: string): DayPiece[] {
+  const pieces: DayPiece[] = [];
   for (const found of DAY_PATTERNS)
     for (const match of text.matchAll(found)) {
       const start = match.index;

@@ -107,7 +107,9 @@ function partsOf(body: string): Piece[] {
 /** Above a mail header, up to this many words are a signature or a covering note, not a notice. */
 const FORWARD_WORDS_MAX = 8;
 const HEADER = /^(?:From|Sent|Date|To|Cc|Bcc|Reply-To|Subject|Importance|Von|Gesendet|An|Betreff|De|Envoyé|Objet):/i;
-const isHeader = (text: string): boolean => /^(?:From|To|Cc|Bcc|Reply-To|Sent|Importance):/i.test(text);
+/** "From: 01:00" and "To: 05:00" are a window, not a mail's header. */
+const isHeader = (text: string): boolean =>
+  /^(?:Cc|Bcc|Reply-To|Sent|Importance):/i.test(text) || (/^(?:From|To):/i.test(text) && !/\d{1,2}[:.]\d{2}/.test(text));
 const tells = (text: string): boolean => /cancel|postpone|reschedul|complet|maintenance|started/i.test(text);
 
 function opensMail(lines: readonly string[], index: number): boolean {

@@ -24,7 +24,7 @@ export type Range = {
 };
 
 const CONNECTOR =
-  /^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*(?:[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m|ending(?: at| on)?|and ending(?: at| on)?|and (?:will )?(?:end|finish|last until)\w*(?: at| on)?)(?=[\s([:]|\d|$)[\s([:]*(?:on|the|at)?[\s:]*$/i;
+  /^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*(?:[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m|ending(?: at| on)?|and ending(?: at| on)?|and (?:will )?(?:end|finish|last until)\w*(?: at| on)?)(?=[\s([:]|\d|$|[^\x00-\x7f])[\s([:]*(?:on|the|at)?[\s:]*(?:[^\x00-\x7f]{1,8},?\s*)?$/i;
 /** Lines that a labelled start may stand from its end. */
 const LABEL_REACH = 14;
 const DATE_REACH = 6;

@@ -4,6 +4,7 @@
  * Every carrier, id and wording here was made up for these tests.
  */
 import type { Attachment, Impact, Notice, Statement, Status } from "../notice.ts";
+import { MORE } from "./styles-more.ts";
 import type { Knowledge } from "./types.ts";
 
 /** One notice with what it states; `ask` marks those where a careful person would ask back. */
@@ -15,7 +16,8 @@ export type Style = {
   readonly expected: Statement;
 };
 
-type Draft = {
+/** A style as it is written down; what most have in common is filled in. */
+export type Draft = {
   readonly name: string;
   readonly carrier: string;
   readonly subject?: string;
@@ -531,7 +533,7 @@ Circuit ID: PL.ETH.00981`,
 ];
 
 /** All styles. */
-export const STYLES: readonly Style[] = DRAFTS.map((draft) => {
+export const STYLES: readonly Style[] = [...DRAFTS, ...MORE].map((draft) => {
   const circuits = draft.circuits.map((circuitId) => ({ circuitId, impact: draft.impact ?? "OUTAGE" }));
   return {
     name: draft.name,
