@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, escapeIdentifier } from "pg";
-import { lock } from "proper-lockfile";
 import { FactotumError, must } from "../../kernel/index.ts";
-import { isConnectionFault, systemCodeOf, sqlStateOf, translated } from "../errors.ts";
+import { isConnectionFault, sqlStateOf, translated } from "../errors.ts";
 import { type Binaries, prepareBinaries } from "./binaries.ts";
 import { makeCluster, passwordOf, SUPERUSER } from "./cluster.ts";
 import { chooseHome } from "./choose-home.ts";
-import { folderRefused, type Home } from "./home.ts";
+import { withFolderLock } from "./folder-lock.ts";
+import type { Home } from "./home.ts";
 import { findRunning } from "./postmaster.ts";
 import { startServer, stopServer } from "./server.ts";
 
@@ -29,9 +29,6 @@ export type Embedded = {
 
 const ANSWER_TRIES = 1200;
 const ANSWER_RETRY_MS = 50;
-const LOCK_STALE_MS = 5000;
-const LOCK_TRIES = 2400;
-const LOCK_RETRY_MS = 25;
 const LEAVE_TRIES = 5;
 const LEAVE_RETRY_MS = 20;
 
@@ -56,7 +53,7 @@ export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
   };
   const ensure = async (): Promise<string> => {
     passwordOf(home);
-    return await locked(home, async () => {
+    return await withFolderLock(home.directory, async () => {
       const client = await reach(home, database, name, start);
       const left = keeper;
       keeper = client;
@@ -71,7 +68,7 @@ export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
     },
     close: async () => {
       await keeper?.end().catch(() => {});
-      await locked(home, async () => await leave(home, name));
+      await withFolderLock(home.directory, async () => await leave(home, name));
     },
   };
 }
@@ -157,35 +154,4 @@ async function isUsed(client: Client, name: string): Promise<boolean> {
 function addressOf(home: Home, port: number, database: string): string {
   const password = must(passwordOf(home), `the file ${join(home.directory, "password")}`);
   return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
-}
-
-/** One process at a time makes, starts or stops the server of a folder. */
-async function locked<T>(home: Home, work: () => Promise<T>): Promise<T> {
-  const release = await takeLock(home);
-  try {
-    return await work();
-  } finally {
-    await release().catch(() => {});
-  }
-}
-
-/** A holder that was killed is noticed when its lock was not touched for a while. */
-async function takeLock(home: Home): Promise<() => Promise<void>> {
-  for (let tries = 0; tries < LOCK_TRIES; tries += 1) {
-    try {
-      return await lock(home.directory, {
-        lockfilePath: join(home.directory, "server.lock"),
-        stale: LOCK_STALE_MS,
-        onCompromised: () => {},
-      });
-    } catch (error) {
-      if (systemCodeOf(error) !== "ELOCKED") throw folderRefused(home.directory, error);
-      await sleep(LOCK_RETRY_MS);
-    }
-  }
-  throw new FactotumError({
-    code: "server-busy",
-    retry: "later",
-    message: `another process is starting or stopping the embedded Postgres in ${home.directory}; try again`,
-  });
 }
