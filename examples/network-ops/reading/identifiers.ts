@@ -155,6 +155,11 @@ const IN_PROSE = new RegExp(
   String.raw`(?<![A-Za-z])(?<label>${WORK}${NUMBER})\s*(?:is|[:.#-])*\s*#?\s*(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])`,
   "gi",
 );
+/** "planned work VL-00323": letters and digits right after the work's name. */
+const BARE = new RegExp(
+  String.raw`(?<![A-Za-z])(?:maintenance|work|works|change|event)\s+(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Z][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  "g",
+);
 const MENTION =
   /\b(?:reference|quote|quoting|mention(?:ing)?|include the|ticket|case|ref\.?)\b[:\s#]*(?:the\s+)?(?:ticket|number|id|reference|maintenance|case|\s|#|:)*[[(]?(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])/gi;
 
@@ -167,6 +172,7 @@ function proseClaims(text: string, place: Anchor["place"]): Claim[] {
     claims.push({ id, strength, place, before: mask(match.groups?.["label"] ?? by), quote: text, by });
   };
   for (const match of text.matchAll(IN_PROSE)) push(match, "strong", "words before it");
+  for (const match of text.matchAll(BARE)) push(match, "mention", "named after the work");
   for (const match of text.matchAll(MENTION)) push(match, "mention", "to be referenced");
   return claims;
 }

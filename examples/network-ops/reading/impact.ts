@@ -54,14 +54,21 @@ const OUTAGE =
 const OUTAGE_ALONE = /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
 /** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
 const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
+/** "Impact: minor" is an answer whose scale only the carrier knows. */
+const GRADED_LABEL = /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
 const POSITIVE_DURATION = /^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$/i;
 const LEGEND = /\b(?:legend|colou?r (?:explanation|code|key)|key to|definitions?|explanation of)\b/i;
 const LEGEND_LINES = 8;
 const SOME = /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
 const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
 
+/** "Planned outage notification" names the mail, "outage window" a time: neither says how hard it hits. */
+const EVENT =
+  /\bunplanned outages?\b|\b(?:planned |scheduled |emergency )?outages? (?:notification|notice|id|window|start|end|date|time|number|reference|management|schedule|team|portal)\b/gi;
+
 /** The degree that a phrase names; several at once are unclear. */
-export function degreeOf(text: string): Degree {
+export function degreeOf(phrase: string): Degree {
+  const text = phrase.replaceAll(EVENT, " ");
   const rest = text.replaceAll(NONE, " ~ ");
   const none = rest !== text || /^(?:none|nil|no|n\/a none|no\.)$/i.test(text.trim());
   const degrees: Degree[] = [];
@@ -105,7 +112,8 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
     if (field.value.split(" ").length > VALUE_WORDS_MAX || field.label.split(" ").length > 6) continue;
     if (field.form === "below" && BESIDE.test(field.value)) continue;
     const yes = /^yes\b/i.test(field.value) ? (/affecting|impacting/i.test(field.label) ? "AFFECTING" : "SOME") : /^(?:no|none|nil)\b\.?$/i.test(field.value) ? "NO-IMPACT" : undefined;
-    const degree = yes ?? degreeOf(field.value);
+    const graded = GRADED_LABEL.test(field.label) && field.form !== "below" && /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
+    const degree = yes ?? degreeOf(field.value) ?? (graded ? "UNCLEAR" : undefined);
     const cue = `${mask(field.label)}: ${mask(field.value)}`;
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
   }
@@ -238,7 +246,7 @@ function together(degrees: readonly Degree[]): Degree {
   if (exact.size > 1) return "UNCLEAR";
   const [only] = exact;
   if (only !== undefined) {
-    if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only && degree !== "RISK")) return "UNCLEAR";
+    if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only)) return "UNCLEAR";
     return only;
   }
   if (degrees.includes("UNCLEAR")) return "UNCLEAR";
@@ -261,12 +269,8 @@ function forCircuit(circuitId: string, claims: readonly ImpactClaim[], general: 
     return { impact: row, because: undefined };
   }
   if (row === "UNCLEAR") return { impact: undefined, because: "the circuit's impact is not one that is known" };
-  if (row === "RISK") {
-    const none = general.sentence === "NO-IMPACT" || general.field === "NO-IMPACT";
-    return none
-      ? { impact: "NO-IMPACT", because: undefined }
-      : { impact: undefined, because: "the circuit is at risk, which says no impact for certain" };
-  }
+  if (row === "RISK")
+    return { impact: undefined, because: "the circuit is at risk, which says no impact for certain" };
   if (isImpact(general.field)) return { impact: general.field, because: undefined };
   if (isImpact(general.sentence) && general.field !== "RISK" && general.field !== "UNCLEAR" && general.sentence !== "NO-IMPACT")
     return { impact: general.sentence, because: undefined };

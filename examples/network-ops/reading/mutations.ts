@@ -87,7 +87,7 @@ export function mutantsOf(notice: Notice, truth: Statement): Mutant[] {
     },
     {
       name: "years are missing",
-      notice: { ...both(notice, (text) => text.replaceAll(/([ \-/.,])20[12]\d\b/g, "")), sentAt: "2015-01-01T00:00:00Z" },
+      notice: { ...both(notice, (text) => text.replaceAll(/([ \-/.,])20[12]\d\b(?!-)/g, "")), sentAt: "2015-01-01T00:00:00Z" },
       allows: (statement) => windowsOf(statement) === windowsOf(truth),
     },
     {
@@ -146,7 +146,7 @@ export function same(a: Statement, b: Statement): boolean {
 /** The first time that a start or a zone stands beside is moved by an hour; everything else stays. */
 function oneHourLater(text: string): string {
   return text.replace(
-    /((?:start|begin|utc|gmt|between|window|from)[^\n]{0,40}?\b)(\d{2}):(\d{2})\b/i,
+    /((?<!original )(?:start|begin|utc|gmt|between|window|from)[^\n]{0,40}?\b)(\d{2}):(\d{2})\b/i,
     (_, lead: string, hour: string, minute: string) => `${lead}${String((Number(hour) + 1) % 24).padStart(2, "0")}:${minute}`,
   );
 }

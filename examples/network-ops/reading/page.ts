@@ -91,19 +91,23 @@ function partsOf(body: string): Piece[] {
   const pieces: Piece[] = [];
   let quoted = false;
   let words = 0;
+  let headerEnds = -1;
   raw.forEach((text, index) => {
     if (opensMail(raw, index)) {
+      headerEnds = index + HEADER_LINES;
       quoted = words > FORWARD_WORDS_MAX && !forwards(raw, index);
       if (!quoted) pieces.splice(0, pieces.length, ...pieces.filter((piece) => tells(piece.text)));
     }
     const inner = text.replace(/^(?:> ?)+/, "");
     const part = quoted || inner !== text ? "quoted" : "top";
     if (part === "top") words += isHeader(text) ? 0 : text.split(" ").length;
-    if (!isHeader(inner)) pieces.push({ text: inner, part });
+    const dated = index <= headerEnds && /^(?:Date|Gesendet|Datum|Envoyé):/i.test(inner);
+    if (!isHeader(inner) && !dated) pieces.push({ text: inner, part });
   });
   return pieces;
 }
 
+const HEADER_LINES = 5;
 /** Above a mail header, up to this many words are a signature or a covering note, not a notice. */
 const FORWARD_WORDS_MAX = 8;
 const HEADER = /^(?:From|Sent|Date|To|Cc|Bcc|Reply-To|Subject|Importance|Von|Gesendet|An|Betreff|De|Envoyé|Objet):/i;

@@ -37,8 +37,8 @@ const OLD =
 const NEW = /\b(?:(?:new|revised) (?:date|time|window|start|end|schedule|maintenance)\w*|(?:re-?scheduled|moved|postponed|changed) (?:to|for|date\w*|window|start|end)|amended|actual)\b/i;
 const INNER = /\b(?:impact|outage|downtime|interruption|unavailab\w*|disruption)\b/i;
 
-/** All ranges of the page in reading order. */
-export function rangesOf(page: Page, stamps: readonly Stamp[]): Range[] {
+/** All ranges of the page in reading order, and the full times that are part of none. */
+export function rangesOf(page: Page, stamps: readonly Stamp[]): { readonly ranges: readonly Range[]; readonly loose: readonly Stamp[] } {
   const merged = mergeSplit(stamps);
   const used = new Set<Stamp>();
   const ranges: Range[] = [];
@@ -57,12 +57,14 @@ export function rangesOf(page: Page, stamps: readonly Stamp[]): Range[] {
     ranges.push(toRange(page, withDay(merged, at, start), end, "labelled"));
   });
   const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined);
-  return ranges
+  const loose = spare.filter(({ moment, labels }) => moment.day !== undefined && !ASIDE.test(labels.join(" ")));
+  const told = ranges
     .map((range) => ({
       ...range,
       spares: spare.filter(({ line }) => line.index === range.line || line.index === range.lastLine).map(({ moment }) => moment),
     }))
     .sort((a, b) => a.line - b.line);
+  return { ranges: told, loose };
 }
 
 /** `Start date: D` then `Start time: T` are one moment; so are a day and a time under one label. */

@@ -26,12 +26,21 @@ export type StatusFound = {
   readonly evidence: readonly Evidence[];
 };
 
-const CANCELLED = /\b(?:cancel(?:l?ed|l?ation|s)?|annul\w*|called off|withdrawn|aborted)\b/i;
+const CANCELLED = /\b(?:cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted)\b/i;
 const COMPLETED =
-  /\b(?:complet(?:ed|ion)(?! (?:by|within|before|during|in the|between))|concluded|finished|closed|is (?:now )?over|end of (?:window|maintenance)|has ended)\b/i;
-const MOVED = /\b(?:re-?schedul(?:ed|e|ing)|postponed?|postponement|moved to|new dates?|revised (?:\w+ )?dates?)\b/i;
-const BEGUN = /\b(?:in[- ]progress|underway|under way|has (?:now )?(?:started|begun|commenced)|have (?:now )?(?:started|begun|commenced)|now (?:started|begun|active|ongoing)|(?:is|are|still) ongoing)\b/i;
-const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|preliminary|to be confirmed|tbc)\b/i;
+  /\b(?:completed(?! (?:by|within|before|during|in the|between))|(?:is|are|now|maintenance|work) complete\b|completion (?:notice|notification|of)|concluded|finished|(?:has|have|been|is|now) closed|is (?:now )?over|end of (?:window|maintenance)|has ended)\b/i;
+const MOVED =
+  /\b(?:re-?scheduled|(?:maintenance|work|works|window|date)s? (?:has|have|was|were|is)(?: been)? moved)\b/i;
+const BEGUN =
+  /\b(?:(?:is|are) (?:now |currently )?(?:in[- ]progress|underway|under way)|(?:has|have) (?:now )?(?:started|begun|commenced)|now (?:started|begun|active))\b/i;
+const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|to be confirmed|tbc)\b/i;
+/** In a subject or a title a bare word is enough: "CANCEL", "Reschedule notification", "In progress". */
+const TITLE_TURNS: readonly (readonly [RegExp, Status])[] = [
+  [/\b(?:cancel|cancels)\b/i, "CANCELLED"],
+  [/^\W*(?:\[[^\]]*\]\W*)*(?:complete|completion|closed)\b|[-–:]\s*(?:complete|completion|closed)\W*$/i, "COMPLETED"],
+  [/\b(?:re-?schedule|re-?scheduling)\b/i, "RE-SCHEDULED"],
+  [/\b(?:in[- ]progress|underway)\b/i, "IN-PROCESS"],
+];
 /** Words that turn a plan into something else, each with what it turns into. */
 const TURNS: readonly (readonly [RegExp, Status])[] = [
   [CANCELLED, "CANCELLED"],
@@ -43,17 +52,21 @@ const TURNS: readonly (readonly [RegExp, Status])[] = [
 /** Facts told in the body, far from the opening: not enough to decide, enough to doubt. */
 const TOLD =
   /\b(?:has|have|had|was|were|is|are|been)(?: now| been| also| successfully| already)* (?:cancel|complet|re-?schedul|postpon|start(?:ed)?\b|begun|commenc|conclud|finish|closed)/i;
+/** Something changed, and the words do not say what. */
 const UNCLEAR =
-  /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|followup|follow-up|escalat\w+)\b/i;
+  /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|unsuccessful\w*|incomplete|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|postponed?|postponement|new dates?|follow-?up|escalat\w+)\b/i;
 const STARTS = /(?:\bstart(?:ed|ing|s)?\b|\bbegin(?:s|ning)?\b|\bcommence\w*\b)/i;
 const PLANNED =
   /\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|activit\w+|event|change|upgrade|intervention|notification|operation)\b|\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b/i;
 const REMINDER = /\breminder\b/i;
 /** A status word close behind one of these says what could be, not what is. */
 const UNREAL =
-  /\b(?:if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether|request\w*|in the event|possible|possibly|any|not|never|before|will be|must be|to be|need to|want to|able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto|order to|planned to|expected to|try to|to)\W*(?:\w+\W+){0,3}$/i;
+  /\b(?:if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether|request\w*|in the event|possible|possibly|any|not|never|before|while|during|cancellation of (?:your|the) (?:service|order)|will be|must be|to be|need to|want to|able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto|order to|planned to|expected to|try to|to)\W*(?:\w+\W+){0,3}$/i;
 /** A sentence that opens so is a condition as a whole. */
 const CONDITION = /^\W*(?:if|should|in the event|in case|once|when|whenever|unless|upon|until|after|please (?:contact|call|let))\b/i;
+
+/** "Planned work notification: 4711 - Cancelled" is a title for all its colon. */
+const TITLE_LABEL = /\b(?:notification|notice|announcement|alert|maintenance|works?)\b[^:]*:\s*$/i;
 
 const OPENING_LINES = 14;
 const TITLE_LINES = 3;
@@ -122,12 +135,16 @@ function claimsIn(text: string, from: "subject" | "opening" | "body", title = fa
   const add = (status: StatusClaim["status"]): void => {
     claims.push({ status, cue: mask(text), quote: text, from });
   };
-  const told = from === "subject" || !/reason|description|note:|purpose|detail/i.test(label);
+  // Of "Expected completion: 05:00" only the value could tell a fact, and only in words.
+  const said = from === "subject" ? text : text.slice(label.length);
+  const named = label === "" || said.split(" ").length >= 4 || TITLE_LABEL.test(label);
+  const told = from === "subject" || (named && !/reason|description|note:|purpose|detail/i.test(label));
   const whole = from === "subject" || !CONDITION.test(text);
   if (told && whole) {
-    for (const [pattern, status] of TURNS) if (real(text, pattern, from)) add(status);
-    if (claims.length === 0 && !REMINDER.test(text))
-      if (real(text, UNCLEAR, from) || (title && real(text, STARTS, from) && !/:/.test(text))) add("UNCLEAR");
+    for (const [pattern, status] of title ? [...TURNS, ...TITLE_TURNS] : TURNS)
+      if (real(said, pattern, from) && !claims.some((claim) => claim.status === status)) add(status);
+    const starts = title && !REMINDER.test(said) && real(said, STARTS, from) && !/:/.test(text);
+    if (claims.length === 0 && (real(said, UNCLEAR, from) || starts)) add("UNCLEAR");
   }
   if (claims.length === 0 && (PLANNED.test(text) || REMINDER.test(text)) && from !== "body") add("CONFIRMED");
   return claims;

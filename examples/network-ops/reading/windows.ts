@@ -53,13 +53,15 @@ export function readWindows(
 ): WindowsFound {
   const { stamps, truncated } = stampsOf(page);
   if (truncated) return nothing("there are more dates than a notice has");
-  const ranges = rangesOf(page, moved ? withoutStruck(stamps) : stamps);
+  const { ranges, loose } = rangesOf(page, moved ? withoutStruck(stamps) : stamps);
   const slots = ranges.map((range) => slotOf(range, contextOf(page, notice, stamps, lessons)));
   const considered = slots.filter((slot) => slot.range.kind !== "aside");
   if (considered.length === 0) return nothing("no start and end were found");
   const clusters = clustersOf(considered);
   const { chosen, reasons } = choose(clusters, lessons);
   const doubts = [...reasons, ...contradictions(page, stamps, chosen, slots)];
+  if (loose.some((stamp) => !logged(stamp) && !slots.some((slot) => echoes(stamp, slot))))
+    doubts.push("the notice names a time that belongs to no window");
   const numbered = chosen.every((cluster) => cluster.some((slot) => ORDINAL.test(slot.range.label)));
   const told = lessons.some((lesson) => [...lesson.kept, ...lesson.dropped].some((label) => SPARE.test(label)));
   const spare = !told && !numbered && page.lines.some((line) => SPARE.test(line.text));
@@ -259,6 +261,24 @@ function seriesDoubts(chosen: readonly (readonly Slot[])[], kept: ReadonlySet<st
 
 const ORDINAL =
   /\b(?:1st|2nd|3rd|\d+th|first|second|third|fourth|fifth|window #?\d*|night #?\d*|day #?\d*|primary|activity)\b/i;
+
+/** The time opens an entry of a history: "2024-05-14 01:02 UTC - work has begun". */
+const logged = (stamp: Stamp): boolean => stamp.moment.start <= 3 && /^\s*[-–:]\s*\p{L}/u.test(stamp.after);
+
+/** The time is the start or the end of a range again, as written or in UTC. */
+function echoes(stamp: Stamp, slot: Slot): boolean {
+  const { day, clock, zone } = stamp.moment;
+  if (day === undefined || clock === undefined) return true;
+  const known = zone?.zones[0] === "UTC" ? slot.spans : [...slot.wall, ...(zone === undefined ? slot.spans : [])];
+  return known.some((span) =>
+    [span.startsAt, span.endsAt].some((at) => {
+      const date = new Date(at);
+      const days = [day, ...(day.swapped === undefined ? [] : [{ ...day, ...day.swapped }])];
+      const onDay = days.some((one) => one.month === date.getUTCMonth() + 1 && one.day === date.getUTCDate());
+      return onDay && Math.abs(date.getUTCHours() * 60 + date.getUTCMinutes() - clock.minutes) <= 1;
+    }),
+  );
+}
 
 /** Days that the subject or a title names, weekdays, and durations must fit the windows. */
 function contradictions(
