@@ -5,70 +5,65 @@ import type { Database, Session, Transaction } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { appendStep, type Drive, getRun, listSteps, startRun, startWorker } from "./index.ts";
 
-const STATEMENTS_MIN = 20;
+/** Acts of a worker that joins, drives one run of three turns and drains: statements, commits and answers. */
+const ACTS_MIN = 20;
+/** Short, so that a frozen worker's lease and its open turn run out soon. */
+const FROZEN_LEASE_MS = 100;
 
-/** A database as a process sees it that dies at its n-th act: nothing it sends after that arrives. */
-type Mortal = { readonly db: Database; readonly dead: Promise<void>; acts(): number };
+/** The database as a process sees it that dies, or stands still, at its n-th act. */
+type Fated = {
+  readonly db: Database;
+  /** Resolves when it came to pass. */
+  readonly struck: Promise<void>;
+  /** Lets a frozen process go on. */
+  thaw(): void;
+};
 
-function mortal(real: Database, diesAt: number): Mortal {
+function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
   let acts = 0;
-  const death = Promise.withResolvers<void>();
+  const struck = Promise.withResolvers<void>();
+  const thawed = Promise.withResolvers<void>();
   const sessions = new Set<Session>();
-  const act = (): void => {
+  const act = async (): Promise<void> => {
     acts += 1;
-    if (acts < diesAt) return;
+    if (acts < atAct) return;
+    struck.resolve();
+    if (fate === "freezes") return await thawed.promise;
     for (const session of sessions) session.destroy();
-    death.resolve();
     throw new Error("the process is dead");
   };
-  const query: Database["query"] = async (sql, params) => {
-    act();
-    return await real.query(sql, params);
+  /** A turn's own statements are prepared ones, which go through the client itself. */
+  const overClient = (client: Transaction["client"]): Transaction["client"] => {
+    const query = async (config: QueryConfig) => {
+      await act();
+      return await client.query(config);
+    };
+    return Object.create(client, { query: { value: query } }) as Transaction["client"];
   };
-  /** Prepared statements go through the client itself. */
-  const overClient = (client: Transaction["client"]): Transaction["client"] =>
-    Object.create(client, {
-      query: {
-        value: async (config: QueryConfig) => {
-          act();
-          return await client.query(config);
-        },
-      },
-    }) as Transaction["client"];
-  const over = (tx: Transaction): Transaction => ({
-    client: overClient(tx.client),
-    query: async (sql, params) => {
-      act();
-      return await tx.query(sql, params);
-    },
-  });
+  const over =
+    (under: Pick<Transaction, "query">): Transaction["query"] =>
+    async (sql, params) => {
+      await act();
+      return await under.query(sql, params);
+    };
   const transaction: Database["transaction"] = async (fn, options) => {
-    act();
+    await act();
     const result = await real.transaction(async (tx) => {
-      const value = await fn(over(tx));
-      act();
+      const value = await fn({ client: overClient(tx.client), query: over(tx) });
+      await act();
       return value;
     }, options);
-    act(); // Dying here: the commit was kept, its answer never arrived.
+    await act(); // Here the commit is kept, but its answer has not arrived.
     return result;
   };
   const session: Database["session"] = async () => {
-    act();
+    await act();
     const opened = await real.session();
     sessions.add(opened);
-    return {
-      ...opened,
-      query: async (sql, params) => {
-        act();
-        return await opened.query(sql, params);
-      },
-    };
+    return { ...opened, query: over(opened) };
   };
-  return {
-    db: { url: real.url, query, transaction, session, close: async () => {} },
-    dead: death.promise,
-    acts: () => acts,
-  };
+  const db = { url: real.url, query: over(real), transaction, session, close: async () => {} };
+  return { db, struck: struck.promise, thaw: () => thawed.resolve() };
 }
 
 /** Three turns: work, work and park until now, work and end. */
@@ -89,48 +84,75 @@ const stubborn: Drive = async (lease) => {
   await drive(lease).catch(async () => await drive(lease));
 };
 
-async function lifeOver(db: Database): Promise<void> {
-  while ((await db.query("select from factotum.living_workers")).rowCount > 0);
+async function workspace(): Promise<Database> {
+  const db = await throwawayDatabase();
+  await db.query("create table work (run_id bigint not null, n int not null)");
+  return db;
 }
 
-/** Lets a worker die at its n-th act, another finish, and returns whether the first one lived that long. */
-async function dieAt(db: Database, id: RunId, n: number): Promise<{ died: boolean; acts: number }> {
-  const process = mortal(db, n);
-  const doomed = startWorker({ db: process.db, drive, concurrency: 1 });
-  const over = doomed.drained().then(
-    () => "drained",
-    () => "stopped",
-  );
-  const died = (await Promise.race([process.dead.then(() => "died"), over])) === "died";
-  await doomed.stop();
-  await lifeOver(db);
-  const heir = startWorker({ db, drive, sweepMs: 50 });
+async function start(db: Database): Promise<RunId> {
+  const order = { agent: "worker", agentVersion: 1, input: null };
+  return (await db.transaction(async (tx) => await startRun(tx, order))).run.id;
+}
+
+/** Another worker does what is left. */
+async function inherit(db: Database): Promise<void> {
+  const heir = startWorker({ db, drive, sweepMs: 20 });
   await heir.drained();
   await heir.stop();
-  expect(await getRun(db, id), `died at act ${n}`).toMatchObject({ status: "done", state: 3, steps: 3n });
-  return { died, acts: process.acts() };
+}
+
+async function expectOnce(db: Database, id: RunId, story: string): Promise<void> {
+  expect(await getRun(db, id), story).toMatchObject({ status: "done", state: 3 });
+  const work = await db.query("select n from work where run_id = $1 order by n", [id]);
+  expect(work.rows, story).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  const steps = (await listSteps(db, id)).filter((step) => step.kind === "work");
+  expect(
+    steps.map((step) => step.data),
+    story,
+  ).toEqual([1, 2, 3]);
 }
 
 test("a worker may die before or after any statement: each turn counts once", async () => {
-  const db = await throwawayDatabase();
-  await db.query("create table work (run_id bigint not null, n int not null)");
-  let n = 1;
-  for (let died = true; died; n += 1) {
-    const order = { agent: "worker", agentVersion: 1, input: null };
-    const { run } = await db.transaction(async (tx) => await startRun(tx, order));
-    ({ died } = await dieAt(db, run.id, n));
-    const work = await db.query("select n from work where run_id = $1 order by n", [run.id]);
-    expect(work.rows, `died at act ${n}`).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
-    expect((await listSteps(db, run.id)).map((step) => step.data)).toEqual([1, 2, 3]);
+  const db = await workspace();
+  let n = 0;
+  for (let died = true; died;) {
+    n += 1;
+    const id = await start(db);
+    const process = fated(db, "dies", n);
+    const worker = startWorker({ db: process.db, drive, concurrency: 1 });
+    const lived = worker.drained().then(
+      () => "lived",
+      () => "stopped",
+    );
+    died = (await Promise.race([process.struck.then(() => "died"), lived])) === "died";
+    await worker.stop();
+    while ((await db.query("select from factotum.living_workers")).rowCount > 0);
+    await inherit(db);
+    await expectOnce(db, id, `died at act ${n}`);
   }
-  expect(n).toBeGreaterThan(STATEMENTS_MIN);
+  expect(n).toBeGreaterThan(ACTS_MIN);
+});
+
+test("a worker may stand still at any statement and be overtaken: each turn counts once", async () => {
+  const db = await workspace();
+  expect.hasAssertions();
+  for (let n = 1; n < ACTS_MIN * 2; n += 1) {
+    const id = await start(db);
+    const process = fated(db, "freezes", n);
+    const worker = startWorker({ db: process.db, drive, leaseMs: FROZEN_LEASE_MS, sweepMs: 20 });
+    await process.struck;
+    await inherit(db);
+    process.thaw();
+    await worker.drained();
+    await worker.stop();
+    await expectOnce(db, id, `froze at act ${n}`);
+  }
 });
 
 test("a driver that tries again a turn whose commit was kept, but not answered, does it once", async () => {
-  const db = await throwawayDatabase();
-  await db.query("create table work (run_id bigint not null, n int not null)");
-  const order = { agent: "worker", agentVersion: 1, input: null };
-  const { run } = await db.transaction(async (tx) => await startRun(tx, order));
+  const db = await workspace();
+  const id = await start(db);
   let lost = 0;
   const deaf: Database["transaction"] = async (fn, options) => {
     const result = await db.transaction(fn, options);
@@ -141,6 +163,6 @@ test("a driver that tries again a turn whose commit was kept, but not answered, 
   const worker = startWorker({ db: { ...db, transaction: deaf }, drive: stubborn });
   await worker.drained();
   await worker.stop();
-  const work = await db.query("select n from work where run_id = $1 order by n", [run.id]);
-  expect({ lost, rows: work.rows }).toEqual({ lost: 1, rows: [{ n: 1 }, { n: 2 }, { n: 3 }] });
+  await expectOnce(db, id, "deaf once");
+  expect(lost).toBe(1);
 });
