@@ -24,6 +24,8 @@ export const Notice = z.object({
   sentAt: z.iso.datetime({ offset: true }).optional(),
   text: z.string(),
   attachments: z.array(Attachment),
+  /** What had to be guessed or left out while the message was read, for people to know. */
+  notes: z.array(z.string()).optional(),
 });
 export type Notice = z.infer<typeof Notice>;
 

@@ -1,7 +1,7 @@
 import type { Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
-import type { ModelsConfig } from "../models/index.ts";
+import type { CardConfig } from "../models/index.ts";
 
 /** One piece of work for an agent. `key` makes it unique: the same key is never worked twice. */
 export type WorkItem = {
@@ -36,7 +36,8 @@ export type Config = {
   /** Makes the business ready in an empty database: schema and first rows. Must be safe to call again. */
   prepare?(tx: Transaction): Promise<void>;
   readonly intake?: Intake;
-  readonly models?: ModelsConfig;
+  /** Models beside those that the environment offers, cheapest first. */
+  readonly models?: readonly CardConfig[];
   readonly clock?: ClockConfig;
   /** Port of the HTTP API; 7717 unless told. */
   readonly port?: number;

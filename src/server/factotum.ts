@@ -19,7 +19,7 @@ export type Surroundings = {
   readonly env: { readonly [name: string]: string | undefined };
   /** The project's folder; an embedded database lives in `.factotum` under it. */
   readonly directory: string;
-  say(line: string): void;
+  readonly say: (line: string) => void;
 };
 
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
@@ -32,7 +32,9 @@ export type Factotum = {
   /** Makes the business ready and puts capture triggers on the tables that agents may write. */
   prepare(): Promise<void>;
   /** Starts a piece of work; the same key is never started twice. */
-  start(item: Pick<WorkItem, "agent" | "key" | "input">): Promise<{ readonly run: Run; readonly created: boolean }>;
+  start(
+    item: Pick<WorkItem, "agent" | "key" | "input">,
+  ): Promise<{ readonly run: Run; readonly created: boolean }>;
   /** Starts a worker in this process; any number of processes may have one. */
   work(): Worker;
   summary(agent?: string): Promise<Summary>;
@@ -73,7 +75,7 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
 }
 
 function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
-  const found = discoverModels(given.env, config.models);
+  const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
   const models = makeModels(found);
   const tables = writable(config);
   const titleOf = (run: Run): string => {
@@ -99,7 +101,12 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     work: () =>
       startWorker({
         ...{ db, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
-        drive: makeDriver({ ...{ db, models, sleep }, agents: config.agents, ladder: found.cascade, clock: systemClock }),
+        drive: makeDriver({
+          ...{ db, models, sleep },
+          agents: config.agents,
+          ladder: found.cascade,
+          clock: systemClock,
+        }),
       }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter), { readOnly: true }),
@@ -137,5 +144,8 @@ function unknownAgent(config: Config, name: string): InputError {
 }
 
 function badInput(name: string, message: string): InputError {
-  return new InputError({ code: "input-invalid", message: `agent ${name} cannot read this input: ${message}` });
+  return new InputError({
+    code: "input-invalid",
+    message: `agent ${name} cannot read this input: ${message}`,
+  });
 }

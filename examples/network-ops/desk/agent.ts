@@ -59,10 +59,11 @@ export const desk: Agent<Notice> = defineAgent<Notice>({
     { kind: "model", name: "strong model", model: "strong" },
   ],
   value: () => VALUE_OF_A_NOTICE,
-  present: ({ subject, sentAt, text, attachments }) => ({
+  present: ({ subject, sentAt, text, attachments, notes = [] }) => ({
     title: subject ?? text.trim().split("\n", 1)[0]?.slice(0, 100) ?? "a notice",
     text: [
       ...(sentAt === undefined ? [] : [`Sent: ${sentAt}`]),
+      ...notes.map((note) => `Note: ${note}`),
       text,
       ...attachments.map((file) => `--- ${file.name} (${file.contentType})\n${file.text}`),
     ].join("\n"),

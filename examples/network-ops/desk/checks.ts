@@ -5,6 +5,9 @@ import { type Notice, Statement } from "../notice.ts";
 import { askedFor, grounded } from "../reading/index.ts";
 import { knowledgeOf } from "./knowledge.ts";
 
+/** Circuits named in one sentence. */
+const NAMED_MAX = 5;
+
 /** The statements that a change set was made of. */
 export function statementsOf({
   calls,
@@ -43,12 +46,15 @@ export const completeness: Check<Notice> = {
         one.windows.flatMap((window) => window.circuits.map((circuit) => circuit.circuitId)),
       ),
     );
+    const windows = new Set(statements.flatMap((one) => one.windows.map(spanOf)));
     const bare = statements.every((one) => one.windows.length === 0);
+    const left = asked.circuits.filter((id) => !bare && !circuits.has(id));
     return [
       ...asked.maintenanceIds.filter((id) => !ids.has(id)).map((id) => `maintenance ${id} is not recorded`),
-      ...asked.circuits
-        .filter((id) => !bare && !circuits.has(id))
-        .map((id) => `circuit ${id} of ours stands in the notice and in no window`),
+      ...asked.windows
+        .filter((window) => !bare && !windows.has(spanOf(window)))
+        .map((window) => `the window from ${iso(window.startsAt)} to ${iso(window.endsAt)} is not recorded`),
+      ...(left.length > 0 ? [`${some(left)} of ours in the notice and in no window`] : []),
     ].map((because): Finding => ({ kind: "fail", because }));
   },
 };
@@ -123,5 +129,11 @@ function windowsAfter(context: CheckContext<Notice>, statuses: readonly string[]
 
 const statements = (statuses: readonly string[], statement: Statement): boolean =>
   statuses.includes(statement.status);
+
+const some = (ids: readonly string[]): string =>
+  ids.length > NAMED_MAX ? `${ids.slice(0, NAMED_MAX).join(", ")} and ${ids.length - NAMED_MAX} more` : ids.join(", ");
+
+const spanOf = ({ startsAt, endsAt }: { readonly startsAt: string; readonly endsAt: string }): string =>
+  `${Date.parse(startsAt)}/${Date.parse(endsAt)}`;
 
 const iso = (at: Date | string): string => `${new Date(at).toISOString().slice(0, 16)}Z`;
