@@ -10,7 +10,9 @@ const DAY = new Date("2026-03-02T07:00:00Z");
 
 type Circuit = { readonly carrier: string; readonly id: string };
 
-async function open(...providers: readonly ScriptedProvider[]): Promise<{ desk: Factotum; circuit: Circuit }> {
+async function open(
+  ...providers: readonly ScriptedProvider[]
+): Promise<{ desk: Factotum; circuit: Circuit }> {
   const { url } = await throwawayDatabase();
   const models = providers.map(({ url: baseUrl }, at) => ({
     ...{ id: `openai-compatible/tiny${at}`, baseUrl, price: { inputUsdPerMtok: "1", outputUsdPerMtok: "2" } },
@@ -35,8 +37,16 @@ const puzzle = (circuit: Circuit, id: string, day: string): Notice => ({
   text:
     `Dear partner, our crew will be splicing fibre. They begin on ${day} at 01:00 UTC and will have packed up ` +
     `by 04:00 UTC the same night. ${circuit.id} is going to be hard down for all of that time. ` +
-    `Call us about it any time.\nYour token for the call: ${id}`,
+    `Should you call us about it, say "${id}" to whoever picks up.`,
   attachments: [],
+});
+
+/** A form with one label that nobody has heard of. */
+const form = (circuit: Circuit, id: string, day: string): Notice => ({
+  ...puzzle(circuit, id, day),
+  text:
+    `Dear partner, planned maintenance is scheduled on our network.\nStart: ${day} 01:00 UTC\n` +
+    `End: ${day} 04:00 UTC\nImpact: hard down\nCircuit: ${circuit.id}\nToken for the call: ${id}\n`,
 });
 
 const statement = (circuit: Circuit, id: string, day: string) => ({
@@ -77,7 +87,10 @@ test("what the reader cannot resolve a model does, within the same checks, at a 
 test("a model that invents a time is caught by grounding, and nothing of it is committed", async () => {
   const provider = await scriptedProvider();
   const { desk, circuit } = await open(provider);
-  provider.script(reply([{ name: "record_notice", arguments: statement(circuit, "QX-77-B", "2026-03-21") }]), finish);
+  provider.script(
+    reply([{ name: "record_notice", arguments: statement(circuit, "QX-77-B", "2026-03-21") }]),
+    finish,
+  );
   const worker = desk.work();
   const notice = toJson(puzzle(circuit, "QX-77-B", "20 March 2026"));
   const { run } = await desk.start({ agent: "network-desk", key: "1", input: notice });
@@ -85,7 +98,9 @@ test("a model that invents a time is caught by grounding, and nothing of it is c
   const story = await desk.showRun(run.id);
   const failed = story.attempts.at(-1)?.verdicts.filter((verdict) => verdict.kind === "fail");
   expect(failed?.map((verdict) => verdict.check)).toContain("every value stands in the notice");
-  const recorded = await desk.db.query("select 1 from netops.maintenances where carrier_maintenance_id = 'QX-77-B'");
+  const recorded = await desk.db.query(
+    "select 1 from netops.maintenances where carrier_maintenance_id = 'QX-77-B'",
+  );
   expect([story.questions.length, recorded.rowCount]).toEqual([1, 0]);
   await worker.stop();
   await desk.close();
@@ -95,20 +110,23 @@ test("a model that invents a time is caught by grounding, and nothing of it is c
 test("what a model resolved teaches the reader: the carrier's next notice of that shape costs no token", async () => {
   const provider = await scriptedProvider();
   const { desk, circuit } = await open(provider);
-  provider.script(reply([{ name: "record_notice", arguments: statement(circuit, "QX-77-B", "2026-03-20") }]), finish);
+  provider.script(
+    reply([{ name: "record_notice", arguments: statement(circuit, "QX-77-B", "2026-03-20") }]),
+    finish,
+  );
   const worker = desk.work();
   for (const [key, id, day] of [
     ["1", "QX-77-B", "20 March 2026"],
-    ["2", "QX-81-C", "24 March 2026"],
+    ["2", "QX-81-B", "24 March 2026"],
   ] as const) {
-    await desk.start({ agent: "network-desk", key, input: toJson(puzzle(circuit, id, day)) });
+    await desk.start({ agent: "network-desk", key, input: toJson(form(circuit, id, day)) });
     await worker.drained();
   }
   const summary = await desk.summary();
   expect([summary.resolved, summary.waiting, provider.requests.length]).toEqual([2, 0, 2]);
   const { rows } = await desk.db.query<{ at: Date }>(
     `select w.starts_at as at from netops.maintenance_windows w join netops.maintenances m on m.id = w.maintenance_id
-      where m.carrier_maintenance_id = 'QX-81-C'`,
+      where m.carrier_maintenance_id = 'QX-81-B'`,
   );
   expect(rows).toEqual([{ at: new Date("2026-03-24T01:00:00Z") }]);
   await worker.stop();
