@@ -5,7 +5,7 @@ import { type Database, databaseClock, resetClock, setClock } from "./index.ts";
 const now = async (db: Database): Promise<Date | undefined> =>
   (await db.query<{ at: Date }>("select factotum.now() as at")).rows[0]?.at;
 
-test("the business clock is the real one until it is set, stands at rate 0, and runs on from where it was", async () => {
+test("the business clock is real until set, stands at rate 0, and runs on from where it was", async () => {
   const db = await throwawayDatabase();
   const real = await db.query<{ same: boolean }>("select factotum.now() = now() as same");
   expect(real.rows).toEqual([{ same: true }]);

@@ -36,9 +36,13 @@ const CONNECT_MS_MAX = 15_000;
 const IDLE_MS = 60_000;
 const KEEPALIVE_MS = 10_000;
 
-/** What every connection starts with, so that text forms do not depend on a role's or a machine's settings. */
-const SETTINGS =
-  "set timezone to 'UTC'; set datestyle to 'ISO, YMD'; set intervalstyle to 'postgres'; set extra_float_digits to 1";
+/** What every connection starts with, so that text forms depend on no role's and no machine's settings. */
+const SETTINGS = [
+  "set timezone to 'UTC'",
+  "set datestyle to 'ISO, YMD'",
+  "set intervalstyle to 'postgres'",
+  "set extra_float_digits to 1",
+].join("; ");
 
 /** The two pools behind one `Database`. */
 export type Pools = { readonly transactions: Pool; readonly sessions: Pool; readonly url: string };

@@ -24,7 +24,7 @@ test("a row written in a transaction is read back, and one rolled back is not", 
   expect((await db.query("select id from thing")).rows).toEqual([{ id: 1 }]);
 });
 
-test("int8 and numeric stay text, timestamptz is a Date, and several statements give all their rows", async () => {
+test("int8 and numeric stay text, timestamptz is a Date, several statements give all rows", async () => {
   const db = await throwawayDatabase();
   const { rows } = await db.query(
     "select 9007199254740993::int8 as big, 0.10::numeric as n, 'epoch'::timestamptz as at",
@@ -33,7 +33,7 @@ test("int8 and numeric stay text, timestamptz is a Date, and several statements 
   expect(await db.query("select 1 as n; select 2 as n")).toEqual({ rows: [{ n: 1 }, { n: 2 }], rowCount: 2 });
 });
 
-test("a refused statement says which constraint, and a statement from the driver's own client says so too", async () => {
+test("a refused statement says which constraint, one sent by the driver's own client too", async () => {
   const db = await withTable();
   const fault = { sqlState: "23514", constraint: "thing_n_check", table: "thing" };
   const expected = { code: "constraint-violated", retry: "never", fault };

@@ -46,7 +46,10 @@ export interface Database {
   transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
   session(): Promise<Session>;
-  /** Ends sessions, waits for transactions in hand, closes all connections; the last user of an embedded server stops it. */
+  /**
+   * Ends sessions, waits for transactions in hand, closes all connections; the last user of an embedded
+   * server stops it.
+   */
   close(): Promise<void>;
 }
 
@@ -66,7 +69,7 @@ export type DatabaseOptions =
     };
 
 /** What keeps a database reachable: the present address, a repair, and what to do at the end. */
-export type Source = {
+type Source = {
   /** The address now; for an embedded server, found, started or restarted as needed. */
   ensure(): Promise<string>;
   /** After the pools were closed. */
@@ -244,7 +247,8 @@ function isContention(error: unknown): boolean {
 }
 
 function beginSql(options: TransactionOptions): string {
-  return `begin isolation level ${options.isolation ?? "read committed"}${options.readOnly === true ? " read only" : ""}`;
+  const mode = options.readOnly === true ? " read only" : "";
+  return `begin isolation level ${options.isolation ?? "read committed"}${mode}`;
 }
 
 function closedError(): PostgresError {

@@ -91,7 +91,7 @@ export function isConnectionFault(error: unknown): boolean {
     const kind = kindOf(error.code ?? "");
     return kind.code === "connection-lost" || kind.code === "server-starting";
   }
-  return NETWORK_CODES.has(systemCodeOf(error)) || DRIVER_MESSAGES.test(error.message);
+  return NETWORK_CODES.has(systemCodeOf(error)) || isDrivers(error.message);
 }
 
 /** The error code that the operating system gave (`ECONNREFUSED`), or "". */
@@ -109,15 +109,27 @@ const NETWORK_CODES = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
 ]);
-/** pg 8.23 throws plain errors with these sentences when a socket dies. */
-const DRIVER_MESSAGES =
-  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|This socket has been ended|Cannot use a pool after)/;
+/** pg 8.23 throws plain errors that begin so when a socket dies. */
+const DRIVER_MESSAGES = [
+  "Connection terminated",
+  "Client has encountered a connection error",
+  "Client was closed",
+  "timeout expired",
+  "This socket has been ended",
+  "Cannot use a pool after",
+];
+
+function isDrivers(message: string): boolean {
+  return DRIVER_MESSAGES.some((start) => message.startsWith(start));
+}
 
 function connectionLost(error: unknown): PostgresError {
   return new PostgresError({
     code: "connection-lost",
     retry: "later",
-    message: `the connection to Postgres was lost (${messageOf(error)}); nothing uncommitted was kept, try again`,
+    message:
+      `the connection to Postgres was lost (${messageOf(error)}); ` +
+      `what was not committed is undone: try again`,
     cause: error,
   });
 }

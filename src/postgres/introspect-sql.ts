@@ -80,7 +80,8 @@ export const CONSTRAINTS_SQL = `
   from pg_index i join pg_class ic on ic.oid = i.indexrelid
   where i.indrelid = any ($1::oid[]) and i.indisunique and i.indisvalid
     and i.indpred is null and i.indexprs is null
-    and not exists (select from pg_constraint c where c.conindid = i.indexrelid and c.contype in ('p', 'u', 'x'))
+    and not exists (
+      select from pg_constraint c where c.conindid = i.indexrelid and c.contype in ('p', 'u', 'x'))
   order by 1, 2, 3`;
 
 /** What a person could have meant; partitions are reached through their parent. */

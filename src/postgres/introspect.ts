@@ -224,7 +224,9 @@ async function missingTable(tx: Pick<Transaction, "query">, missing: readonly st
   });
   return new InputError({
     code: "table-missing",
-    message: `no such table, or no right to see it: ${sentences.join(", ")}; the database has ${all.length} tables`,
+    message:
+      `no such table: ${sentences.join(", ")}; ` +
+      `name tables as "schema.table", one of the ${all.length} of this database`,
   });
 }
 

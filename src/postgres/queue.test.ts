@@ -36,7 +36,7 @@ test("a job sent in a transaction that commits is handed out, one rolled back ne
   expect(await take(queue, "wake", 20)).toEqual([...Array(20).keys()]);
 });
 
-test("one key waits once, a delayed job of it does not stand in the way, and no key never collides", async () => {
+test("one key waits once, its delayed job is not in the way, and jobs without a key never collide", async () => {
   const { db, queue } = await started();
   const send = async (n: number, options = {}): Promise<boolean> =>
     await db.transaction(async (tx) => (await queue.send(tx, "wake", { n }, options)) !== null);
@@ -70,7 +70,8 @@ test("the queue goes on after its connections died, and says so without crashing
   const first = take(queue, "wake", 2);
   await db.transaction(async (tx) => await queue.send(tx, "wake", { n: 1 }));
   await db.query(
-    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and pid <> pg_backend_pid()`,
   );
   await db.transaction(async (tx) => await queue.send(tx, "wake", { n: 2 }));
   queue.poke("wake");

@@ -44,7 +44,7 @@ test("a port where nobody or somebody else listens is told apart from a wrong lo
   expect(await refusal(url)).toMatchObject({ code: "connection-refused", retry: "later" });
 });
 
-test("a user who may not create a schema is told what to grant; once there, the schema is enough", async () => {
+test("a user who may not create the schema is told what to grant, once it is there no more", async () => {
   const db = await throwawayDatabase();
   const role = `plain_${new URL(db.url).pathname.slice(1)}`;
   await db.query(`create role ${role} login password '${SECRET}'`);

@@ -22,10 +22,11 @@ export async function checkReachable(url: string): Promise<void> {
 }
 
 /** A database address without its password, for messages. */
-export function shown(url: string): string {
+function shown(url: string): string {
   try {
     const parsed = new URL(url);
-    return `postgresql://${parsed.username === "" ? "" : `${parsed.username}@`}${parsed.host}${parsed.pathname}`;
+    const user = parsed.username === "" ? "" : `${parsed.username}@`;
+    return `postgresql://${user}${parsed.host}${parsed.pathname}`;
   } catch {
     return "(unreadable address)";
   }
