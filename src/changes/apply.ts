@@ -10,7 +10,11 @@ import { type Column, isStored, keyColumns, type Relation } from "./relation.ts"
 export type ApplyMode = "replica" | "triggers";
 
 /** One set-based statement, and how many rows it must touch. */
-export type ApplyStatement = Statement & { readonly relation: Relation; readonly rows: number };
+export type ApplyStatement = Statement & {
+  readonly kind: "delete" | "update" | "insert";
+  readonly relation: Relation;
+  readonly rows: number;
+};
 
 /** The rows of a change set that go to one table. */
 export type TableChange = { readonly relation: Relation; readonly rows: readonly RowChange[] };
@@ -75,7 +79,7 @@ function deleteStatement(relation: Relation, rows: readonly RowChange[]): ApplyS
   const text = `delete from only ${relation.sql} t
     using (select i.image::${relation.sql} as before, i.image from unnest($1::text[]) i(image) offset 0) x
     where ${sameKey(relation, "x.before")} and ${sameRow(relation)}`;
-  return { relation, rows: rows.length, text, values: [rows.map((row) => row.before)] };
+  return { kind: "delete", relation, rows: rows.length, text, values: [rows.map((row) => row.before)] };
 }
 
 function updateStatement(relation: Relation, rows: readonly RowChange[]): ApplyStatement {
@@ -85,12 +89,8 @@ function updateStatement(relation: Relation, rows: readonly RowChange[]): ApplyS
     from (select i.image::${relation.sql} as before, i.next::${relation.sql} as after, i.image
       from unnest($1::text[], $2::text[]) i(image, next) offset 0) x
     where ${sameKey(relation, "x.before")} and ${sameRow(relation)}`;
-  return {
-    relation,
-    rows: rows.length,
-    text,
-    values: [rows.map((row) => row.before), rows.map((row) => row.after)],
-  };
+  const values = [rows.map((row) => row.before), rows.map((row) => row.after)];
+  return { kind: "update", relation, rows: rows.length, text, values };
 }
 
 function insertStatement(relation: Relation, rows: readonly RowChange[]): ApplyStatement {
@@ -99,7 +99,7 @@ function insertStatement(relation: Relation, rows: readonly RowChange[]): ApplyS
     overriding system value
     select ${written.map((column) => `(x.after).${column.sql}`).join(", ")}
     from (select i.image::${relation.sql} as after from unnest($1::text[]) i(image) offset 0) x`;
-  return { relation, rows: rows.length, text, values: [rows.map((row) => row.after)] };
+  return { kind: "insert", relation, rows: rows.length, text, values: [rows.map((row) => row.after)] };
 }
 
 /**

@@ -1,15 +1,15 @@
 import { type ChangeSetId, InputError, InvariantError, messageOf, must } from "../kernel/index.ts";
 import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { About } from "./about.ts";
-import { type ApplyMode, applyStatements, type TableChange } from "./apply.ts";
+import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, emptyChangeSet, netChange } from "./change-set.ts";
 import { ConflictError, type MovedRow } from "./errors.ts";
-import { type ForeignKey, READ_FOREIGN_KEYS, replicaChecks } from "./foreign-keys.ts";
+import { deleteGuards, losesParents, type ReplicaCheck, replicaChecks } from "./foreign-keys.ts";
 import { recordStatement } from "./history-write.ts";
-import { MAY_REPLICATE, relationsIn } from "./known.ts";
+import { look, type Look } from "./look.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import { type Answer, pipeline, type Send, type Statement } from "./pipeline.ts";
-import { READ_RELATIONS, relationParameters, type Relation } from "./relation.ts";
+import type { Relation } from "./relation.ts";
 import { chooseMode } from "./replica.ts";
 import { PINNED, setLocal } from "./settings.ts";
 import { events } from "./witness.ts";
@@ -33,128 +33,142 @@ export async function commitAs(
   undoes: ChangeSetId | null,
 ): Promise<ChangeSetId> {
   const send: Send = (statements) => pipeline(tx.client, statements);
-  const seen = await look(send, set);
+  const seen = await look(tx.client, send, set);
   try {
     const changes = tableChanges(set, (name) => seen.relations.find((one) => one.name === name));
     for (const { relation } of changes) checkAttached(relation);
-    const plan: Plan = { ...seen, set, changes, about, undoes, mode: chooseMode(changes, seen.replica) };
-    const id = await applyOrExplain(send, plan);
-    await send([{ text: "release savepoint factotum_commit" }]);
+    const id = await applyOrExplain(send, { ...seen, set, changes, about, undoes });
+    await send([RELEASE]);
     return id;
   } catch (error) {
-    await send([BACK, { text: "release savepoint factotum_commit" }]);
+    await send([BACK, RELEASE]);
     throw error;
   }
 }
 
 const BACK: Statement = { text: "rollback to savepoint factotum_commit" };
+const RELEASE: Statement = { text: "release savepoint factotum_commit" };
 
-type Seen = {
-  readonly relations: readonly Relation[];
-  readonly keys: readonly ForeignKey[];
-  readonly replica: boolean;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly isolation: string;
-};
-
-type Plan = Seen & {
+type Plan = Look & {
   readonly set: ChangeSet;
   readonly changes: readonly TableChange[];
   readonly about: About;
   readonly undoes: ChangeSetId | null;
-  readonly mode: ApplyMode;
 };
 
-/** One round trip: everything the apply depends on, as it is now. */
-async function look(send: Send, set: ChangeSet): Promise<Seen> {
-  const parameters = relationParameters([...new Set(set.rows.map((row) => row.table))]);
-  const settings = [...Object.keys(PINNED), "factotum.attempt", "session_replication_role"];
-  const answers = await send([
-    { text: "savepoint factotum_commit" },
-    { text: READ_RELATIONS, values: parameters },
-    { text: READ_FOREIGN_KEYS, values: parameters.slice(0, 2) },
-    { text: MAY_REPLICATE },
-    {
-      text: `select current_setting('transaction_isolation') as isolation, json_build_object(${settings
-        .map((name) => `'${name}', coalesce(current_setting('${name}', true), '')`)
-        .join(", ")}) as settings`,
-    },
-  ]);
-  const state = must(answers[4]?.rows[0], "settings");
-  return {
-    relations: relationsIn(answers[1]),
-    keys: (answers[2]?.rows ?? []).map((row) => row["key"] as ForeignKey),
-    replica: answers[3]?.rows[0]?.["replica"] === true,
-    settings: state["settings"] as Record<string, string>,
-    isolation: String(state["isolation"]),
-  };
-}
+/** One way to apply. */
+type Way = { readonly mode: ApplyMode; readonly replace: boolean };
 
 const UNIQUE_VIOLATION = "23505";
 
 async function applyOrExplain(send: Send, plan: Plan): Promise<ChangeSetId> {
-  for (const replace of [false, true]) {
+  const ways = waysToApply(plan);
+  for (const [at, way] of ways.entries()) {
     try {
-      return await applyOnce(send, plan, replace);
+      return await applyOnce(send, plan, way);
     } catch (error) {
       const state = sqlStateOf(error) ?? "";
       const conflict = error instanceof ConflictError;
       if (!conflict && !state.startsWith("23")) throw error;
       await send([BACK]);
-      if (state === UNIQUE_VIOLATION && !replace && mayReplace(plan)) continue;
+      const next = ways[at + 1];
+      if (next !== undefined && (state === UNIQUE_VIOLATION || next.mode !== way.mode)) continue;
       const rows = await findMoved(send, plan.changes);
       if (rows.length === 0 && conflict) throw error;
       const because = rows.length === 0 ? `a constraint does not hold now (${messageOf(error)})` : undefined;
       throw new ConflictError({ rows, cause: error, ...(because !== undefined && { because }) });
     }
   }
-  throw new InvariantError("neither updating nor replacing rows was tried");
+  throw new InvariantError("no way to apply a change set was tried");
 }
 
-/** With triggers on, deleting a row to insert it again could cascade to rows that refer to it. */
-function mayReplace(plan: Plan): boolean {
-  if (plan.mode === "replica") return true;
-  return !plan.keys.some((key) => plan.changes.some(({ relation }) => relation.rootOid === key.parentOid));
+/**
+ * Replica mode is exact, but switching to it makes Postgres plan every prepared statement of the connection
+ * again. Where the user has no triggers and nothing can cascade, leaving triggers on is exact too, and
+ * tried first.
+ */
+function waysToApply(plan: Plan): readonly Way[] {
+  const { changes, keys } = plan;
+  const mode = chooseMode(changes, plan.replica);
+  const calm =
+    changes.every(({ relation }) => relation.userTriggers.length === 0) && !losesParents(changes, keys);
+  const quick: Way[] = calm && mode === "replica" ? [{ mode: "triggers", replace: false }] : [];
+  const plain: Way[] = [...quick, { mode, replace: false }];
+  // With triggers on, deleting a row to insert it again could cascade to rows that refer to it.
+  const referred = keys.some((key) => changes.some(({ relation }) => relation.rootOid === key.parentOid));
+  return mode === "replica" || !referred ? [...plain, { mode, replace: true }] : plain;
 }
+
+/** One statement, and what its answer says of rows that are not as they should be. */
+type Step = { readonly statement: Statement; readonly judge?: (answer: Answer) => readonly MovedRow[] };
 
 /** One round trip: apply, check what was off while applying, recapture, record, and put settings back. */
-async function applyOnce(send: Send, plan: Plan, replace: boolean): Promise<ChangeSetId> {
-  const { changes, mode } = plan;
-  const applied = applyStatements(changes, mode, replace);
-  const { locks, checks, fresh } =
-    mode === "replica" ? replicaChecks(changes, plan.keys) : { locks: [], checks: [], fresh: false };
-  if (fresh && plan.isolation !== "read committed") throw needsReadCommitted(plan.isolation);
-  const replica = mode === "replica" ? { session_replication_role: "replica" } : {};
-  const { session_replication_role: role, ...others } = plan.settings;
-  const restored = { ...others, ...(mode === "replica" && { session_replication_role: role ?? "origin" }) };
+async function applyOnce(send: Send, plan: Plan, way: Way): Promise<ChangeSetId> {
+  const steps = way.mode === "replica" ? replicaSteps(plan, way) : triggerSteps(plan, way);
+  const { session_replication_role: role = "origin", ...others } = plan.settings;
+  const replica = way.mode === "replica";
+  const during = {
+    ...PINNED,
+    "factotum.attempt": "commit",
+    ...(replica && { session_replication_role: "replica" }),
+  };
+  const restored = { ...others, ...(replica && { session_replication_role: role }) };
   const answers = await send([
-    { text: `select ${setLocal({ ...PINNED, "factotum.attempt": "commit", ...replica })}` },
-    ...locks,
-    ...applied,
-    ...checks,
-    ...(mode === "triggers" ? lateConstraints(changes) : []),
+    { text: `select ${setLocal(during)}` },
+    ...steps.map((step) => step.statement),
     RECAPTURED,
     recordStatement(plan.set, plan.relations, plan.about, plan.undoes),
     { text: `select ${setLocal(restored)}` },
   ]);
-  const from = 1 + locks.length;
-  const short = applied.filter((statement, at) => answers[from + at]?.rowCount !== statement.rows);
-  if (short.length > 0) throw new ConflictError({ rows: [] });
-  const broken = checks.flatMap((check, at) => brokenRows(check, answers[from + applied.length + at]));
+  const broken = steps.flatMap((step, at) => step.judge?.(must(answers[at + 1], "an answer")) ?? []);
   if (broken.length > 0)
     throw new ConflictError({ rows: broken, because: "a constraint does not hold any more" });
   compareRecaptured(plan, must(answers.at(-3), "recaptured rows"));
   return must(answers.at(-2)?.rows[0]?.["id"], "change set id") as ChangeSetId;
 }
 
-function brokenRows(
-  check: ReturnType<typeof replicaChecks>["checks"][number],
-  answer: Answer | undefined,
-): readonly MovedRow[] {
-  return (answer?.rows ?? []).map((row) => {
-    const one = row as { key: string; other: string | null };
-    return { table: check.table, key: one.key, because: check.meaning(one) };
+function replicaSteps(plan: Plan, way: Way): readonly Step[] {
+  const { locks, checks, fresh } = replicaChecks(plan.changes, plan.keys);
+  if (fresh && plan.isolation !== "read committed") throw needsReadCommitted(plan.isolation);
+  const applied = applyStatements(plan.changes, "replica", way.replace);
+  return [...locks.map((statement) => ({ statement })), ...applied.map(applying), ...checks.map(checking)];
+}
+
+/** Before a parent is deleted, children that the change set does not know of are looked for. */
+function triggerSteps(plan: Plan, way: Way): readonly Step[] {
+  const applied = applyStatements(plan.changes, "triggers", way.replace);
+  const steps = applied.flatMap((statement): readonly Step[] => {
+    if (statement.kind !== "delete") return [applying(statement)];
+    const change = plan.changes.find((one) => one.relation === statement.relation);
+    const guards = change === undefined ? [] : deleteGuards(change, plan.keys);
+    return [
+      ...guards.flatMap(({ lock, check }) => [{ statement: lock }, checking(check)]),
+      applying(statement),
+    ];
   });
+  return [...steps, ...lateConstraints(plan.changes).map((statement) => ({ statement }))];
+}
+
+function applying(statement: ApplyStatement): Step {
+  return {
+    statement,
+    judge: (answer) => {
+      // Which rows, `findMoved` will say.
+      if (answer.rowCount !== statement.rows) throw new ConflictError({ rows: [] });
+      return [];
+    },
+  };
+}
+
+function checking(check: ReplicaCheck): Step {
+  return {
+    statement: check,
+    judge: (answer) =>
+      answer.rows.map((row) => {
+        const one = row as { key: string; other: string | null };
+        return { table: check.table, key: one.key, because: check.meaning(one) };
+      }),
+  };
 }
 
 /** Constraints that Postgres would check at the caller's commit, where nobody could tell whose they are. */

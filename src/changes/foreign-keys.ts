@@ -1,4 +1,4 @@
-import type { TableChange } from "./apply.ts";
+import { sameKey, type TableChange } from "./apply.ts";
 import type { RowChange } from "./change-set.ts";
 import type { Statement } from "./pipeline.ts";
 import { parseRecord } from "./record.ts";
@@ -99,6 +99,38 @@ export function replicaChecks(
   return { locks, checks: [...children, ...parents, ...uniques], fresh };
 }
 
+/** Whether a change deletes or renames rows that some foreign key may point to. */
+export function losesParents(changes: readonly TableChange[], keys: readonly ForeignKey[]): boolean {
+  return changes.some(({ relation, rows }) =>
+    keys.some(
+      (key) =>
+        isOneOf(relation, key.parentOid) && differing(relation, rows, key.parentColumns, "before").length > 0,
+    ),
+  );
+}
+
+/**
+ * What comes before a delete of parents while triggers are on: a lock, so that nobody adds a child, and a
+ * look for children left over, which a cascade would take along unseen.
+ */
+export function deleteGuards(
+  { relation, rows }: TableChange,
+  keys: readonly ForeignKey[],
+): readonly { readonly lock: Statement; readonly check: ReplicaCheck }[] {
+  return keys.flatMap((key) => {
+    // Children in the same table go in the same statement; a cascade among them is recaptured.
+    if (!isOneOf(relation, key.parentOid) || isOneOf(relation, key.childOid)) return [];
+    const gone = rows.filter((row) => row.after === null);
+    if (gone.length === 0) return [];
+    const lock = {
+      text: `select from only ${relation.sql} t join ${images(relation)} on ${sameKey(relation, "x.image")}
+        for update of t`,
+      values: imageValues(gone, "before"),
+    };
+    return [{ lock, check: noChildLeft(relation, gone, key, "") }];
+  });
+}
+
 function isOneOf(relation: Relation, oid: string): boolean {
   return relation.oid === oid || relation.rootOid === oid;
 }
@@ -148,19 +180,28 @@ function parentPresent(relation: Relation, rows: readonly RowChange[], key: Fore
   };
 }
 
-function noChildLeft(relation: Relation, rows: readonly RowChange[], key: ForeignKey): ReplicaCheck {
+/** @param unless SQL that excuses a child, such as another parent with the same values */
+function noChildLeft(
+  relation: Relation,
+  rows: readonly RowChange[],
+  key: ForeignKey,
+  unless: string = otherParent(key),
+): ReplicaCheck {
   const mine = of("(x.image)", key.parentColumns);
   const children = `from ${key.child} c where ${match(mine, key.toChild, of("c", key.childColumns))}`;
   const which = key.childKey.length === 0 ? "c.ctid::text" : `row(${of("c", key.childKey).join(", ")})::text`;
   return {
     text: `select x.key, (select ${which} ${children} limit 1) as other from ${images(relation)}
-      where exists (select ${children})
-        and not exists (select from ${key.parent} p
-          where ${match(of("p", key.parentColumns), key.toParent, mine)})`,
+      where exists (select ${children}) ${unless}`,
     values: imageValues(rows, "before"),
     table: relation.name,
     meaning: ({ other }) => `is still referred to by ${key.childName} ${other ?? ""} (${key.name})`,
   };
+}
+
+function otherParent(key: ForeignKey): string {
+  const same = match(of("p", key.parentColumns), key.toParent, of("(x.image)", key.parentColumns));
+  return `and not exists (select from ${key.parent} p where ${same})`;
 }
 
 function stillUnique(relation: Relation, rows: readonly RowChange[], late: Deferrable): ReplicaCheck {

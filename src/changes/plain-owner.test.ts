@@ -83,6 +83,19 @@ test("without any grant, tables that have no user triggers can be changed", asyn
   await db.query("insert into public.parent values (2, 'b')");
 });
 
+test("without any grant, a delete that would cascade to rows nobody saw is a conflict", async () => {
+  await db.query(
+    "create table public.far (id int primary key, parent int references public.parent on delete cascade)",
+  );
+  const set = await staged(emptyChangeSet, "delete from public.parent where id = 2");
+  await db.query("insert into public.far values (1, 2)");
+  await expect(db.transaction((tx) => commit(tx, set, about))).rejects.toThrow(
+    /still referred to by public.far \(1\)/,
+  );
+  await db.query("drop table public.far");
+  await commitAndUndo(set);
+});
+
 test("a table with triggers is refused where they would run twice, with the GRANT", async () => {
   const one = await staged(emptyChangeSet, "update public.stamped set v = 2");
   expect(one.rows).toHaveLength(2);

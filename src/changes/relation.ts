@@ -39,7 +39,7 @@ export type Relation = {
   readonly key: readonly number[];
   /** Changes with the table's name, with names, types or order of columns, and with the key. */
   readonly fingerprint: string;
-  /** Changes with every change to a column of the table; means nothing to another server. */
+  /** Changes with every change to the table's definition; means nothing to another server. */
   readonly version: string;
   readonly attached: boolean;
   readonly deferrable: readonly Deferrable[];
@@ -69,10 +69,18 @@ export function fingerprintSql(oid: string): string {
     where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped)`;
 }
 
-/** SQL for the version of table `oid`, a much cheaper sign than the fingerprint that it may have changed. */
+/**
+ * SQL for the version of table `oid`: a much cheaper sign than reading it again that its columns, indexes,
+ * triggers or constraints may have changed (foreign keys and deferrable constraints come with triggers).
+ */
 export function versionSql(oid: string): string {
-  return `(select string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a
-    where a.attrelid = ${oid} and a.attnum > 0)`;
+  return `md5(concat_ws('|',
+    (select string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a
+      where a.attrelid = ${oid} and a.attnum > 0),
+    (select string_agg(concat_ws(' ', g.oid, g.xmin, g.tgenabled), ' ' order by g.oid)
+      from pg_catalog.pg_trigger g where g.tgrelid = ${oid}),
+    (select string_agg(concat_ws(' ', i.indexrelid, i.xmin), ' ' order by i.indexrelid)
+      from pg_catalog.pg_index i where i.indrelid = ${oid})))`;
 }
 
 /** SQL for "the capture trigger is on table `oid`, and fires in replica mode too". */
