@@ -2,8 +2,10 @@ import { FactotumError } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { ChangeSet, RowChange } from "./change-set.ts";
 import { tableChanges } from "./moved.ts";
+import { pipeline, type Send } from "./pipeline.ts";
 import { parseRecord } from "./record.ts";
-import { isStored, readRelations, type Relation } from "./relation.ts";
+import { isStored, type Relation } from "./relation.ts";
+import { currentTables, versionsOf } from "./tables.ts";
 
 /** A row as a person reads it: columns in table order, values as Postgres text, null for SQL NULL. */
 export type Row = Readonly<Record<string, string | null>>;
@@ -47,7 +49,10 @@ export type Shape = {
  */
 export async function diff(tx: Transaction, set: ChangeSet): Promise<Diff> {
   if (set.rows.length === 0) return [];
-  const relations = await readRelations(tx, [...new Set(set.rows.map((row) => row.table))]);
+  const names = [...new Set(set.rows.map((row) => row.table))];
+  const send: Send = (statements) => pipeline(tx.client, statements);
+  const [versions] = await send([versionsOf(names)]);
+  const { relations } = await currentTables(tx.client, send, names, versions);
   const byName = new Map(relations.map((relation) => [relation.name, relation]));
   const changes = tableChanges(set, (name) => byName.get(name));
   const shapes = new Map(changes.map(({ relation }) => [relation.fingerprint, shapeOf(relation)]));
