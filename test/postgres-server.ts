@@ -12,6 +12,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     kind: "embedded",
     directory: join(import.meta.dirname, "..", ".factotum", "test-postgres"),
     settings: SETTINGS,
+    say: (line) => void process.stderr.write(`${line}\n`),
   });
   project.provide("factotumServer", await makeTemplate(db));
   return async () => {

@@ -79,6 +79,8 @@ type Source = {
 const CONNECT_TRIES = 5;
 const RETRY_MS = 50;
 const RETRY_DOUBLINGS = 5;
+/** Finds out that a kept connection died, while it can still be replaced unseen. */
+const PROBE = "select 1";
 
 /**
  * Opens a database and proves that it answers.
@@ -109,13 +111,13 @@ function makeDatabase(source: Source, url: string, name: string): Database {
   };
 
   /** A client on which no statement of the caller was sent yet: safe to try again on another. */
-  const take = async (kind: "transactions" | "sessions", begin?: string): Promise<PoolClient> => {
+  const take = async (kind: "transactions" | "sessions", first?: string): Promise<PoolClient> => {
     for (let tries = 1; ; tries += 1) {
       if (closing !== undefined) throw closedError();
       const used = pools;
       try {
         const client = await takeClient(used[kind]);
-        if (begin !== undefined) await sendBegin(client, begin);
+        if (first !== undefined) await sendFirst(client, first);
         return client;
       } catch (error) {
         if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
@@ -146,7 +148,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       }
     },
     session: async () => {
-      const session = overSession(await take("sessions"), () => sessions.delete(session));
+      const session = overSession(await take("sessions", PROBE), () => sessions.delete(session));
       sessions.add(session);
       return session;
     },
@@ -157,9 +159,9 @@ function makeDatabase(source: Source, url: string, name: string): Database {
   };
 }
 
-async function sendBegin(client: PoolClient, begin: string): Promise<void> {
+async function sendFirst(client: PoolClient, first: string): Promise<void> {
   try {
-    await client.query(begin);
+    await client.query(first);
   } catch (error) {
     giveClient(client, error);
     throw error;

@@ -36,7 +36,7 @@ test("a job sent in a transaction that commits is handed out, one rolled back ne
   expect(await take(queue, "wake", 20)).toEqual([...Array(20).keys()]);
 });
 
-test("one key waits once, its delayed job is not in the way, and jobs without a key never collide", async () => {
+test("one key waits once, its delayed job is not in the way, and no key never collides", async () => {
   const { db, queue } = await started();
   const send = async (n: number, options = {}): Promise<boolean> =>
     await db.transaction(async (tx) => (await queue.send(tx, "wake", { n }, options)) !== null);

@@ -1,9 +1,19 @@
-import { chmodSync, cpSync, existsSync, lstatSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { installedRoot, prepareBinaries } from "./binaries.ts";
+import { makeCluster } from "./cluster.ts";
 
 const nobody = { uid: 65_534, gid: 65_534 };
 const folders: string[] = [];
@@ -52,4 +62,16 @@ test.runIf(process.getuid?.() === 0)("programs out of the server's reach are cop
   expect(prepareBinaries(home, (line) => void said.push(line), root)).toEqual(copied);
   expect(said).toHaveLength(1);
   expect(existsSync(join(root, "native", "lib", "libpq.so.5"))).toBe(false);
+});
+
+test("programs whose loader is not there, as on Linux with musl, name the way out", async () => {
+  const directory = folder();
+  const initdb = join(directory, "initdb");
+  writeFileSync(initdb, "#!/no/such/loader\n", { mode: 0o755 });
+  const home = { directory, identity: undefined };
+  await expect(makeCluster(home, { initdb, postgres: initdb }, () => {})).rejects.toMatchObject({
+    code: "platform-unsupported",
+    message: expect.stringContaining("DATABASE_URL"),
+  });
+  expect(existsSync(join(directory, "data"))).toBe(false);
 });

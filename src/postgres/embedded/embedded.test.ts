@@ -35,7 +35,7 @@ type User = { readonly ask: (command: object) => Promise<unknown>; readonly kill
 
 /** Another process, by default of our own user. */
 function user(identity?: { uid: number; gid: number }): User {
-  const child = spawn(process.execPath, ["--conditions=factotum-source", fixture], {
+  const child = spawn(process.execPath, [fixture], {
     ...identity,
     stdio: ["pipe", "pipe", "inherit"],
   });
@@ -126,7 +126,7 @@ test("a server killed in use is started again, and nothing committed is lost", a
   expect((await db.query("select n from kept order by n")).rows).toEqual([{ n: 1 }, { n: 3 }]);
 });
 
-test("what a killed process left behind is cleared away, and a reused process number is seen through", async () => {
+test("what a killed process left is cleared away, and a reused process number is seen through", async () => {
   const directory = folder();
   mkdirSync(join(directory, "data.partial-dead"));
   writeFileSync(join(directory, "data.partial-dead", "half"), "");
