@@ -5,7 +5,7 @@
  * the one it is started with if new enough, else the one that is a dev dependency of the checkout.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { accessSync, constants as fs, existsSync, mkdirSync } from "node:fs";
 import * as module from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -18,12 +18,13 @@ const source = join(root, "src", "cli", "main.ts");
 const built = join(root, "dist", "cli", "main.js");
 const FLAGS = ["--disable-warning=ExperimentalWarning", "--disable-warning=MODULE_TYPELESS_PACKAGE_JSON"];
 
-/** Compiled code is kept from one command to the next, which halves the time a command takes to start. */
-const cache = join(existsSync(source) ? join(root, "node_modules") : dirname(root), ".cache", "factotum");
+const cache = makeCache(
+  join(existsSync(source) ? join(root, "node_modules") : dirname(root), ".cache", "factotum"),
+);
 
 if (existsSync(source)) launch(["--conditions=factotum-source", ...FLAGS, source]);
 else if (existsSync(built) && isNewEnough(process.versions.node)) {
-  module.enableCompileCache(cache);
+  if (cache !== undefined) module.enableCompileCache(cache);
   await import(pathToFileURL(built).href);
 } else if (existsSync(built)) launch([...FLAGS, built]);
 else refuse(`neither ${source} nor ${built} exists; install the package again`);
@@ -33,20 +34,31 @@ function launch(script) {
   if (node === undefined) {
     refuse(
       `this is Node ${process.versions.node}; factotum needs ${NODE_MIN.join(".")} or newer. ` +
-        `Install a newer Node, or run "npm ci" in ${root}, which brings one`,
+        `Install a newer Node, or bring one into this project: npm install --save-dev node@24`,
     );
     return;
   }
   // The channel tells the child when this process is gone, however it ended; nothing is sent over it.
   const child = spawn(node, [...script, ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { NODE_COMPILE_CACHE: cache, ...process.env },
+    env: { ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }), ...process.env },
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => refuse(`${node} cannot be started: ${error.message}`));
   child.on("exit", (code, signal) => {
     process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
   });
+}
+
+/** Compiled code is kept from one command to the next, which halves the time a command takes to start. */
+function makeCache(folder) {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, fs.W_OK);
+    return folder;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The Node that npm brought: beside this package, or in the project it is installed in. */

@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -55,7 +55,7 @@ describe("without a project", () => {
     const [help, none, bad, port, lost] = await Promise.all([
       run(["--help"]),
       run([]),
-      run(["sing"]),
+      run(["sing", "--json"]),
       run(["serve", "--port", "many"]),
       run(["runs", "--json"]),
     ]);
@@ -67,6 +67,7 @@ describe("without a project", () => {
     }
     expect([none.code, bad.code, port.code, lost.code]).toEqual([2, 2, 2, 2]);
     expect(bad.err).toContain("unknown command 'sing'");
+    expect(json(bad)).toEqual({ error: { code: "usage", message: "unknown command 'sing'" } });
     expect(port.err).toContain("whole number from 0 to 65535");
     expect(lost.err).toContain("factotum init");
     expect(json(lost)).toMatchObject({ error: { code: "config-missing" } });
@@ -183,6 +184,7 @@ describe("serving", () => {
 
 describe("init", () => {
   test("writes a configuration that doctor can load, and never overwrites one", async () => {
+    mkdirSync(join(root, ".factotum"), { recursive: true });
     const own = mkdtempSync(join(root, ".factotum", "init-"));
     try {
       const at = (...args: readonly string[]): Promise<Ended> =>

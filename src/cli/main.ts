@@ -11,8 +11,7 @@ const IMPATIENT_MS = 1_000;
 
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
-  const early = makeProgram(() => {}).parseOptions(args);
-  const intake = early.operands[0] === "run" ? await findIntake(args) : undefined;
+  const intake = await findIntake(args);
   let work: Command | undefined;
   const program = makeProgram((chosen) => {
     work = chosen;
@@ -21,14 +20,23 @@ async function main(): Promise<number> {
     program.parse(args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error.exitCode === 0) return exitCodes.ok;
+    if (args.includes("--json")) {
+      process.stdout.write(
+        `${JSON.stringify({ error: { code: "usage", message: error.message.replace(/^error: /, "") } })}\n`,
+      );
+    }
+    return exitCodes.usage;
   }
   const options = program.opts<GlobalOptions>();
   const terminal = makeTerminal(process, process.env, { json: options.json === true, color: options.color });
   try {
     return await (work as Command)({
       ...{ terminal, env: process.env, directory: process.cwd() },
-      ...{ configPath: options.config, signal: stopSignal() },
+      configPath: options.config,
+      get signal() {
+        return stopSignal();
+      },
     });
   } catch (error) {
     return reportError(error, terminal, options.verbose === true);
@@ -37,35 +45,40 @@ async function main(): Promise<number> {
 
 /** The project's intake, for the option it adds to `run`; what is wrong with the project shows later. */
 async function findIntake(args: readonly string[]): Promise<Intake | undefined> {
-  const program = makeProgram(() => {});
-  program.parseOptions([...args]);
+  const silence = (): void => {};
+  const program = makeProgram(silence).configureOutput({ writeOut: silence, writeErr: silence });
   try {
-    const { config } = await loadProject({
-      directory: process.cwd(),
-      configPath: program.opts<GlobalOptions>().config,
-    });
-    return config.intake;
+    if (program.parseOptions([...args]).operands[0] !== "run") return undefined;
+    const configPath = program.opts<GlobalOptions>().config;
+    return (await loadProject({ directory: process.cwd(), configPath })).config.intake;
   } catch {
     return undefined;
   }
 }
 
-/** Aborted by the first signal, and when the launcher that started this process is gone. */
+/**
+ * Aborted by the first signal, and when the launcher that started this process is gone. Only a command
+ * that asks for it takes signals over; any other ends by them at once, as programs do.
+ */
 function stopSignal(): AbortSignal {
-  const stopping = new AbortController();
-  let since = 0;
-  const stop = (): void => {
-    if (stopping.signal.aborted && performance.now() - since > IMPATIENT_MS)
-      process.exit(exitCodes.interrupted);
-    if (!stopping.signal.aborted) since = performance.now();
-    stopping.abort();
-  };
+  if (stopping !== undefined) return stopping.signal;
+  stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
-  process.on("disconnect", stop);
-  process.channel?.unref();
   return stopping.signal;
 }
 
+let stopping: AbortController | undefined;
+let stoppedAt = 0;
+
+function stop(): void {
+  const impatient = stopping?.signal.aborted === true && performance.now() - stoppedAt > IMPATIENT_MS;
+  if (stopping === undefined || impatient) process.exit(exitCodes.interrupted);
+  if (!stopping.signal.aborted) stoppedAt = performance.now();
+  stopping.abort();
+}
+
+process.on("disconnect", stop);
+process.channel?.unref();
 /** A reader that has seen enough, such as `head`, is no failure. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 // Nobody reading the notes is no reason to drop the work.

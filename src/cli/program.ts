@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Intake } from "../server/index.ts";
 import { doctorCommand, triggersCommand } from "./care.ts";
@@ -50,6 +52,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
     .description(
       "Agents over a Postgres database: every write staged, verified and priced before it is committed.",
     )
+    .version(version(), "-V, --version", "show the version")
     .option("--config <path>", "the project's configuration (default: factotum.config.ts here)")
     .option("--json", "print one JSON object on stdout, and nothing else there")
     .option("--color", "colours even in a pipe")
@@ -64,6 +67,11 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addLooking(program, choose);
   addCare(program, choose);
   return program;
+}
+
+function version(): string {
+  const manifest = readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8");
+  return (JSON.parse(manifest) as { readonly version: string }).version;
 }
 
 function addWorking(program: Command, choose: (work: Work) => void, intake: Intake | undefined): void {

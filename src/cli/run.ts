@@ -6,6 +6,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { bindingOf, type ListenOptions } from "./listen-options.ts";
 import { startProgress } from "./progress.ts";
 import { renderSummary } from "./render-summary.ts";
+import type { Terminal } from "./terminal.ts";
 import { duplicatesLine, type TakenIn, takeIn } from "./take-in.ts";
 
 /** Options of `run`; `source` is the value of the intake's own option. */
@@ -19,10 +20,10 @@ const LOOK_SHARE = 10;
 export function runCommand(options: RunOptions): Command {
   return async (setting) => {
     const { config } = await loadProject(setting);
+    const { terminal, signal } = setting;
     const binding = bindingOf(options, config, setting);
     if (!options.once) checkBinding(binding);
     return withFactotum(setting, async (factotum) => {
-      const { terminal, signal } = setting;
       terminal.note(`${config.name}: ${factotum.databaseLabel}`);
       const http = options.once ? undefined : await serveHttp(factotum, binding, terminal.note);
       try {
@@ -32,7 +33,7 @@ export function runCommand(options: RunOptions): Command {
           const taken = await workOff(factotum, worker, options.source, setting);
           await report(factotum, taken, http, setting);
           if (signal.aborted) return exitCodes.interrupted;
-          if (http !== undefined) await serveUntilStopped(http, setting);
+          if (http !== undefined) await serveUntilStopped(http, terminal, signal);
         } finally {
           await worker.stop();
         }
@@ -48,16 +49,17 @@ export function runCommand(options: RunOptions): Command {
 export function serveCommand(options: ListenOptions): Command {
   return async (setting) => {
     const { config } = await loadProject(setting);
+    const { terminal, signal } = setting;
     const binding = bindingOf(options, config, setting);
     checkBinding(binding);
     return withFactotum(setting, async (factotum) => {
-      setting.terminal.note(`${config.name}: ${factotum.databaseLabel}`);
-      const http = await serveHttp(factotum, binding, setting.terminal.note);
+      terminal.note(`${config.name}: ${factotum.databaseLabel}`);
+      const http = await serveHttp(factotum, binding, terminal.note);
       try {
         await factotum.prepare();
         const worker = factotum.work();
-        if (setting.terminal.json) setting.terminal.result({ url: http.url });
-        await serveUntilStopped(http, setting);
+        if (terminal.json) terminal.result({ url: http.url });
+        await serveUntilStopped(http, terminal, signal);
         await worker.stop();
       } finally {
         await http.close();
@@ -131,6 +133,9 @@ async function report(
   if (taken !== undefined && summary.runs !== taken.started) {
     terminal.note(`outcomes, rows, cost and value are those of all ${summary.runs} runs in this database`);
   }
+  if (summary.waiting > 0 && http === undefined) {
+    terminal.note(`${summary.waiting} wait for a person: npx factotum inbox; after that, run again`);
+  }
   if (signal.aborted) terminal.note("stopped before everything was worked off; the next run goes on with it");
 }
 
@@ -138,7 +143,7 @@ function intakeJson({ noun, read, started, duplicates, unreadable, unreadableIte
   return { noun, read, started, duplicates, unreadable, unreadableItems };
 }
 
-async function serveUntilStopped(http: HttpServer, { terminal, signal }: Setting): Promise<void> {
+async function serveUntilStopped(http: HttpServer, terminal: Terminal, signal: AbortSignal): Promise<void> {
   terminal.note(`serving ${http.url}; answer questions in another terminal with: npx factotum inbox`);
   terminal.note("stop with Ctrl-C");
   await aborted(signal);

@@ -1,6 +1,15 @@
 /** A small business for the tests of the command line and the HTTP API: orders, booked by code alone. */
 import { readFile } from "node:fs/promises";
-import { type BadItem, defineAgent, defineConfig, invariant, microUsd, tool, type WorkItem, z } from "factotum";
+import {
+  type BadItem,
+  defineAgent,
+  defineConfig,
+  invariant,
+  microUsd,
+  tool,
+  type WorkItem,
+  z,
+} from "factotum";
 
 const Order = z.strictObject({ id: z.string(), customer: z.string(), amount: z.number().int() });
 type Order = z.infer<typeof Order>;
@@ -15,7 +24,11 @@ const bookOrder = tool({
   input: Order,
   output: z.strictObject({ id: z.string() }),
   run: async (tx, { id, customer, amount }) => {
-    await tx.query("insert into shop.orders (id, customer, amount) values ($1, $2, $3)", [id, customer, amount]);
+    await tx.query("insert into shop.orders (id, customer, amount) values ($1, $2, $3)", [
+      id,
+      customer,
+      amount,
+    ]);
     return { id };
   },
 });
