@@ -5,9 +5,12 @@
  *
  * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder.
  */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Database, migrate, openDatabase } from "../src/postgres/index.ts";
 import { appendStep, type Drive, nudge, startRun, startWorker, takeNudges } from "../src/runs/index.ts";
@@ -28,6 +31,7 @@ const parked = Number(given.parked);
 const WOKEN = 1_000;
 const NUDGES = 200;
 const SLICES = 9;
+const TAKEOVERS = 10;
 
 /** Turns that write one step each: the least a turn of an agent does. */
 const advance: Drive = async (lease) => {
@@ -112,11 +116,11 @@ async function wakeLate(db: Database): Promise<{ wakeLateMsMax: number; idleCpuS
   await worker.drained();
   const cpu = process.cpuUsage();
   const began = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  await delay(3_000);
   const used = process.cpuUsage(cpu);
   const idleCpuShare = (used.user + used.system) / 1_000 / (performance.now() - began);
   while ((await db.query("select from factotum.runs where outcome = 'woke'")).rowCount < WOKEN) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await delay(50);
   }
   await worker.stop();
   return { wakeLateMsMax: late, idleCpuShare };
@@ -147,6 +151,34 @@ async function nudgeMs(db: Database): Promise<number[]> {
   return took.toSorted((a, b) => a - b);
 }
 
+/**
+ * From kill -9 of a worker in the middle of a run to the next turn of that run elsewhere, default settings.
+ */
+async function takeoverMs(db: Database): Promise<number[]> {
+  const took: number[] = [];
+  const program = join(import.meta.dirname, "../src/runs/crash-worker.test.child.ts");
+  for (let n = 0; n < TAKEOVERS; n += 1) {
+    await start(db, "worker");
+    const args = ["--conditions=source", program, db.url, "10000", "between"];
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    let taken = Infinity;
+    const finish: Drive = async (lease) => {
+      await lease.turn(async () => ({ kind: "done", state: null, outcome: "taken over" }));
+      taken = performance.now();
+    };
+    const heir = startWorker({ db, drive: finish, concurrency });
+    while ((await db.query("select from factotum.living_workers")).rowCount < 2);
+    await delay(300 + n * 97); // Past its first look, and at no fixed distance from its next one.
+    const killed = performance.now();
+    child.kill("SIGKILL");
+    await heir.drained();
+    took.push(taken - killed);
+    await heir.stop();
+  }
+  return took.toSorted((a, b) => a - b);
+}
+
 async function start(db: Database, agent: string) {
   const order = { agent, agentVersion: 1, input: null };
   return (await db.transaction(async (tx) => await startRun(tx, order))).run.id;
@@ -163,6 +195,7 @@ await migrate(db);
 await db.query("create table raw_commit (n int, data json)");
 const { raw, steps, ratio } = await rates(db);
 const nudges = await nudgeMs(db);
+const takeovers = await takeoverMs(db);
 const late = await wakeLate(db);
 await db.close();
 await rm(directory, { recursive: true, force: true });
@@ -174,6 +207,7 @@ const figures = {
   woken: WOKEN,
   wakeLateMsMax: round(late.wakeLateMsMax),
   idleCpuShare: round(late.idleCpuShare, 3),
+  takeoverMs: { p50: round(takeovers[TAKEOVERS / 2] ?? 0), max: round(takeovers.at(-1) ?? 0) },
   nudgeMs: { p50: round(nudges[NUDGES / 2] ?? 0, 1), p99: round(nudges[NUDGES * 0.99] ?? 0, 1) },
 };
 if (given.json) console.log(JSON.stringify(figures));

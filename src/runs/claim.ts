@@ -1,3 +1,4 @@
+import type { Transaction } from "../postgres/index.ts";
 import { channel } from "./start.ts";
 import { type Reader, runColumns, runOf, type RunRow } from "./run.ts";
 import type { Hold } from "./turn.ts";
@@ -6,23 +7,51 @@ import type { Hold } from "./turn.ts";
 const PROMOTED_MAX = 1_000;
 
 /**
+ * Prepared, since planning these costs more than running them. Ids are gathered in an array: a join with an
+ * unknown number of rows would be planned as a scan of the whole table.
+ */
+const promoting = {
+  name: "factotum.runs.promote",
+  text: `update factotum.runs set status = 'ready', version = version + 1, updated_at = factotum.now()
+    where id = any (array(
+      select id from factotum.runs where status = 'waiting' and wake_at <= (select factotum.now())
+      order by wake_at limit $1 for no key update skip locked))`,
+};
+const claiming = {
+  name: "factotum.runs.claim",
+  text: `with living as materialized (select id from factotum.living_workers)
+    update factotum.runs r set worker = $1, fence = fence + 1
+    where id = any (array(
+      select f.id from factotum.runs f
+      where f.status = 'ready' and (f.retry_at is null or f.retry_at <= clock_timestamp())
+        and (f.worker is null or (f.worker = $1 and f.id <> all ($2::bigint[]))
+          or (f.worker <> $1 and f.worker not in (select id from living)))
+        and $1 in (select id from living)
+      order by f.priority desc, f.id limit $3 for no key update skip locked))
+    returning ${runColumns}, r.fence`,
+};
+const dating = {
+  name: "factotum.runs.due",
+  text: `select least(
+      (select extract(epoch from wake_at - factotum.now()) * 1000
+         / nullif(coalesce((select rate from factotum.clock), 1), 0)
+       from factotum.runs where status = 'waiting' and wake_at is not null order by wake_at limit 1),
+      (select extract(epoch from retry_at - clock_timestamp()) * 1000
+       from factotum.runs where status = 'ready' and retry_at > (select clock_timestamp())
+       order by retry_at limit 1))::float8 as ms`,
+};
+
+/**
  * Makes waiting runs ready whose time has come; if there are more than this worker can take, the others are
  * told.
  *
  * @returns how many
  */
-export async function promoteDue(tx: Reader, slots: number): Promise<number> {
-  const { rowCount } = await tx.query(
-    `with due as (
-       select id from factotum.runs where status = 'waiting' and wake_at <= (select factotum.now())
-       order by wake_at limit $1 for no key update skip locked)
-     update factotum.runs r set
-       status = 'ready', version = version + 1, updated_at = factotum.now()
-     from due where r.id = due.id`,
-    [PROMOTED_MAX],
-  );
-  if (rowCount > slots) await tx.query("select pg_notify($1, 'ready')::text", [channel]);
-  return rowCount;
+export async function promoteDue(session: Transaction, slots: number): Promise<number> {
+  const { rowCount } = await session.client.query({ ...promoting, values: [PROMOTED_MAX] });
+  const promoted = rowCount ?? 0;
+  if (promoted > slots) await session.query("select pg_notify($1, 'ready')::text", [channel]);
+  return promoted;
 }
 
 /**
@@ -33,27 +62,22 @@ export async function promoteDue(tx: Reader, slots: number): Promise<number> {
  * behind
  */
 export async function claim(
-  tx: Reader,
+  session: Transaction,
   worker: string,
   held: readonly string[],
   limit: number,
 ): Promise<readonly Hold[]> {
-  const { rows } = await tx.query<RunRow & { fence: string }>(
-    `with living as materialized (select id from factotum.living_workers),
-     free as (
-       select r.id from factotum.runs r
-       where r.status = 'ready' and (r.retry_at is null or r.retry_at <= clock_timestamp())
-         and (r.worker is null or (r.worker = $1 and r.id <> all ($2::bigint[]))
-           or (r.worker <> $1 and r.worker not in (select id from living)))
-         and $1 in (select id from living)
-       order by r.priority desc, r.id limit $3 for no key update skip locked)
-     update factotum.runs r set worker = $1, fence = fence + 1 from free where r.id = free.id
-     returning ${runColumns}, r.fence`,
-    [worker, held, limit],
-  );
+  const values = [worker, held, limit];
+  const { rows } = await session.client.query<RunRow & { fence: string }>({ ...claiming, values });
   return rows
     .map((row) => ({ worker, fence: row.fence, run: runOf(row), stateText: JSON.stringify(row.state) }))
     .sort((a, b) => b.run.priority - a.run.priority || (BigInt(a.run.id) < BigInt(b.run.id) ? -1 : 1));
+}
+
+/** Real milliseconds until a waiting run is due or a failed one may be tried again; null: none will be. */
+export async function dueInMs(session: Transaction): Promise<number | null> {
+  const { rows } = await session.client.query<{ ms: number | null }>({ ...dating });
+  return rows[0]?.ms ?? null;
 }
 
 /** Lets go of a run that still wants turns, so that anyone can take it. */
@@ -63,20 +87,6 @@ export async function release(tx: Reader, hold: Hold): Promise<void> {
      where id = $1 and fence = $2 and worker = $3 and status = 'ready'`,
     [hold.run.id, hold.fence, hold.worker],
   );
-}
-
-/** Real milliseconds until a waiting run is due or a failed one may be tried again; null: none will be. */
-export async function dueInMs(tx: Reader): Promise<number | null> {
-  const { rows } = await tx.query<{ ms: number | null }>(
-    `select least(
-       (select extract(epoch from wake_at - factotum.now()) * 1000
-          / nullif(coalesce((select rate from factotum.clock), 1), 0)
-        from factotum.runs where status = 'waiting' and wake_at is not null order by wake_at limit 1),
-       (select extract(epoch from retry_at - clock_timestamp()) * 1000
-        from factotum.runs where status = 'ready' and retry_at > (select clock_timestamp())
-        order by retry_at limit 1))::float8 as ms`,
-  );
-  return rows[0]?.ms ?? null;
 }
 
 /** Whether any run wants a turn now, or has one. */

@@ -13,6 +13,8 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 const RUNS = 40;
 const TURNS = 8;
+/** About ten workers are killed or frozen in a campaign. */
+const PROGRESS_MAX = 60;
 const FOREVER_MS = 10 * 60_000;
 const children = new Set<Child>();
 
@@ -65,6 +67,16 @@ function seeded(seed: number): () => number {
   };
 }
 
+/** Waits until `work` holds more than `enough` rows, or everything is done; returns how many it holds. */
+async function progress(db: Database, enough: number): Promise<number> {
+  for (;;) {
+    const { rows } = await db.query<{ n: number }>("select count(*)::int as n from work");
+    const n = rows[0]?.n ?? 0;
+    if (n > enough || n >= RUNS * TURNS) return n;
+    await delay(10);
+  }
+}
+
 afterEach(async () => {
   await Promise.all([...children].map(kill));
 });
@@ -77,8 +89,11 @@ test("workers killed and frozen at random lose nothing and do nothing twice", as
   const leaseMs = 600;
   const workers = [1, 2, 3].map(() => spawnWorker(db, leaseMs, "steadily"));
   let [kills, freezes] = [0, 0];
+  let rows = 0;
   while ((await countRuns(db)).done < RUNS) {
-    await delay(150 + random() * 400);
+    // By progress, not by time: on a slow machine, workers killed too often would never get anywhere.
+    const enough = rows + PROGRESS_MAX * random();
+    rows = await progress(db, enough);
     const at = Math.floor(random() * workers.length);
     const victim = workers[at] as Child;
     if (random() < 0.6) {
@@ -91,11 +106,11 @@ test("workers killed and frozen at random lose nothing and do nothing twice", as
       void delay(leaseMs * 2).then(() => victim.kill("SIGCONT"));
     }
   }
-  const { rows } = await db.query(
+  const counted = await db.query(
     `select count(*)::int as rows, count(distinct (run_id, n))::int as different from work`,
   );
   const story = `seed ${seed}, ${kills} kills, ${freezes} freezes`;
-  expect({ ...rows[0], story }).toEqual({ rows: RUNS * TURNS, different: RUNS * TURNS, story });
+  expect({ ...counted.rows[0], story }).toEqual({ rows: RUNS * TURNS, different: RUNS * TURNS, story });
   const steps = await db.query(
     `select run_id, array_agg(kind || data::text order by seq) as steps
      from factotum.steps group by run_id having max(seq) <> count(*)

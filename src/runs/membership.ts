@@ -44,11 +44,10 @@ export async function join(db: Database, options: MembershipOptions): Promise<Me
 
 async function enrol(session: Session, options: MembershipOptions): Promise<string> {
   // Lets Postgres notice within 15 s that the machine at the other end is gone; no effect on a local socket.
-  await session.query("set tcp_keepalives_idle = 5");
-  await session.query("set tcp_keepalives_interval = 5");
-  await session.query("set tcp_keepalives_count = 2");
   await session.query(
-    `delete from factotum.workers where lease_until < clock_timestamp() - interval '${DEAD_KEPT}'`,
+    `set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 2;
+     listen ${channel};
+     delete from factotum.workers where lease_until < clock_timestamp() - interval '${DEAD_KEPT}'`,
   );
   const { rows } = await session.query<{ id: string }>(
     `insert into factotum.workers (name, lease_until)
@@ -57,7 +56,6 @@ async function enrol(session: Session, options: MembershipOptions): Promise<stri
   );
   const id = must(rows[0], "the new worker's row").id;
   await session.query("select pg_advisory_lock(factotum.worker_lock_key($1))", [id]);
-  await session.query(`listen ${channel}`);
   return id;
 }
 
