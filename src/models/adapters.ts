@@ -1,7 +1,3 @@
-import { createAnthropic } from "@ai-sdk/anthropic";
-import { createGoogle } from "@ai-sdk/google";
-import { createOpenAI } from "@ai-sdk/openai";
-import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider";
 import type { ModelCard } from "./spec.ts";
 
@@ -18,20 +14,31 @@ const NO_KEY = "none";
 /** The SDK's name for servers that speak OpenAI's wire. */
 const COMPATIBLE = "compatible";
 
-/** The SDK's model behind a card, speaking through `fetch`. */
-export function adapterOf(
+/**
+ * The SDK's model behind a card, speaking through `fetch`. A provider's package is loaded at its first call:
+ * together they take as long to load as all the rest, and most commands call no model.
+ */
+export async function adapterOf(
   card: ModelCard,
   key: string | undefined,
   fetch: typeof globalThis.fetch,
-): LanguageModelV4 {
+): Promise<LanguageModelV4> {
   const apiKey = key ?? NO_KEY;
   const baseURL = card.baseUrl ?? (card.provider === "openai-compatible" ? "" : PROVIDER_URLS[card.provider]);
   if (card.provider === "openai") {
+    const { createOpenAI } = await import("@ai-sdk/openai");
     const provider = createOpenAI({ baseURL, apiKey, fetch });
     return wireOf(card) === "chat" ? provider.chat(card.model) : provider.responses(card.model);
   }
-  if (card.provider === "anthropic") return createAnthropic({ baseURL, apiKey, fetch })(card.model);
-  if (card.provider === "google") return createGoogle({ baseURL, apiKey, fetch })(card.model);
+  if (card.provider === "anthropic") {
+    const { createAnthropic } = await import("@ai-sdk/anthropic");
+    return createAnthropic({ baseURL, apiKey, fetch })(card.model);
+  }
+  if (card.provider === "google") {
+    const { createGoogle } = await import("@ai-sdk/google");
+    return createGoogle({ baseURL, apiKey, fetch })(card.model);
+  }
+  const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
   const auth = key === undefined ? {} : { apiKey: key };
   const provider = createOpenAICompatible({ name: COMPATIBLE, baseURL, includeUsage: true, fetch, ...auth });
   return provider(card.model);

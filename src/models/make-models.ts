@@ -78,7 +78,8 @@ async function oneTry(
   });
   const state = emptyStream();
   try {
-    const { stream } = await adapterOf(card, key, watch.fetch).doStream({
+    const adapter = await adapterOf(card, key, watch.fetch);
+    const { stream } = await adapter.doStream({
       prompt: promptOf(call),
       ...(call.tools.length === 0 ? {} : { tools: toolsOf(call) }),
       ...(call.tools.length === 0 ? {} : { toolChoice: { type: call.toolChoice ?? "auto" } }),
