@@ -41,7 +41,9 @@ export type BenchDesk = {
   close(): Promise<void>;
 };
 
-const CALENDAR = `netops.window_circuits, netops.maintenance_windows, netops.notices, netops.tickets, netops.maintenances`;
+const CALENDAR = ["window_circuits", "maintenance_windows", "notices", "tickets", "maintenances"]
+  .map((table) => `netops.${table}`)
+  .join(", ");
 
 /** Opens a desk whose inventory holds the circuits of the file and as many again that are in no notice. */
 export async function openDesk(rows: readonly NoticeRow[], directory: string): Promise<BenchDesk> {
@@ -103,7 +105,7 @@ async function seed(tx: Transaction, rows: readonly NoticeRow[]): Promise<void> 
   );
 }
 
-/** Empties the calendar and sets the clock to when the notice was sent, or to just before its first window. */
+/** Empties the calendar and sets the clock to when the notice was sent, or to its first window. */
 async function freshBusiness(db: Database, row: NoticeRow): Promise<void> {
   await db.query(`truncate ${CALENDAR} restart identity`);
   const sent = row.date === null || row.date === undefined ? Number.NaN : Date.parse(row.date);
@@ -134,7 +136,8 @@ async function committedBy(db: Database, row: NoticeRow): Promise<readonly Commi
        from netops.maintenances m
        join netops.carriers k on k.id = m.carrier_id
        left join netops.maintenance_windows w on w.maintenance_id = m.id
-       left join netops.window_circuits wc on wc.maintenance_id = w.maintenance_id and wc.window_number = w.number
+       left join netops.window_circuits wc
+         on wc.maintenance_id = w.maintenance_id and wc.window_number = w.number
        left join netops.circuits c on c.id = wc.circuit_id
       group by k.name, m.carrier_maintenance_id, w.status, w.starts_at, w.ends_at
       order by 1, 2, w.starts_at`,

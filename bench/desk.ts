@@ -6,7 +6,7 @@
  * expected and what was learned is carried over; and both again with carriers and ids replaced and times
  * shifted, to show that nothing was memorised.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -51,6 +51,8 @@ async function main(): Promise<void> {
 /** One pass over the file on a database of its own, which is deleted afterwards. */
 async function pass(rows: readonly NoticeRow[], options: { readonly taught: boolean }): Promise<Pass> {
   const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
+  // Where root runs this, the server's unprivileged user has to get to its folder.
+  chmodSync(directory, 0o755);
   const desk = await openDesk(rows, directory);
   const judged: Judged[] = [];
   const dump: Committed[] = [];

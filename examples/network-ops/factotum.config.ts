@@ -8,7 +8,7 @@ import { fingerprint, readMail, readMailbox, type ReceivedNotice } from "./intak
 import { Notice } from "./notice.ts";
 import { applySchema } from "./schema.ts";
 
-/** The day the example plays on, and the seed of its business. Fixed, so that a restart finds the same day. */
+/** The example's day and the seed of its business. Fixed, so that a restart finds the same day. */
 const DAY = new Date("2026-03-02T07:00:00Z");
 const SEED = 1;
 /** Five hours of the business pass in a minute, so that windows open and close while somebody watches. */

@@ -113,6 +113,11 @@ export type Agent<Input = unknown> = {
   readonly follow?: Follow<Input>;
 };
 
+/** What a configuration in plain JavaScript may have left out. */
+const PARTS = [
+  ...(["name", "version", "policy", "input", "tables"] as const),
+  ...(["tools", "checks", "cascade", "value", "present"] as const),
+];
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 /**
@@ -121,6 +126,8 @@ const NAME = /^[a-z][a-z0-9-]{0,62}$/;
  * @throws {InputError} `agent-invalid` with what is wrong
  */
 export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
+  const lacking = PARTS.filter((part) => agent[part] === undefined);
+  if (lacking.length > 0) throw invalid(agent, [`it lacks ${lacking.join(", ")}`]);
   const problems = [
     ...(NAME.test(agent.name) ? [] : ["its name must be lower-case words joined by hyphens"]),
     ...(Number.isInteger(agent.version) && agent.version > 0 ? [] : ["its version must be 1 or more"]),
@@ -135,9 +142,13 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
       .map(([table]) => `tools for ${table} are asked for beyond what tables allows`),
   ];
   if (problems.length === 0) return agent;
-  throw new InputError({
+  throw invalid(agent, problems);
+}
+
+function invalid({ name }: { readonly name?: string }, problems: readonly string[]): InputError {
+  return new InputError({
     code: "agent-invalid",
-    message: `agent ${agent.name} cannot be used: ${problems.join("; ")}`,
+    message: `agent ${name ?? "without a name"} cannot be used: ${problems.join("; ")}`,
   });
 }
 

@@ -30,7 +30,8 @@ export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Prom
   await tx.query(
     `insert into factotum.attempts
        (run_id, number, rung, model, status, calls, change_set, diff, verdicts, because, ended_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $5 = 'working' then null else factotum.now() end)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+       case when $5 = 'working' then null else factotum.now() end)
      on conflict on constraint attempts_pkey do update set
        status = excluded.status, calls = excluded.calls, change_set = excluded.change_set,
        diff = excluded.diff, verdicts = excluded.verdicts, because = excluded.because,

@@ -63,10 +63,11 @@ function insertTool(table: Table): Tool {
       const given = Object.entries(row).filter(([, value]) => value !== undefined);
       const into = given.map(([name]) => quote(name)).join(", ");
       const slots = given.map((_, at) => `$${at + 1}`).join(", ");
+      const values = `(${into}) values (${slots})`;
       return one(
         table,
         await tx.query(
-          `insert into ${relation(table)} as t ${given.length > 0 ? `(${into}) values (${slots})` : "default values"}
+          `insert into ${relation(table)} as t ${given.length > 0 ? values : "default values"}
            returning to_jsonb(t) as row`,
           given.map(([, value]) => parameter(value)),
         ),
@@ -98,7 +99,8 @@ function updateTool(table: Table): Tool {
       return one(
         table,
         await tx.query(
-          `update ${relation(table)} as t set ${sets} where ${keys.join(" and ")} returning to_jsonb(t) as row`,
+          `update ${relation(table)} as t set ${sets} where ${keys.join(" and ")}
+           returning to_jsonb(t) as row`,
           [...given.map(([, value]) => value), ...keyValues(table, key)].map(parameter),
         ),
       );

@@ -67,7 +67,7 @@ function ending(name: string, description: string, properties: { readonly [key: 
   return { name, description, inputSchema };
 }
 
-/** Marks where outside text begins and ends; a fence inside the text is broken, so that it cannot close ours. */
+/** Marks where outside text begins and ends; a fence inside it is broken, so that it cannot close ours. */
 function fence(text: string): string {
   const safe = text.slice(0, INPUT_CHARS_MAX).replaceAll("</input>", "<\\/input>");
   return `<input>\n${safe}\n</input>`;

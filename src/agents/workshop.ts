@@ -114,12 +114,14 @@ function agentOf(agents: readonly Agent[], run: Run): Agent {
     const known = agents.map((agent) => agent.name).join(", ");
     throw new InputError({
       code: "agent-unknown",
-      message: `run ${run.id} belongs to agent ${run.agent}, which this process does not have (it has ${known})`,
+      message: `run ${run.id} belongs to agent ${run.agent}; this process has ${known} only`,
     });
   }
   if (found.version >= run.agentVersion) return found;
   throw new InputError({
     code: "agent-older",
-    message: `run ${run.id} was started by version ${run.agentVersion} of ${run.agent}; this process has ${found.version}. Deploy the newer one`,
+    message:
+      `run ${run.id} was started by version ${run.agentVersion} of ${run.agent} and this process has ` +
+      `${found.version}; deploy the newer one`,
   });
 }

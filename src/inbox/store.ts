@@ -111,7 +111,7 @@ async function lockQuestion(tx: Transaction, id: QuestionId): Promise<Question> 
   if (question.status === "open") return question;
   throw new InputError({
     code: "question-closed",
-    message: `question ${id} is ${question.status}${question.by ? ` by ${question.by}` : ""}; nothing was changed`,
+    message: `question ${id} is ${question.status} by ${question.by ?? "its run"}; nothing was changed`,
   });
 }
 

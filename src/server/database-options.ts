@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { DatabaseOptions } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
-import type { Surroundings } from "./factotum.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Chooses the database: the user's own where `DATABASE_URL` is set, else one embedded in the project. */
 export function databaseOptions(

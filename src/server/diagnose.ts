@@ -12,12 +12,8 @@ export type Finding = {
   readonly remedy?: string;
 };
 
-/** Looks at everything a project needs, and says for what is amiss how to mend it. Changes nothing of the business. */
-export async function diagnose(
-  db: Database,
-  config: Config,
-  models: Discovery,
-): Promise<readonly Finding[]> {
+/** Looks at everything a project needs, and says how to mend what is amiss. Changes nothing of the business. */
+export async function diagnose(db: Database, config: Config, models: Discovery): Promise<readonly Finding[]> {
   return [
     await server(db),
     await migrations(db),

@@ -9,18 +9,11 @@ import { type Run, type RunPage, startRun, startWorker, type Worker } from "../r
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose, type Finding } from "./diagnose.ts";
+import type { Surroundings } from "./surroundings.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
 const CONCURRENCY_DEFAULT = 2;
-
-/** What the process is given by whoever starts it: nothing below reads the environment itself. */
-export type Surroundings = {
-  readonly env: { readonly [name: string]: string | undefined };
-  /** The project's folder; an embedded database lives in `.factotum` under it. */
-  readonly directory: string;
-  readonly say: (line: string) => void;
-};
 
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
 export type Factotum = {

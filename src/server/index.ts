@@ -8,7 +8,7 @@ export {
   type WorkItem,
 } from "./config.ts";
 export type { Finding } from "./diagnose.ts";
-export { type Factotum, openFactotum, type Surroundings } from "./factotum.ts";
+export { type Factotum, openFactotum } from "./factotum.ts";
 export { loadConfig } from "./load-config.ts";
 export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
@@ -20,3 +20,4 @@ export { costPerResolved, questionJson, runJson, storyJson, summaryJson } from "
 export type { Attempt, Summary } from "../agents/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export type { Step } from "../runs/index.ts";
+export type { Surroundings } from "./surroundings.ts";

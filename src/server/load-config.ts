@@ -13,7 +13,10 @@ const NAMES = ["factotum.config.ts", "factotum.config.mts", "factotum.config.js"
  * @param explicit a path that goes before the search
  * @throws {InputError} `config-missing`, `config-broken`
  */
-export async function loadConfig(directory: string, explicit?: string): Promise<{ config: Config; path: string }> {
+export async function loadConfig(
+  directory: string,
+  explicit?: string,
+): Promise<{ config: Config; path: string }> {
   const path = explicit === undefined ? find(directory) : resolve(directory, explicit);
   if (path === undefined || !existsSync(path)) {
     throw new InputError({

@@ -36,11 +36,7 @@ export async function runLines(tx: Transaction, filter: RunPage): Promise<readon
 }
 
 /** Tells the story of one run. @throws {InputError} `run-unknown` */
-export async function tellRun(
-  tx: Transaction,
-  id: RunId,
-  titleOf: (run: Run) => string,
-): Promise<RunStory> {
+export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) => string): Promise<RunStory> {
   const run = await getRun(tx, id);
   const questions: Question[] = [];
   for (const status of ["open", "answered", "expired", "withdrawn"] as const) {

@@ -148,7 +148,7 @@ test("a model's work is staged call by call, priced, and committed when it passe
   await provider.close();
 });
 
-test("a model that stages the wrong thing is discarded, and the next one is told what was wrong", async () => {
+test("a model that stages the wrong thing is discarded, and the next one is told why", async () => {
   const finish = reply([{ name: "finish", arguments: { unsure: [] } }]);
   const order = (quantity: number) =>
     reply([{ name: "place_order", arguments: { product: "lamp", quantity } }]);
@@ -164,7 +164,7 @@ test("a model that stages the wrong thing is discarded, and the next one is told
   await Promise.all([cheap.close(), strong.close()]);
 });
 
-test("429, 500 and a cut stream are retried, malformed arguments go back to the model, every try is booked", async () => {
+test("failing tries are repeated, malformed arguments go back to the model, all is booked", async () => {
   const provider = await scriptedProvider(
     status(429, { retryAfter: 1 }),
     status(500),
@@ -212,7 +212,7 @@ test("an input cannot close its fence, and what it says is no instruction", asyn
   await provider.close();
 });
 
-test("an undone run leaves the rows as they were, takes its value back and forgets what it taught", async () => {
+test("an undone run leaves the rows as they were and takes its value back", async () => {
   const shop = await openShop(clerk());
   const run = await shop.order({ product: "lamp", quantity: 3 });
   await shop.db.transaction((tx) => undoRun(tx, run.id, "ann"));

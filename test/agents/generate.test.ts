@@ -15,7 +15,8 @@ const SCHEMA = `
     price numeric(10,2) check (price > 0), extra jsonb, label text generated always as (name || '!') stored);
   comment on table hotel.rooms is 'Rooms we let.';
   comment on column hotel.rooms.price is 'Euros a night.';
-  create table hotel.stays (room_id bigint references hotel.rooms, guest text, primary key (room_id, guest));`;
+  create table hotel.stays (
+    room_id bigint references hotel.rooms, guest text, primary key (room_id, guest));`;
 
 const context = { runId: "1" as RunId, input: null, at: new Date(0) };
 

@@ -59,7 +59,8 @@ export async function answerAll(desk: Factotum, all: readonly Message[]): Promis
 /** The calendar without surrogate keys: equal calendars have equal text. */
 export async function calendar(db: Database): Promise<readonly string[]> {
   const { rows } = await db.query<{ line: string }>(
-    `select concat_ws(' | ', k.name, m.carrier_maintenance_id, m.status, w.number, w.status, w.starts_at, w.ends_at,
+    `select concat_ws(' | ', k.name, m.carrier_maintenance_id, m.status, w.number, w.status,
+       w.starts_at, w.ends_at,
        (select string_agg(c.carrier_circuit_id || '=' || wc.impact, ',' order by c.carrier_circuit_id)
           from netops.window_circuits wc join netops.circuits c on c.id = wc.circuit_id
          where wc.maintenance_id = w.maintenance_id and wc.window_number = w.number)) as line

@@ -35,8 +35,8 @@ const puzzle = (circuit: Circuit, id: string, day: string): Notice => ({
   subject: `A friendly heads-up from ${circuit.carrier}`,
   sentAt: "2026-03-01T09:00:00Z",
   text:
-    `Dear partner, our crew will be splicing fibre. They begin on ${day} at 01:00 UTC and will have packed up ` +
-    `by 04:00 UTC the same night. ${circuit.id} is going to be hard down for all of that time. ` +
+    `Dear partner, our crew will be splicing fibre. They begin on ${day} at 01:00 UTC and will have ` +
+    `packed up by 04:00 UTC the same night. ${circuit.id} is going to be hard down for all of that time. ` +
     `Should you call us about it, say "${id}" to whoever picks up.`,
   attachments: [],
 });
@@ -107,7 +107,7 @@ test("a model that invents a time is caught by grounding, and nothing of it is c
   await provider.close();
 });
 
-test("what a model resolved teaches the reader: the carrier's next notice of that shape costs no token", async () => {
+test("what a model resolved teaches the reader: the next notice of that shape costs no token", async () => {
   const provider = await scriptedProvider();
   const { desk, circuit } = await open(provider);
   provider.script(
@@ -125,7 +125,8 @@ test("what a model resolved teaches the reader: the carrier's next notice of tha
   const summary = await desk.summary();
   expect([summary.resolved, summary.waiting, provider.requests.length]).toEqual([2, 0, 2]);
   const { rows } = await desk.db.query<{ at: Date }>(
-    `select w.starts_at as at from netops.maintenance_windows w join netops.maintenances m on m.id = w.maintenance_id
+    `select w.starts_at as at from netops.maintenance_windows w
+       join netops.maintenances m on m.id = w.maintenance_id
       where m.carrier_maintenance_id = 'QX-81-B'`,
   );
   expect(rows).toEqual([{ at: new Date("2026-03-24T01:00:00Z") }]);

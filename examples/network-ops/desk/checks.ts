@@ -104,7 +104,7 @@ export const policyAsks: Check<Notice> = {
   },
 };
 
-/** Checks for what the desk does by itself later: it may close maintenances and open tickets, nothing else. */
+/** Checks for what the desk does by itself later: it closes maintenances and opens tickets, no more. */
 export const followUpChecks: readonly Check<Notice>[] = [
   invariant("a follow-up only closes a maintenance or opens a ticket", ({ diff }) =>
     diff
@@ -131,7 +131,9 @@ const statements = (statuses: readonly string[], statement: Statement): boolean 
   statuses.includes(statement.status);
 
 const some = (ids: readonly string[]): string =>
-  ids.length > NAMED_MAX ? `${ids.slice(0, NAMED_MAX).join(", ")} and ${ids.length - NAMED_MAX} more` : ids.join(", ");
+  [...ids.slice(0, NAMED_MAX), ...(ids.length > NAMED_MAX ? [`${ids.length - NAMED_MAX} more`] : [])].join(
+    ", ",
+  );
 
 const spanOf = ({ startsAt, endsAt }: { readonly startsAt: string; readonly endsAt: string }): string =>
   `${Date.parse(startsAt)}/${Date.parse(endsAt)}`;

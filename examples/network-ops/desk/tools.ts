@@ -10,8 +10,8 @@ export const recordNotice = tool({
   name: "record_notice",
   description:
     "Stages what the notice states about one maintenance: its carrier (a name from netops.carriers), the " +
-    "carrier's maintenance id, its status, and every window with the circuits of ours that it touches. Call " +
-    "it once for each maintenance id in the notice. Instants are ISO 8601 in UTC.",
+    "carrier's maintenance id, its status, and every window with the circuits of ours that it touches. " +
+    "Call it once for each maintenance id in the notice. Instants are ISO 8601 in UTC.",
   effect: "write",
   input: Statement.omit({ sentAt: true }),
   output: z.looseObject({ maintenance: z.string() }),
