@@ -47,7 +47,9 @@ const INLINE = /^\[attachment ([^\]\n]+)\]\s*$/gm;
 export function toNotice(row: NoticeRow): Notice {
   const attachments: Attachment[] = [];
   for (const item of row.attachments ?? []) {
-    const found = z.object({ name: z.string(), text: z.string(), contentType: z.string().optional() }).safeParse(item);
+    const found = z
+      .object({ name: z.string(), text: z.string(), contentType: z.string().optional() })
+      .safeParse(item);
     if (found.success) attachments.push(attachment(found.data.name, found.data.text));
   }
   const marks = [...row.text.matchAll(INLINE)];
@@ -79,7 +81,10 @@ export function expectedOf(row: NoticeRow): Statement[] {
     const window = {
       startsAt: new Date(expected.start * 1000).toISOString(),
       endsAt: new Date(expected.end * 1000).toISOString(),
-      circuits: expected.circuits.map(({ circuit_id, impact }) => ({ circuitId: collapse(circuit_id), impact })),
+      circuits: expected.circuits.map(({ circuit_id, impact }) => ({
+        circuitId: collapse(circuit_id),
+        impact,
+      })),
     };
     statements.set(expected.maintenance_id, {
       carrier: row.provider,
@@ -125,5 +130,5 @@ function decoyOf(circuitId: string, salt: number): string {
   const digest = createHash("sha256").update(`${salt}/${circuitId}`).digest();
   let at = 0;
   const changed = circuitId.replaceAll(/\d/g, () => String((digest[at++ % digest.length] ?? 0) % 10));
-  return changed === circuitId ? `${circuitId}-${(digest[0] ?? 0) % 90 + 10}` : changed;
+  return changed === circuitId ? `${circuitId}-${((digest[0] ?? 0) % 90) + 10}` : changed;
 }

@@ -23,7 +23,11 @@ export type Event = {
   readonly stamp: string | undefined;
 };
 
-type Property = { readonly name: string; readonly parameters: ReadonlyMap<string, string>; readonly value: string };
+type Property = {
+  readonly name: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly value: string;
+};
 
 const CALENDARS_MAX = 20;
 const EVENTS_MAX = 200;
@@ -38,7 +42,8 @@ export function eventsOf(notice: Notice): { readonly events: readonly Event[]; r
   for (const text of texts) {
     if (!/X-MAINTNOTE-/i.test(text)) continue;
     if (text.length > TEXT_MAX) return { events: [], broken: true };
-    for (const calendar of text.match(/BEGIN:VCALENDAR[^]*?(?:END:VCALENDAR|$)/g)?.slice(0, CALENDARS_MAX) ?? []) {
+    for (const calendar of text.match(/BEGIN:VCALENDAR[^]*?(?:END:VCALENDAR|$)/g)?.slice(0, CALENDARS_MAX) ??
+      []) {
       const lines = unfold(calendar.replace(/END:VCALENDAR[^]*$/, "END:VCALENDAR"));
       const zones = new Map(lines.filter((line) => /^TZID/i.test(line)).map((line) => [line, line]));
       if (!/END:VCALENDAR/.test(calendar)) broken = true;
@@ -85,7 +90,8 @@ export function unfold(text: string): string[] {
       // A property that a mail client indented is still a property.
       if (NAMED.test(line.trim()) && /^\s*X-MAINTNOTE/i.test(line)) lines.push(line.trim());
       else lines[lines.length - 1] = last + line.slice(1);
-    } else if (line.trim() !== "" && last !== undefined && !KNOWN.test(line)) lines[lines.length - 1] = `${last}\\n${line}`;
+    } else if (line.trim() !== "" && last !== undefined && !KNOWN.test(line))
+      lines[lines.length - 1] = `${last}\\n${line}`;
     else if (line.trim() !== "") lines.push(line);
   }
   return lines;
@@ -132,7 +138,9 @@ function toEvent(body: readonly string[], lines: readonly string[], zones: numbe
     impact: impact.success ? impact.data : undefined,
     objects: all("X-MAINTNOTE-OBJECT-ID").flatMap((property) => {
       const own = Impact.safeParse(property.parameters.get("X-MAINTNOTE-OBJECT-IMPACT")?.toUpperCase());
-      return property.value === "" ? [] : [{ id: property.value, impact: own.success ? own.data : undefined }];
+      return property.value === ""
+        ? []
+        : [{ id: property.value, impact: own.success ? own.data : undefined }];
     }),
     ...times,
     summary: one("SUMMARY") ?? "",
@@ -147,14 +155,26 @@ const stampOf = (text: string | undefined): string | undefined => {
 };
 
 /** Start and end as node-ical reads them, with the calendar's own time zones in force. */
-function timesOf(body: readonly string[], lines: readonly string[], zones: number): Pick<Event, "startsAt" | "endsAt"> {
+function timesOf(
+  body: readonly string[],
+  lines: readonly string[],
+  zones: number,
+): Pick<Event, "startsAt" | "endsAt"> {
   const dates = body.filter((line) => /^(?:DTSTART|DTEND|DURATION)\b/i.test(line));
   const starts = dates.filter((line) => /^DTSTART/i.test(line));
   // A time without zone or Z floats: nobody can say when it is.
   const floating = dates.some((line) => /:\d{8}(?:T\d{6})?$/.test(line) && !/TZID=/i.test(line));
   if (starts.length !== 1 || floating) return { startsAt: undefined, endsAt: undefined };
   const own = zones > 0 ? between(lines, "VTIMEZONE") : [];
-  const text = ["BEGIN:VCALENDAR", ...own, "BEGIN:VEVENT", "UID:1", ...dates.map(plainDate), "END:VEVENT", "END:VCALENDAR"].join("\r\n");
+  const text = [
+    "BEGIN:VCALENDAR",
+    ...own,
+    "BEGIN:VEVENT",
+    "UID:1",
+    ...dates.map(plainDate),
+    "END:VEVENT",
+    "END:VCALENDAR",
+  ].join("\r\n");
   try {
     const event = Object.values(ical.sync.parseICS(text)).find((part) => part?.type === "VEVENT");
     if (event?.type !== "VEVENT") return { startsAt: undefined, endsAt: undefined };
@@ -178,20 +198,27 @@ function between(lines: readonly string[], name: string): string[] {
 }
 
 /** One event as a statement, and what keeps it from being sure. */
-export function toStatement(event: Event, carrier: string): { readonly statement: Statement | undefined; readonly doubts: readonly Doubt[] } {
+export function toStatement(
+  event: Event,
+  carrier: string,
+): { readonly statement: Statement | undefined; readonly doubts: readonly Doubt[] } {
   const doubts: Doubt[] = [];
   const missing = (field: Doubt["field"], because: string): void => {
     doubts.push({ field, because });
   };
-  if (event.maintenanceId === undefined || event.maintenanceId === "") missing("maintenanceId", "the calendar names no single maintenance id");
+  if (event.maintenanceId === undefined || event.maintenanceId === "")
+    missing("maintenanceId", "the calendar names no single maintenance id");
   if (event.status === undefined) missing("status", "the calendar names no known status");
-  if (event.startsAt === undefined || event.endsAt === undefined) missing("window", "the calendar's times cannot be read");
+  if (event.startsAt === undefined || event.endsAt === undefined)
+    missing("window", "the calendar's times cannot be read");
   else if (event.endsAt <= event.startsAt) missing("window", "the calendar ends before it starts");
   // A cancelled or finished maintenance is known by its id; a planned one without objects is half a notice.
   const over = event.status === "CANCELLED" || event.status === "COMPLETED";
   if (event.objects.length === 0 && !over) missing("circuits", "the calendar names no object");
-  if (event.objects.some((object) => object.impact === undefined) && event.impact === undefined) missing("impact", "the calendar names no known impact");
-  if (event.maintenanceId === undefined || event.status === undefined) return { statement: undefined, doubts };
+  if (event.objects.some((object) => object.impact === undefined) && event.impact === undefined)
+    missing("impact", "the calendar names no known impact");
+  if (event.maintenanceId === undefined || event.status === undefined)
+    return { statement: undefined, doubts };
   const windows =
     event.startsAt === undefined || event.endsAt === undefined
       ? []
@@ -199,19 +226,35 @@ export function toStatement(event: Event, carrier: string): { readonly statement
           {
             startsAt: event.startsAt,
             endsAt: event.endsAt,
-            circuits: event.objects.map(({ id, impact }) => ({ circuitId: id, impact: impact ?? event.impact ?? "OUTAGE" })),
+            circuits: event.objects.map(({ id, impact }) => ({
+              circuitId: id,
+              impact: impact ?? event.impact ?? "OUTAGE",
+            })),
           },
         ];
   const sequence = event.sequence === undefined ? {} : { sequence: event.sequence };
-  return { statement: { carrier, maintenanceId: event.maintenanceId, status: event.status, ...sequence, windows }, doubts };
+  return {
+    statement: { carrier, maintenanceId: event.maintenanceId, status: event.status, ...sequence, windows },
+    doubts,
+  };
 }
 
 export function evidenceOf(event: Event): Evidence[] {
   const by = "X-MAINTNOTE";
   return [
-    { field: "maintenanceId", value: event.maintenanceId ?? "", quote: `X-MAINTNOTE-MAINTENANCE-ID:${event.maintenanceId}`, by },
+    {
+      field: "maintenanceId",
+      value: event.maintenanceId ?? "",
+      quote: `X-MAINTNOTE-MAINTENANCE-ID:${event.maintenanceId}`,
+      by,
+    },
     { field: "status", value: event.status ?? "", quote: `X-MAINTNOTE-STATUS:${event.status}`, by },
     { field: "window", value: `${event.startsAt}/${event.endsAt}`, quote: quoteOf(event.summary), by },
-    ...event.objects.map(({ id }) => ({ field: "circuits", value: id, quote: `X-MAINTNOTE-OBJECT-ID:${id}`, by })),
+    ...event.objects.map(({ id }) => ({
+      field: "circuits",
+      value: id,
+      quote: `X-MAINTNOTE-OBJECT-ID:${id}`,
+      by,
+    })),
   ];
 }

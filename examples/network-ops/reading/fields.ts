@@ -72,7 +72,8 @@ function colonFields(page: Page, line: Line, at: number, column: number): Field[
 function belowFields(page: Page, line: Line, at: number): Field[] {
   if (line.tabular || line.text.includes(":")) return [];
   const above = page.lines[at - 1];
-  if (above === undefined || above.tabular || above.part !== line.part || !looksLikeLabel(above.text)) return [];
+  if (above === undefined || above.tabular || above.part !== line.part || !looksLikeLabel(above.text))
+    return [];
   if (above.text.includes(":")) return [];
   const fields: Field[] = [named(above.text, line.text, line, "below")];
   const higher = page.lines[at - 2];
@@ -95,15 +96,17 @@ export function headersOf(page: Page): Map<string, string> {
       continue;
     }
     const coloned = filled.some((cell) => cell.endsWith(":"));
-    if ((!coloned || filled.length > 2) && filled.every((cell) => looksLikeLabel(cell) && !/:\s*\S/.test(cell) && !/\d{2}/.test(cell))) {
+    if (
+      (!coloned || filled.length > 2) &&
+      filled.every((cell) => looksLikeLabel(cell) && !/:\s*\S/.test(cell) && !/\d{2}/.test(cell))
+    ) {
       header = line.cells;
       continue;
     }
     if (Math.abs(header.length - line.cells.length) > 1) continue;
     line.cells.forEach((cell, column) => {
       const name = header[column];
-      if (cell !== "" && name !== undefined && name !== "")
-        headers.set(cellKey(line, column), name);
+      if (cell !== "" && name !== undefined && name !== "") headers.set(cellKey(line, column), name);
     });
   }
   for (const run of columnRuns(page)) addVertical(run, headers);
@@ -129,7 +132,7 @@ function columnRuns(page: Page): Cell[][] {
 }
 
 const HEADERISH =
-  /\b(?:name|id|ids|location|loc|type|duration|number|no|status|impact|bandwidth|address|account|product|serial|service|circuit|customer|order|start|end|date|time|reference|ref|code|port|site|clli|city|country|a|z|speed|ibx|uuid|profile|asset|pon)\b|#/i;
+  /\b(?:name|id|ids|location|loc|type|duration|number|no|status|impact|bandwidth|address|account|product|serial|service|circuit|customer|order|start|end|date|time|reference|ref|code|port|site|clli|city|country|a|z|speed|uuid|profile|asset|pon)\b|#/i;
 
 /** The header is as many cells as read like one; where the run is whole rows of that, the more certain. */
 function addVertical(run: readonly Cell[], headers: Map<string, string>): void {

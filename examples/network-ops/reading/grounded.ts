@@ -7,7 +7,7 @@
  */
 import type { Notice, Statement } from "../notice.ts";
 import { eventsOf } from "./calendar.ts";
-import { degreeOf } from "./impact.ts";
+import { type Degree, degreeOf, impactClaims } from "./impact.ts";
 import { layOut, type Page } from "./page.ts";
 import { statusClaims } from "./status.ts";
 import { stampsOf } from "./stamps.ts";
@@ -27,10 +27,16 @@ export function grounded(notice: Notice, statement: Statement): readonly Doubt[]
   const calendar = events.length > 0 ? JSON.stringify(events) : "";
   const has = (value: string): boolean => standsIn(value, text) || standsIn(value, calendar);
   if (!has(statement.maintenanceId))
-    doubts.push({ field: "maintenanceId", because: `"${statement.maintenanceId}" does not stand in the notice` });
+    doubts.push({
+      field: "maintenanceId",
+      because: `"${statement.maintenanceId}" does not stand in the notice`,
+    });
   if (!statusHas(page, events, statement.status))
     doubts.push({ field: "status", because: `nothing in the notice means ${statement.status}` });
-  const instants = new Set([...instantsOf(page), ...events.flatMap(({ startsAt, endsAt }) => [Date.parse(startsAt ?? ""), Date.parse(endsAt ?? "")])]);
+  const instants = new Set([
+    ...instantsOf(page, notice.sentAt),
+    ...events.flatMap(({ startsAt, endsAt }) => [Date.parse(startsAt ?? ""), Date.parse(endsAt ?? "")]),
+  ]);
   const circuits = new Set<string>();
   const impacts = new Set<string>();
   for (const window of statement.windows) {
@@ -43,7 +49,8 @@ export function grounded(notice: Notice, statement: Statement): readonly Doubt[]
     }
   }
   for (const circuitId of circuits)
-    if (!has(circuitId)) doubts.push({ field: "circuits", because: `"${circuitId}" does not stand in the notice` });
+    if (!has(circuitId))
+      doubts.push({ field: "circuits", because: `"${circuitId}" does not stand in the notice` });
   for (const impact of impacts)
     if (!impactHas(page, impact) && !events.some((event) => JSON.stringify(event).includes(`"${impact}"`)))
       doubts.push({ field: "impact", because: `nothing in the notice means ${impact}` });
@@ -79,20 +86,31 @@ function statusHas(page: Page, events: readonly { status: unknown }[], status: S
 }
 
 function impactHas(page: Page, impact: string): boolean {
-  return page.lines.some((line) =>
-    line.text.split(/[.;|]/).some((phrase) => {
-      const degree = degreeOf(phrase);
-      return degree === impact || degree === "UNCLEAR" || degree === "SOME" || (degree === "RISK" && impact !== "OUTAGE");
-    }),
+  const can = (degree: Degree): boolean =>
+    degree === impact ||
+    degree === "UNCLEAR" ||
+    degree === "SOME" ||
+    (degree === "RISK" && impact !== "OUTAGE") ||
+    ((degree === "AFFECTING" || degree === "LASTING") && impact !== "NO-IMPACT");
+  const claims = impactClaims(page, []);
+  return (
+    claims.some((claim) => can(claim.degree)) ||
+    page.lines.some((line) => line.text.split(/[.;|]/).some((phrase) => can(degreeOf(phrase))))
   );
 }
 
 /** Every instant that a time of the notice can be: its own day or one that stands near, in a zone it names. */
-function instantsOf(page: Page): number[] {
+function instantsOf(page: Page, sentAt: string | undefined): number[] {
   const { stamps } = stampsOf(page);
   const days = stamps.flatMap(({ moment }) => (moment.day === undefined ? [] : [moment.day]));
-  const zones = new Set(["UTC", ...page.lines.flatMap((line) => zonesIn(line.text).flatMap((zone) => zone.zones))]);
+  const zones = new Set([
+    "UTC",
+    ...page.lines.flatMap((line) => zonesIn(line.text).flatMap((zone) => zone.zones)),
+  ]);
   const years = new Set(days.flatMap((day) => day.year ?? []));
+  // A day without a year is near the day the mail was sent.
+  const sent = sentAt === undefined ? undefined : new Date(sentAt).getUTCFullYear();
+  if (years.size === 0 && sent !== undefined) for (const year of [sent - 1, sent, sent + 1]) years.add(year);
   const instants: number[] = [];
   for (const { moment } of stamps) {
     if (moment.clock === undefined) continue;
@@ -102,7 +120,13 @@ function instantsOf(page: Page): number[] {
         for (const year of option.year === undefined ? years : [option.year])
           for (const zone of new Set([...(moment.zone?.zones ?? zones)].slice(0, 8))) {
             const { minutes } = moment.clock;
-            const base = { year, month: option.month, day: option.day, hour: Math.floor(minutes / 60) % 24, minute: minutes % 60 };
+            const base = {
+              year,
+              month: option.month,
+              day: option.day,
+              hour: Math.floor(minutes / 60) % 24,
+              minute: minutes % 60,
+            };
             const at = DateTime.fromObject(base, { zone }).plus({ days: minutes >= 1440 ? 1 : 0 });
             if (!at.isValid) continue;
             instants.push(at.toMillis());

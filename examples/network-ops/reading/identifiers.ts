@@ -32,7 +32,10 @@ const WORK =
   String.raw`change(?:\s+(?:request|control|order|management))?|event|notification|outage|activity|pw|crq?|chg|mop|gcr|wo)`;
 const NUMBER = String.raw`(?:\s+[a-z]{2,4}(?=\s))?(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|code)\s*(?:number|no\.?|id|#)?`;
 /** A label that names the work and says that a number follows. */
-const STRONG_LABEL = new RegExp(String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`, "i");
+const STRONG_LABEL = new RegExp(
+  String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`,
+  "i",
+);
 /** A label for some number of theirs: enough only when a second place agrees. */
 const PLAIN_LABEL = new RegExp(
   String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
@@ -60,14 +63,20 @@ export function canBeId(id: string): boolean {
   if (id.length < ID_LENGTH_MIN || id.length > ID_LENGTH_MAX || !/\d/.test(id)) return false;
   if (momentsIn(id).some((moment) => moment.day !== undefined || moment.clock !== undefined)) return false;
   if (PHONE.test(id)) return false;
-  return !/^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b|^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$/i.test(id);
+  return !/^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b|^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$/i.test(
+    id,
+  );
 }
 
 /**
  * @param taken ids that are something else for certain: our circuits
  * @param anchors places where this carrier's ids stood before, from lessons
  */
-export function readIdentifiers(page: Page, taken: ReadonlySet<string>, anchors: readonly Anchor[]): Identified {
+export function readIdentifiers(
+  page: Page,
+  taken: ReadonlySet<string>,
+  anchors: readonly Anchor[],
+): Identified {
   const claims = claimsOn(page).filter((claim) => !taken.has(claim.id.toLowerCase()));
   const taught = taughtBy(page, anchors, taken);
   if (taught.length === 1) return found(taught, claims, "lesson");
@@ -84,10 +93,12 @@ export function readIdentifiers(page: Page, taken: ReadonlySet<string>, anchors:
   if (id !== undefined) {
     const rivals = plain.filter((other) => other !== id);
     const agreed = inSubject.includes(id);
-    if (rivals.length > 0 && !agreed) return doubt("another id is named beside the maintenance id", [id, ...rivals]);
+    if (rivals.length > 0 && !agreed)
+      return doubt("another id is named beside the maintenance id", [id, ...rivals]);
     const strange = inSubject.filter((other) => other !== id && !id.includes(other) && looksLike(other, id));
     if (strange.length > 0) return doubt("the subject names another id", [id, ...strange]);
-    if (rivals.some((other) => looksLike(other, id))) return doubt("a second id of the same form is named", [id, ...rivals]);
+    if (rivals.some((other) => looksLike(other, id)))
+      return doubt("a second id of the same form is named", [id, ...rivals]);
     return found([id], claims, "label");
   }
   const twice = distinct(claims).filter((other) => inSubject.includes(other));
@@ -95,14 +106,17 @@ export function readIdentifiers(page: Page, taken: ReadonlySet<string>, anchors:
   if (twice.length === 1 && rivals.length === 0) return found(twice, claims, "subject and body");
   // One number in the whole notice, under a label for a ticket, and a subject without any other.
   const [sole] = plain;
-  if (sole !== undefined && distinct(claims).length === 1 && inSubject.length === 0) return found([sole], claims, "only label");
-  if (twice.length + rivals.length > 0) return doubt("no place names the id for certain", [...twice, ...rivals]);
+  if (sole !== undefined && distinct(claims).length === 1 && inSubject.length === 0)
+    return found([sole], claims, "only label");
+  if (twice.length + rivals.length > 0)
+    return doubt("no place names the id for certain", [...twice, ...rivals]);
   return doubt("no maintenance id is named", inSubject);
 }
 
 function found(ids: readonly string[], claims: readonly Claim[], by: string): Identified {
   const own = claims.filter((claim) => ids.includes(claim.id)).map(evidenceOf);
-  const evidence = own.length > 0 ? own : ids.map((value) => ({ field: "maintenanceId", value, quote: value, by }));
+  const evidence =
+    own.length > 0 ? own : ids.map((value) => ({ field: "maintenanceId", value, quote: value, by }));
   return { ids, doubts: [], evidence };
 }
 
@@ -127,7 +141,10 @@ export const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
 export function claimsOn(page: Page): Claim[] {
   const claims: Claim[] = [];
   for (const field of fieldsOf(page)) {
-    const label = field.label.replaceAll(/[*_()[\]:]+/g, " ").replaceAll(/\s+/g, " ").trim();
+    const label = field.label
+      .replaceAll(/[*_()[\]:]+/g, " ")
+      .replaceAll(/\s+/g, " ")
+      .trim();
     const id = idIn(field.value);
     if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, ""))) continue;
     const strength = STRONG_LABEL.test(label)
@@ -137,9 +154,17 @@ export function claimsOn(page: Page): Claim[] {
         ? "plain"
         : undefined;
     if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;
-    claims.push({ id, strength, place: "body", before: mask(label), quote: field.line.text, by: `label "${label}"` });
+    claims.push({
+      id,
+      strength,
+      place: "body",
+      before: mask(label),
+      quote: field.line.text,
+      by: `label "${label}"`,
+    });
   }
-  for (const line of page.lines) claims.push(...proseClaims(line.text, line.part === "subject" ? "subject" : "body"));
+  for (const line of page.lines)
+    claims.push(...proseClaims(line.text, line.part === "subject" ? "subject" : "body"));
   return claims;
 }
 
@@ -148,7 +173,9 @@ function acronymAgrees(page: Page, name: string, id: string): boolean {
   const letters = ACRONYM.exec(name) === null ? undefined : /^[A-Z]{2,6}/.exec(name)?.[0];
   if (letters === undefined) return false;
   const at = page.subject.indexOf(id);
-  return at > 0 && new RegExp(String.raw`\b${letters}(?:[\s#:.-]|No|ID|Number)*$`).test(page.subject.slice(0, at));
+  return (
+    at > 0 && new RegExp(String.raw`\b${letters}(?:[\s#:.-]|No|ID|Number)*$`).test(page.subject.slice(0, at))
+  );
 }
 
 const IN_PROSE = new RegExp(
@@ -168,7 +195,11 @@ function proseClaims(text: string, place: Anchor["place"]): Claim[] {
   const push = (match: RegExpMatchArray, strength: Claim["strength"], by: string): void => {
     const id = match.groups?.["id"] ?? "";
     const before = text.slice(Math.max(0, (match.index ?? 0) - 30), match.index);
-    if (!canBeId(id) || /\b(?:account|circuit|order|previous|original|reschedule of|replaces|supersedes)\W*$/i.test(before)) return;
+    if (
+      !canBeId(id) ||
+      /\b(?:account|circuit|order|previous|original|reschedule of|replaces|supersedes)\W*$/i.test(before)
+    )
+      return;
     claims.push({ id, strength, place, before: mask(match.groups?.["label"] ?? by), quote: text, by });
   };
   for (const match of text.matchAll(IN_PROSE)) push(match, "strong", "words before it");
@@ -180,7 +211,9 @@ function proseClaims(text: string, place: Anchor["place"]): Claim[] {
 /** Words of the subject that can be ids. */
 export function subjectIds(page: Page): string[] {
   const words = page.subject.split(/[\s,;|()[\]"'<>*:#]+/);
-  return [...new Set(words.map((word) => word.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")).filter(canBeId))];
+  return [
+    ...new Set(words.map((word) => word.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")).filter(canBeId)),
+  ];
 }
 
 /** Ids that stand where this carrier's ids stood before, in the same form. */
@@ -188,7 +221,11 @@ function taughtBy(page: Page, anchors: readonly Anchor[], taken: ReadonlySet<str
   const ids = new Set<string>();
   for (const anchor of anchors)
     for (const place of placesOf(page))
-      if (place.place === anchor.place && place.before === anchor.before && formOfId(place.id) === anchor.form)
+      if (
+        place.place === anchor.place &&
+        place.before === anchor.before &&
+        formOfId(place.id) === anchor.form
+      )
         if (!taken.has(place.id.toLowerCase())) ids.add(place.id);
   return [...ids];
 }

@@ -48,18 +48,23 @@ const NONE = new RegExp(
 const REDUNDANCY =
   /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|resilien\w+|diversity|protection) loss|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
 const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
-const SHAKY = /\b(?:switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?|protection switch\w*|blips?|glitch\w*)\b/i;
+const SHAKY =
+  /\b(?:switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?|protection switch\w*|blips?|glitch\w*)\b/i;
 const OUTAGE =
   /\b(?:outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)|loss of (?:service|connectivity|traffic|signal|light)|(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?|disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function|lose (?:service|connectivity))\b/i;
-const OUTAGE_ALONE = /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
+const OUTAGE_ALONE =
+  /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
 /** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
 const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
 /** "Impact: minor" is an answer whose scale only the carrier knows. */
-const GRADED_LABEL = /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
-const POSITIVE_DURATION = /^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$/i;
+const GRADED_LABEL =
+  /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
+const POSITIVE_DURATION =
+  /^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$/i;
 const LEGEND = /\b(?:legend|colou?r (?:explanation|code|key)|key to|definitions?|explanation of)\b/i;
 const LEGEND_LINES = 8;
-const SOME = /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
+const SOME =
+  /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
 const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
 
 /** "Planned outage notification" names the mail, "outage window" a time: neither says how hard it hits. */
@@ -85,7 +90,8 @@ export function degreeOf(phrase: string): Degree {
   }
   if (degrees.length > 1) return "UNCLEAR";
   if (RISK.test(rest)) return "RISK";
-  if (AFFECTING.test(rest) && !/\b(?:may|might|could|potential\w*|possibl\w*|not|any)\b/i.test(rest)) return "AFFECTING";
+  if (AFFECTING.test(rest) && !/\b(?:may|might|could|potential\w*|possibl\w*|not|any)\b/i.test(rest))
+    return "AFFECTING";
   return SOME.test(rest) ? "SOME" : undefined;
 }
 
@@ -96,7 +102,8 @@ const FIELD_NOT =
 /** Conditions, other readers, purposes and aftermath: not what happens to our circuits. */
 const BESIDE =
   /\b(?:if you|if your|if there|in the event|should you|in case|unless|customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual|avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the|following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history|definition|means)\b/i;
-const SPEAKS = /\b(?:will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible|going to|during)\b/i;
+const SPEAKS =
+  /\b(?:will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible|going to|during)\b/i;
 /** Shorter lines are labels and table heads; a bare "Hard down" belongs to a row or a field. */
 const SENTENCE_WORDS_MIN = 4;
 const VALUE_WORDS_MAX = 30;
@@ -111,8 +118,15 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
     if (!FIELD_LABEL.test(field.label) || FIELD_NOT.test(field.label)) continue;
     if (field.value.split(" ").length > VALUE_WORDS_MAX || field.label.split(" ").length > 6) continue;
     if (field.form === "below" && BESIDE.test(field.value)) continue;
-    const yes = /^yes\b/i.test(field.value) ? (/affecting|impacting/i.test(field.label) ? "AFFECTING" : "SOME") : /^(?:no|none|nil)\b\.?$/i.test(field.value) ? "NO-IMPACT" : undefined;
-    const graded = GRADED_LABEL.test(field.label) && field.form !== "below" && /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
+    const yes = /^yes\b/i.test(field.value)
+      ? /affecting|impacting/i.test(field.label)
+        ? "AFFECTING"
+        : "SOME"
+      : /^(?:no|none|nil)\b\.?$/i.test(field.value)
+        ? "NO-IMPACT"
+        : undefined;
+    const graded =
+      GRADED_LABEL.test(field.label) && field.form !== "below" && /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
     const degree = yes ?? degreeOf(field.value) ?? (graded ? "UNCLEAR" : undefined);
     const cue = `${mask(field.label)}: ${mask(field.value)}`;
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
@@ -124,7 +138,9 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
     const degree = degreeOf(text);
     if (degree === undefined) continue;
     if (fieldsLike(text)) continue;
-    const direct = /\b(?:you|your|yours|customers?|services? listed|circuits? listed|following)\b/i.test(text);
+    const direct = /\b(?:you|your|yours|customers?|services? listed|circuits? listed|following)\b/i.test(
+      text,
+    );
     claims.push({ degree, cue: mask(text), quote: text, from: "sentence", direct });
   }
   return claims;
@@ -132,7 +148,9 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
 
 /** True in the lines under a legend: they explain words, and say nothing of this notice. */
 function legend(page: Page, index: number): boolean {
-  return page.lines.slice(Math.max(0, index - LEGEND_LINES), index + 1).some((line) => LEGEND.test(line.text));
+  return page.lines
+    .slice(Math.max(0, index - LEGEND_LINES), index + 1)
+    .some((line) => LEGEND.test(line.text));
 }
 
 /** "Outage duration: 360 minutes" is an outage; "impact: 300 min" is an impact of some degree. */
@@ -140,8 +158,10 @@ function durationClaim(field: Field): ImpactClaim | undefined {
   if (!POSITIVE_DURATION.test(field.value)) return undefined;
   const cue = `${mask(field.label)}: #`;
   const claim = { cue, quote: field.line.text, from: "field", direct: true } as const;
-  if (/\b(?:outage|downtime|interruption|unavailability)\b/i.test(field.label)) return { ...claim, degree: "OUTAGE" };
-  if (/\b(?:service|expected|customer) (?:\w+ )*impact\b|\bimpact (?:duration|time)?$/i.test(field.label)) return { ...claim, degree: "LASTING" };
+  if (/\b(?:outage|downtime|interruption|unavailability)\b/i.test(field.label))
+    return { ...claim, degree: "OUTAGE" };
+  if (/\b(?:service|expected|customer) (?:\w+ )*impact\b|\bimpact (?:duration|time)?$/i.test(field.label))
+    return { ...claim, degree: "LASTING" };
   return undefined;
 }
 
@@ -162,7 +182,14 @@ function rowClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
       if (phrase.split(" ").length > 12 || BESIDE.test(phrase)) continue;
       const degree = degreeOf(phrase);
       if (degree === undefined || degree === "SOME" || degree === "AFFECTING") continue;
-      claims.push({ degree, cue: `row: ${mask(phrase)}`, quote: `${circuitId}: ${phrase}`, from: "row", circuitId, direct: true });
+      claims.push({
+        degree,
+        cue: `row: ${mask(phrase)}`,
+        quote: `${circuitId}: ${phrase}`,
+        from: "row",
+        circuitId,
+        direct: true,
+      });
       break;
     }
   }
@@ -193,7 +220,9 @@ export function readImpacts(
   lessons: ImpactLessons,
 ): Impacts {
   const plain = impactClaims(page, sightings);
-  const silent = plain.every((claim) => claim.degree === undefined || claim.degree === "SOME") ? lessons.get(SILENT) : undefined;
+  const silent = plain.every((claim) => claim.degree === undefined || claim.degree === "SOME")
+    ? lessons.get(SILENT)
+    : undefined;
   const claims = [...plain, ...(silent === undefined ? [] : [silence(silent)])].map((claim) => {
     const taught = lessons.get(claim.cue);
     return taught === undefined ? claim : { ...claim, degree: taught, direct: true };
@@ -208,20 +237,35 @@ export function readImpacts(
   }
   const evidence = claims
     .filter((claim) => isImpact(claim.degree))
-    .map((claim) => ({ field: "impact", value: String(claim.degree), quote: quoteOf(claim.quote), by: claim.from }));
+    .map((claim) => ({
+      field: "impact",
+      value: String(claim.degree),
+      quote: quoteOf(claim.quote),
+      by: claim.from,
+    }));
   return { impactOf, claims, doubts: [...doubts.values()], evidence };
 }
 
 /** The cue of a notice that says nothing of impact: a lesson can tell what the carrier means by that. */
 export const SILENT = "(nothing about impact)";
 
-const silence = (degree: Impact): ImpactClaim => ({ degree, cue: SILENT, quote: "", from: "field", direct: true });
+const silence = (degree: Impact): ImpactClaim => ({
+  degree,
+  cue: SILENT,
+  quote: "",
+  from: "field",
+  direct: true,
+});
 
-export const isImpact = (degree: Degree): degree is Impact =>
-  degree !== undefined && !VAGUE.has(degree);
+export const isImpact = (degree: Degree): degree is Impact => degree !== undefined && !VAGUE.has(degree);
 const VAGUE: ReadonlySet<string> = new Set(["SOME", "AFFECTING", "LASTING", "RISK", "UNCLEAR"]);
 
-type General = { readonly field: Degree; readonly sentence: Degree; readonly clash: boolean; readonly outage: boolean };
+type General = {
+  readonly field: Degree;
+  readonly sentence: Degree;
+  readonly clash: boolean;
+  readonly outage: boolean;
+};
 
 /** With one of these on the page, "service affecting" can be less than an outage. */
 const SOFT =
@@ -233,11 +277,21 @@ function generalDegree(page: Page, claims: readonly ImpactClaim[]): General {
   const sentences = claims.filter((claim) => claim.from === "sentence");
   const field = together(fields);
   const sentence = together(sentences.map((claim) => claim.degree));
-  const said = sentences.filter((claim) => claim.direct && isImpact(claim.degree)).map((claim) => claim.degree);
+  const said = sentences
+    .filter((claim) => claim.direct && isImpact(claim.degree))
+    .map((claim) => claim.degree);
   const clash = isImpact(field) && said.some((degree) => degree !== field);
   const plainly = [field, sentence].some((degree) => degree === "AFFECTING" || degree === "LASTING");
   const soft = page.lines.some((line) => line.part !== "attachment" && SOFT.test(line.text));
-  return { field, sentence, clash, outage: plainly && !soft && ![field, sentence].some((degree) => degree === "RISK" || degree === "UNCLEAR" || isImpact(degree)) };
+  return {
+    field,
+    sentence,
+    clash,
+    outage:
+      plainly &&
+      !soft &&
+      ![field, sentence].some((degree) => degree === "RISK" || degree === "UNCLEAR" || isImpact(degree)),
+  };
 }
 
 /** One degree when all agree; "some impact" agrees with any degree but none. */
@@ -246,7 +300,8 @@ function together(degrees: readonly Degree[]): Degree {
   if (exact.size > 1) return "UNCLEAR";
   const [only] = exact;
   if (only !== undefined) {
-    if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only)) return "UNCLEAR";
+    if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only))
+      return "UNCLEAR";
     return only;
   }
   if (degrees.includes("UNCLEAR")) return "UNCLEAR";
@@ -264,17 +319,24 @@ function forCircuit(circuitId: string, claims: readonly ImpactClaim[], general: 
     const other = isImpact(general.field) ? general.field : undefined;
     if (other !== undefined && other !== row && rows.length === 1 && row !== "NO-IMPACT")
       return { impact: row, because: "the circuit's row and the notice name different impacts" };
-    if (row === "NO-IMPACT" && (other !== undefined && other !== row || general.sentence === "OUTAGE"))
+    if (row === "NO-IMPACT" && ((other !== undefined && other !== row) || general.sentence === "OUTAGE"))
       return { impact: row, because: "the circuit's row and the notice name different impacts" };
     return { impact: row, because: undefined };
   }
-  if (row === "UNCLEAR") return { impact: undefined, because: "the circuit's impact is not one that is known" };
+  if (row === "UNCLEAR")
+    return { impact: undefined, because: "the circuit's impact is not one that is known" };
   if (row === "RISK")
     return { impact: undefined, because: "the circuit is at risk, which says no impact for certain" };
   if (isImpact(general.field)) return { impact: general.field, because: undefined };
-  if (isImpact(general.sentence) && general.field !== "RISK" && general.field !== "UNCLEAR" && general.sentence !== "NO-IMPACT")
+  if (
+    isImpact(general.sentence) &&
+    general.field !== "RISK" &&
+    general.field !== "UNCLEAR" &&
+    general.sentence !== "NO-IMPACT"
+  )
     return { impact: general.sentence, because: undefined };
-  if (general.sentence === "NO-IMPACT" && general.field === undefined) return { impact: general.sentence, because: undefined };
+  if (general.sentence === "NO-IMPACT" && general.field === undefined)
+    return { impact: general.sentence, because: undefined };
   if (general.outage) return { impact: "OUTAGE", because: undefined };
   return { impact: undefined, because: "the impact is not stated for certain" };
 }

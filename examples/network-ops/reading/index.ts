@@ -2,6 +2,7 @@
 export { type AskedFor, askedFor } from "./asked-for.ts";
 export { grounded } from "./grounded.ts";
 export { learn } from "./learn.ts";
+export { hasShapeOf } from "./lessons.ts";
 export { readNotice } from "./read.ts";
 export type {
   Anchor,

@@ -61,7 +61,15 @@ export function slotOf(range: Range, context: DateContext): Slot {
   const only = spans.length > 0 && unique(spans).length === 1 ? spans[0] : undefined;
   if (range.spares.some((spare) => only === undefined || !repeats(spare, only))) doubts.push(BESIDE);
   const utc = zone !== undefined && zones.length === 1 && zones[0] === "UTC";
-  return { range, spans: unique(spans), wall: unique(wall), utc, zone, order: orderOf(range, context), doubts };
+  return {
+    range,
+    spans: unique(spans),
+    wall: unique(wall),
+    utc,
+    zone,
+    order: orderOf(range, context),
+    doubts,
+  };
 }
 
 /** What a lesson says the word means, or what is left where the page shows which part of the world it speaks of. */
@@ -81,11 +89,13 @@ export const BESIDE = "another time stands beside the window's";
 /** True when the moment is the span's start or end again, told in its own zone. */
 function repeats(spare: Moment, span: Span): boolean {
   const [zone, ...more] = spare.zone?.zones ?? [];
-  if (zone === undefined || more.some((name) => name.startsWith("Asia/")) || spare.clock === undefined) return false;
+  if (zone === undefined || more.some((name) => name.startsWith("Asia/")) || spare.clock === undefined)
+    return false;
   return [span.startsAt, span.endsAt].some((instant) => {
     const at = DateTime.fromMillis(instant, { zone });
     const day = spare.day;
-    const sameDay = day === undefined || (day.month === at.month && day.day === at.day) || day.swapped?.month === at.month;
+    const sameDay =
+      day === undefined || (day.month === at.month && day.day === at.day) || day.swapped?.month === at.month;
     return sameDay && at.hour * 60 + at.minute === (spare.clock?.minutes ?? -1) % 1440;
   });
 }
@@ -112,12 +122,18 @@ function readingsOf(day: Day | undefined, context: DateContext, doubts: string[]
   );
   if (readings.length === 0) doubts.push("a date stands without its year");
   else if (fitting.length === 0) doubts.push("a weekday is not the date's");
-  const named = fitting.length > 1 ? fitting.filter((reading) => context.days.some((other) => equal(other, reading))) : [];
+  const named =
+    fitting.length > 1
+      ? fitting.filter((reading) => context.days.some((other) => equal(other, reading)))
+      : [];
   return named.length === 1 ? named : fitting;
 }
 
 const equal = (day: Day, reading: Reading): boolean =>
-  day.form !== "numeric" && day.year === reading.year && day.month === reading.month && day.day === reading.day;
+  day.form !== "numeric" &&
+  day.year === reading.year &&
+  day.month === reading.month &&
+  day.day === reading.day;
 
 /** A missing year is another date's on the page, or the one near the mail whose weekday fits. */
 function yearsOf(day: Day, order: { month: number; day: number }, context: DateContext): number[] {
@@ -159,13 +175,19 @@ function spansIn(
   return spans;
 }
 
-const nextDay = (at: number, zone: string): number => DateTime.fromMillis(at, { zone }).plus({ days: 1 }).toMillis();
+const nextDay = (at: number, zone: string): number =>
+  DateTime.fromMillis(at, { zone }).plus({ days: 1 }).toMillis();
 
 /** The instant, or undefined where the clock jumps over it: such a time does not exist. */
 function instantOf(reading: Reading, moment: Moment, zone: string): number | undefined {
   const minutes = moment.clock?.minutes ?? 0;
   const at = DateTime.fromObject(
-    { ...reading, hour: Math.floor(minutes / 60) % 24, minute: minutes % 60, second: moment.clock?.seconds ?? 0 },
+    {
+      ...reading,
+      hour: Math.floor(minutes / 60) % 24,
+      minute: minutes % 60,
+      second: moment.clock?.seconds ?? 0,
+    },
     { zone },
   ).plus({ days: minutes >= 1440 ? 1 : 0 });
   if (!at.isValid || (minutes < 1440 && at.hour * 60 + at.minute !== minutes)) return undefined;

@@ -31,7 +31,8 @@ const CIRCUIT_WORDS =
   /\b(?:circuits?|ckt|services?|sid|lines?|links?|connections?|ports?|assets?|serial|objects?|cables?|segments?|systems?|waves?|vlan|vc|lag|products?|affected|impacted|id|ids)\b/i;
 const OTHER_WORDS =
   /\b(?:account|acct|customer (?:id|no|number)|phone|tel|fax|mobile|order|invoice|po|case|ticket|contract|zip|postal|address|asn?|version|port speed|clli)\b[^|]{0,12}$/i;
-const NOT_AFFECTED = /\b(?:not (?:be )?(?:affected|impacted|included)|unaffected|excluded|no longer (?:affected|impacted|part)|removed from)\b/i;
+const NOT_AFFECTED =
+  /\b(?:not (?:be )?(?:affected|impacted|included)|unaffected|excluded|no longer (?:affected|impacted|part)|removed from)\b/i;
 
 /** Ids that say little by themselves: mere numbers and mere words need a place for circuits. */
 export const weak = (circuitId: string): boolean => /^\d+$/.test(circuitId) || !/\d/.test(circuitId);
@@ -40,11 +41,16 @@ const squash = (text: string): string => text.replaceAll(/\s+/g, "").toLowerCase
 const runsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 
 /** Finds the carrier and our circuits; sure only when they are one carrier's and each is plainly named. */
-export function readInventory(page: Page, knowledge: Knowledge, strangersKnown: ReadonlySet<string>): Affected {
+export function readInventory(
+  page: Page,
+  knowledge: Knowledge,
+  strangersKnown: ReadonlySet<string>,
+): Affected {
   const sightings = sightingsIn(page, knowledge);
   const named = carriersNamed(page, knowledge);
   const { carrier, doubts } = chooseCarrier(sightings, named);
-  if (carrier === undefined) return { carrier, circuits: [], sightings: [], strangers: [], doubts, evidence: [] };
+  if (carrier === undefined)
+    return { carrier, circuits: [], sightings: [], strangers: [], doubts, evidence: [] };
   const own = sightings.filter((sighting) => sighting.carrier === carrier);
   const circuits = [...new Set(own.map((sighting) => sighting.circuitId))];
   const strangers = strangersBeside(page, own, knowledge);
@@ -107,7 +113,8 @@ function counts(sighting: Sighting, page: Page, headers: ReadonlyMap<string, str
   const { line, cell, start, circuitId } = sighting;
   const before = (line.cells[cell] ?? "").slice(Math.max(0, start - 40), start);
   const header = headers.get(cellKey(line, cell)) ?? "";
-  if (OTHER_WORDS.test(before) || OTHER_WORDS.test(header)) return !weak(circuitId) && !OTHER_WORDS.test(header);
+  if (OTHER_WORDS.test(before) || OTHER_WORDS.test(header))
+    return !weak(circuitId) && !OTHER_WORDS.test(header);
   if (!weak(circuitId)) return true;
   if (CIRCUIT_WORDS.test(before) || CIRCUIT_WORDS.test(header)) return true;
   const above = page.lines.slice(Math.max(0, line.index - 6), line.index).map((other) => other.text);
@@ -129,14 +136,23 @@ function withoutInner(sightings: readonly Sighting[]): Sighting[] {
 }
 
 /** Carriers whose name stands on the page, as words or inside a mail domain. */
-export function carriersNamed(page: Page, knowledge: Pick<Knowledge, "carriers">): ReadonlyMap<string, number> {
+export function carriersNamed(
+  page: Page,
+  knowledge: Pick<Knowledge, "carriers">,
+): ReadonlyMap<string, number> {
   const named = new Map<string, number>();
-  const text = page.lines.map((line) => line.text).join("\n").toLowerCase();
+  const text = page.lines
+    .map((line) => line.text)
+    .join("\n")
+    .toLowerCase();
   const domains = (text.match(/[@.][a-z0-9-]+(?:\.[a-z0-9-]+)+/g) ?? []).join(" ");
   for (const { name } of knowledge.carriers) {
     const lower = name.toLowerCase();
-    const words = lower.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`).replaceAll(/\s+/g, String.raw`\s+`);
-    const hits = text.match(new RegExp(String.raw`(?<![\p{L}\p{N}])${words}(?![\p{L}\p{N}])`, "gu"))?.length ?? 0;
+    const words = lower
+      .replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`)
+      .replaceAll(/\s+/g, String.raw`\s+`);
+    const hits =
+      text.match(new RegExp(String.raw`(?<![\p{L}\p{N}])${words}(?![\p{L}\p{N}])`, "gu"))?.length ?? 0;
     const inDomain = squash(lower).length > 3 && domains.includes(squash(lower)) ? 1 : 0;
     if (hits + inDomain > 0) named.set(name, hits + inDomain);
   }
@@ -167,7 +183,10 @@ function chooseCarrier(sightings: readonly Sighting[], named: ReadonlyMap<string
 
 /** The form of an id: its letters and digits by class, run by run. */
 export const formOf = (id: string): string =>
-  id.replaceAll(/\s+/g, "").replaceAll(/\d+/g, (run) => `9{${run.length}}`).replaceAll(/\p{L}+/gu, "A");
+  id
+    .replaceAll(/\s+/g, "")
+    .replaceAll(/\d+/g, (run) => `9{${run.length}}`)
+    .replaceAll(/\p{L}+/gu, "A");
 
 /** Ids that fill a cell or line near our circuits, look just like them, and are not in the inventory. */
 function strangersBeside(page: Page, own: readonly Sighting[], knowledge: Knowledge): string[] {
@@ -200,14 +219,22 @@ function circuitDoubts(
   };
   if (strangers.length > 0) doubt("ids like our circuits are not in the inventory", strangers);
   const apart = page.lines.filter((line) => NOT_AFFECTED.test(line.text) && !line.tabular);
-  const spared = circuits.filter((circuitId) => apart.some((line) => line.text.match(patternOf(circuitId)) !== null));
+  const spared = circuits.filter((circuitId) =>
+    apart.some((line) => line.text.match(patternOf(circuitId)) !== null),
+  );
   if (spared.length > 0) doubt("a circuit may be named as not affected", spared);
   const text = page.lines.map((line) => squash(line.text)).join("\n");
   const found = new Set(circuits);
   const glued = knowledge.circuits
-    .filter((circuit) => circuit.carrier === carrier && !found.has(circuit.circuitId) && !weak(circuit.circuitId))
+    .filter(
+      (circuit) => circuit.carrier === carrier && !found.has(circuit.circuitId) && !weak(circuit.circuitId),
+    )
     .filter(({ circuitId }) => text.includes(squash(circuitId)))
     .filter(({ circuitId }) => !circuits.some((other) => squash(other).includes(squash(circuitId))));
-  if (glued.length > 0) doubt("a circuit's id stands inside a longer word", glued.map(({ circuitId }) => circuitId));
+  if (glued.length > 0)
+    doubt(
+      "a circuit's id stands inside a longer word",
+      glued.map(({ circuitId }) => circuitId),
+    );
   return doubts;
 }

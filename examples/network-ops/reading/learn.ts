@@ -20,7 +20,8 @@ const CUES_MAX = 20;
 export function learn(notice: Notice, resolved: readonly Statement[], knowledge: Knowledge): Lesson[] {
   const [first] = resolved;
   if (first === undefined || eventsOf(notice).events.length > 0) return [];
-  if (resolved.some((statement) => statement.carrier !== first.carrier || statement.status !== first.status)) return [];
+  if (resolved.some((statement) => statement.carrier !== first.carrier || statement.status !== first.status))
+    return [];
   const page = layOut(notice);
   if (page.truncated) return [];
   const lines = boilerplate(page);
@@ -48,7 +49,9 @@ function anchorsOf(page: Page, resolved: readonly Statement[]): Anchor[] {
   for (const { id, place, before, form } of places) {
     if (!ids.has(id)) continue;
     // A place where something else of the same form stands too cannot tell them apart.
-    const rivals = places.some((other) => other.id !== id && other.before === before && other.place === place && other.form === form);
+    const rivals = places.some(
+      (other) => other.id !== id && other.before === before && other.place === place && other.form === form,
+    );
     if (!rivals && before !== "") anchors.set(`${place}/${before}`, { place, before, form });
   }
   return [...anchors.values()].slice(0, ANCHORS_MAX);
@@ -59,7 +62,9 @@ const CUE_WORDS_MIN = 4;
 
 /** The words that said this status; where none did, all of them, as a warning. */
 function cuesOf(page: Page, status: Status): string[] {
-  const claims = statusClaims(page).filter((claim) => claim.from === "subject" || claim.cue.split(" ").length >= CUE_WORDS_MIN);
+  const claims = statusClaims(page).filter(
+    (claim) => claim.from === "subject" || claim.cue.split(" ").length >= CUE_WORDS_MIN,
+  );
   const agreeing = claims.filter((claim) => claim.status === status);
   const open = claims.filter((claim) => claim.status === "UNCLEAR");
   const told = agreeing.length + open.length > 0 ? [...agreeing, ...open] : claims;
@@ -71,7 +76,11 @@ function cuesOf(page: Page, status: Status): string[] {
  *
  * Boilerplate beside a telling row must not be learned: it stands beside other rows as well.
  */
-function impactsOf(page: Page, resolved: readonly Statement[], knowledge: Knowledge): { cue: string; impact: Impact }[] {
+function impactsOf(
+  page: Page,
+  resolved: readonly Statement[],
+  knowledge: Knowledge,
+): { cue: string; impact: Impact }[] {
   const circuits = resolved.flatMap((statement) => statement.windows.flatMap((window) => window.circuits));
   const impacts = new Map(circuits.map(({ circuitId, impact }) => [collapse(circuitId), impact]));
   const all = new Set(impacts.values());
@@ -79,9 +88,15 @@ function impactsOf(page: Page, resolved: readonly Statement[], knowledge: Knowle
   const { sightings } = readInventory(page, knowledge, new Set());
   const claims = impactClaims(page, sightings);
   const wanted = (claim: ImpactClaim): Impact | undefined =>
-    claim.circuitId === undefined ? (all.size === 1 ? only : undefined) : impacts.get(collapse(claim.circuitId));
+    claim.circuitId === undefined
+      ? all.size === 1
+        ? only
+        : undefined
+      : impacts.get(collapse(claim.circuitId));
   for (const from of ["row", "field", "sentence"] as const) {
-    const level = claims.filter((claim) => claim.from === from && claim.degree !== undefined && claim.degree !== "SOME");
+    const level = claims.filter(
+      (claim) => claim.from === from && claim.degree !== undefined && claim.degree !== "SOME",
+    );
     if (level.length === 0) continue;
     const agreed = level.filter((claim) => !isImpact(claim.degree) || claim.degree === wanted(claim));
     const learned = new Map<string, Impact>();
@@ -106,13 +121,18 @@ function windowOf(page: Page, notice: Notice, resolved: readonly Statement[]): W
   for (const slot of found.slots) {
     const label = labelKey(slot.range);
     const hit = slot.spans.some((span) =>
-      wanted.some((window) => near(Date.parse(window.startsAt), span.startsAt) && near(Date.parse(window.endsAt), span.endsAt)),
+      wanted.some(
+        (window) =>
+          near(Date.parse(window.startsAt), span.startsAt) && near(Date.parse(window.endsAt), span.endsAt),
+      ),
     );
     if (hit) kept.add(label);
     else if (slot.spans.length === 1) dropped.add(label);
-    if (hit && slot.zone !== undefined && slot.zone.zones.length > 0) zones.set(slot.zone.word, slot.zone.zones[0] ?? "UTC");
+    if (hit && slot.zone !== undefined && slot.zone.zones.length > 0)
+      zones.set(slot.zone.word, slot.zone.zones[0] ?? "UTC");
     if (slot.spans.length === 0 && slot.wall.length === 1)
-      if (wanted.some((window) => near(Date.parse(window.startsAt), slot.wall[0]?.startsAt ?? 0))) zones.set("", "UTC");
+      if (wanted.some((window) => near(Date.parse(window.startsAt), slot.wall[0]?.startsAt ?? 0)))
+        zones.set("", "UTC");
     const day = slot.range.start.day;
     if (day?.swapped !== undefined)
       for (const window of wanted) {

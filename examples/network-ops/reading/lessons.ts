@@ -4,8 +4,8 @@
  * A lesson speaks only for its own carrier and its own form: most of the boilerplate must be there
  * again. Where lessons disagree, none of them speaks.
  */
-import type { Impact, Status } from "../notice.ts";
-import { mask, type Page } from "./page.ts";
+import type { Impact, Notice, Status } from "../notice.ts";
+import { layOut, mask, type Page } from "./page.ts";
 import type { Anchor, Knowledge, Lesson, WindowLesson } from "./types.ts";
 
 /** The lessons that apply to one notice, sorted by what they teach. */
@@ -26,7 +26,9 @@ export function boilerplate(page: Page): number[] {
   const hashes = new Set<number>();
   for (const line of page.lines) {
     if (line.part === "subject") continue;
-    const masked = mask(line.text).replaceAll(/[#\s|]+/g, " ").trim();
+    const masked = mask(line.text)
+      .replaceAll(/[#\s|]+/g, " ")
+      .trim();
     if (masked.length >= 6) hashes.add(hash(masked));
     if (hashes.size >= LINES_MAX) break;
   }
@@ -45,6 +47,11 @@ export function shared(a: readonly number[], b: readonly number[]): number {
   const other = new Set(b);
   const common = a.filter((value) => other.has(value)).length;
   return common / Math.max(1, Math.min(a.length, b.length));
+}
+
+/** True when the notice has the form that the lesson was learned from: most of its boilerplate is there again. */
+export function hasShapeOf(notice: Notice, lesson: Lesson): boolean {
+  return shared(boilerplate(layOut(notice)), lesson.content.lines) >= SHARED_MIN;
 }
 
 export function forShape(page: Page, carrier: string | undefined, knowledge: Knowledge): Taught {

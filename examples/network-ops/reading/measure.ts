@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import type { Statement } from "../notice.ts";
 import { collapse, expectedOf, inventoryOf, type NoticeRow, parseRows, toNotice } from "./bench-rows.ts";
 import { learn } from "./learn.ts";
+import { hasShapeOf } from "./lessons.ts";
 import { readNotice } from "./read.ts";
 import { scramble } from "./scramble.ts";
 import type { Knowledge, Lesson, Reading } from "./types.ts";
@@ -33,22 +34,39 @@ export function measure(rows: readonly NoticeRow[], options: { readonly taught: 
     const knowledge: Knowledge = { ...inventory, lessons };
     const expected = expectedOf(row);
     const reading = readNotice(notice, knowledge);
-    const measured = judge(row, reading, expected, lessons.some((lesson) => lesson.carrier === row.provider));
+    const measured = judge(
+      row,
+      reading,
+      expected,
+      lessons.some((lesson) => lesson.carrier === row.provider && hasShapeOf(notice, lesson)),
+    );
     if (options.taught && measured.outcome === "asked") lessons.push(...learn(notice, expected, knowledge));
     return measured;
   });
 }
 
-function judge(row: NoticeRow, reading: Reading, expected: readonly Statement[], taughtBefore: boolean): Measured {
+function judge(
+  row: NoticeRow,
+  reading: Reading,
+  expected: readonly Statement[],
+  taughtBefore: boolean,
+): Measured {
   const doubts = reading.doubts.map((doubt) => `${doubt.field}: ${doubt.because}`);
   const skip = underivable(row);
-  const differences = doubts.length > 0 ? [] : differencesOf(reading.statements, expected, new Set(skip.map(({ field }) => field)));
+  const differences =
+    doubts.length > 0
+      ? []
+      : differencesOf(reading.statements, expected, new Set(skip.map(({ field }) => field)));
   const outcome = doubts.length > 0 ? "asked" : differences.length > 0 ? "wrong" : "resolved";
   return { id: row.id, provider: row.provider, outcome, differences, doubts, taughtBefore };
 }
 
 /** Every way in which what would be committed differs from what was expected. */
-export function differencesOf(got: readonly Statement[], expected: readonly Statement[], skip: ReadonlySet<string>): string[] {
+export function differencesOf(
+  got: readonly Statement[],
+  expected: readonly Statement[],
+  skip: ReadonlySet<string>,
+): string[] {
   const flat = (statements: readonly Statement[]): string[] =>
     statements
       .flatMap((statement) =>
@@ -58,7 +76,13 @@ export function differencesOf(got: readonly Statement[], expected: readonly Stat
             skip.has("maintenanceId") ? "-" : collapse(statement.maintenanceId),
             skip.has("status") ? "-" : statement.status,
             skip.has("window") ? "-" : `${seconds(window.startsAt)}/${seconds(window.endsAt)}`,
-            [...new Set(window.circuits.map(({ circuitId, impact }) => `${circuitKey(circuitId)}=${skip.has("impact") ? "-" : impact}`))]
+            [
+              ...new Set(
+                window.circuits.map(
+                  ({ circuitId, impact }) => `${circuitKey(circuitId)}=${skip.has("impact") ? "-" : impact}`,
+                ),
+              ),
+            ]
               .sort()
               .join(","),
           ].join(" · "),
@@ -76,14 +100,20 @@ const circuitKey = (id: string): string => collapse(id).toLowerCase();
 function main(): void {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { taught: { type: "boolean", default: false }, scramble: { type: "string" }, verbose: { type: "boolean", default: false } },
+    options: {
+      taught: { type: "boolean", default: false },
+      scramble: { type: "string" },
+      verbose: { type: "boolean", default: false },
+    },
   });
   const [file] = positionals;
-  if (file === undefined) throw new Error("usage: node measure.ts FILE.jsonl [--taught] [--scramble SEED] [--verbose]");
+  if (file === undefined)
+    throw new Error("usage: node measure.ts FILE.jsonl [--taught] [--scramble SEED] [--verbose]");
   const read = parseRows(readFileSync(file, "utf8"));
   const rows = values.scramble === undefined ? read : scramble(read, Number(values.scramble));
   const measured = measure(rows, { taught: values.taught });
-  const count = (outcome: Measured["outcome"]): number => measured.filter((one) => one.outcome === outcome).length;
+  const count = (outcome: Measured["outcome"]): number =>
+    measured.filter((one) => one.outcome === outcome).length;
   if (values.verbose)
     for (const one of measured)
       console.log([one.id, one.provider, one.outcome, ...one.differences, ...one.doubts].join("\n    "));
@@ -93,15 +123,25 @@ function main(): void {
       all.map((one) => ({ resolved: "+", asked: "?", wrong: "X" })[one.outcome]).join(""),
     ]),
   );
-  console.log(JSON.stringify({
-    notices: measured.length,
-    resolved: count("resolved"),
-    asked: count("asked"),
-    wrong: count("wrong"),
-    perCarrier,
-    wrongCases: measured.filter((one) => one.outcome === "wrong"),
-    underivable: rows.flatMap((row) => underivable(row).map((item) => ({ id: row.id, ...item }))),
-  }, null, 1));
+  console.log(
+    JSON.stringify(
+      {
+        notices: measured.length,
+        resolved: count("resolved"),
+        asked: count("asked"),
+        wrong: count("wrong"),
+        shapeTaught: {
+          notices: measured.filter((one) => one.taughtBefore).length,
+          resolved: measured.filter((one) => one.taughtBefore && one.outcome === "resolved").length,
+        },
+        perCarrier,
+        wrongCases: measured.filter((one) => one.outcome === "wrong"),
+        underivable: rows.flatMap((row) => underivable(row).map((item) => ({ id: row.id, ...item }))),
+      },
+      null,
+      1,
+    ),
+  );
 }
 
 if (import.meta.main) main();

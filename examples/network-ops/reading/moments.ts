@@ -106,7 +106,8 @@ export function daysIn(text: string): DayPiece[] {
 }
 
 function dayOf(groups: Readonly<Record<string, string | undefined>>, text: string): Day | undefined {
-  const weekday = groups["weekday"] === undefined ? undefined : WEEKDAY_OF.get(groups["weekday"].toLowerCase());
+  const weekday =
+    groups["weekday"] === undefined ? undefined : WEEKDAY_OF.get(groups["weekday"].toLowerCase());
   const year = yearOf(groups["year"] ?? groups["short"]);
   const about = weekday === undefined ? {} : { weekday };
   if (groups["month"] !== undefined) {
@@ -117,7 +118,10 @@ function dayOf(groups: Readonly<Record<string, string | undefined>>, text: strin
   }
   const a = Number(groups["a"]);
   const b = Number(groups["b"]);
-  if ((groups["year"] ?? "").length === 4 && text.indexOf(groups["year"] ?? "") < text.lastIndexOf(groups["b"] ?? ""))
+  if (
+    (groups["year"] ?? "").length === 4 &&
+    text.indexOf(groups["year"] ?? "") < text.lastIndexOf(groups["b"] ?? "")
+  )
     if (/^\D*\d{4}/.test(text)) return possible({ year, month: a, day: b, form: "iso", ...about });
   if (a > 12) return possible({ year, month: b, day: a, form: "numeric", order: "dmy", ...about });
   if (b > 12) return possible({ year, month: a, day: b, form: "numeric", order: "mdy", ...about });
@@ -147,7 +151,13 @@ function clocksIn(text: string): Piece[] {
       if (clock === undefined) continue;
       const dotted = match.groups?.["gap"] === ".";
       const start = match.index;
-      pieces.push({ kind: "clock", clock, weak: weak || dotted, start, end: start + match[0].trimEnd().length });
+      pieces.push({
+        kind: "clock",
+        clock,
+        weak: weak || dotted,
+        start,
+        end: start + match[0].trimEnd().length,
+      });
     }
   return pieces;
 }
@@ -180,7 +190,9 @@ function join(text: string, pieces: readonly Piece[]): Moment[] {
     if (piece.kind === "day") {
       if (next?.kind === "clock" && GLUE.test(text.slice(piece.end, next.start))) {
         at += 1;
-        moments.push(withZone(text, { day: piece.day, clock: next.clock, start: piece.start, end: next.end }));
+        moments.push(
+          withZone(text, { day: piece.day, clock: next.clock, start: piece.start, end: next.end }),
+        );
       } else moments.push(withZone(text, { day: piece.day, start: piece.start, end: piece.end }));
       continue;
     }
@@ -208,7 +220,8 @@ function withZone(text: string, moment: Moment): Moment {
   const glue = ZONE_GLUE.exec(text.slice(moment.end, moment.end + 32))?.[0] ?? "";
   const touching = glue.trim() === "" && /[+−]/.test(text[moment.end + glue.length] ?? "");
   const direct = glue === "" && moment.clock.seconds + (moment.day?.form === "iso" ? 1 : 0) > 0;
-  const glued = glue === "" && /^-\d{2}:?\d{2}(?![\d:])/.test(text.slice(moment.end)) && moment.day?.form === "iso";
+  const glued =
+    glue === "" && /^-\d{2}:?\d{2}(?![\d:])/.test(text.slice(moment.end)) && moment.day?.form === "iso";
   const bracketed = /[([]\s*$/.test(glue);
   const zone = zoneAt(text, moment.end + glue.length, touching || direct || glued || bracketed);
   if (zone === undefined) return moment;

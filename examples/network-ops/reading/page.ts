@@ -47,7 +47,9 @@ export function layOut(notice: Notice): Page {
     if (attachment.text.length > TEXT_MAX) truncated = true;
     const csv = /csv|spreadsheet|excel/i.test(`${attachment.contentType} ${attachment.name}`);
     for (const text of attachment.text.slice(0, TEXT_MAX).split(/\r?\n/)) {
-      const tidied = tidy(csv ? text.replaceAll(/[,;](?=(?:[^"]*"[^"]*")*[^"]*$)/g, " | ").replaceAll('"', "") : text);
+      const tidied = tidy(
+        csv ? text.replaceAll(/[,;](?=(?:[^"]*"[^"]*")*[^"]*$)/g, " | ").replaceAll('"', "") : text,
+      );
       if (tidied !== "") add(tidied, "attachment");
     }
   }
@@ -110,10 +112,12 @@ function partsOf(body: string): Piece[] {
 const HEADER_LINES = 5;
 /** Above a mail header, up to this many words are a signature or a covering note, not a notice. */
 const FORWARD_WORDS_MAX = 8;
-const HEADER = /^(?:From|Sent|Date|To|Cc|Bcc|Reply-To|Subject|Importance|Von|Gesendet|An|Betreff|De|Envoyé|Objet):/i;
+const HEADER =
+  /^(?:From|Sent|Date|To|Cc|Bcc|Reply-To|Subject|Importance|Von|Gesendet|An|Betreff|De|Envoyé|Objet):/i;
 /** "From: 01:00" and "To: 05:00" are a window, not a mail's header. */
 const isHeader = (text: string): boolean =>
-  /^(?:Cc|Bcc|Reply-To|Sent|Importance):/i.test(text) || (/^(?:From|To):/i.test(text) && !/\d{1,2}[:.]\d{2}/.test(text));
+  /^(?:Cc|Bcc|Reply-To|Sent|Importance):/i.test(text) ||
+  (/^(?:From|To):/i.test(text) && !/\d{1,2}[:.]\d{2}/.test(text));
 const tells = (text: string): boolean => /cancel|postpone|reschedul|complet|maintenance|started/i.test(text);
 
 function opensMail(lines: readonly string[], index: number): boolean {
@@ -128,7 +132,8 @@ function forwards(lines: readonly string[], index: number): boolean {
   return /forwarded message|begin forwarded|weitergeleitete/i.test(above);
 }
 
-const TRANSPORT = /^(?:Received|Return-Path|Authentication-Results|DKIM-Signature|Message-ID|MIME-Version|X-[\w-]+):/i;
+const TRANSPORT =
+  /^(?:Received|Return-Path|Authentication-Results|DKIM-Signature|Message-ID|MIME-Version|X-[\w-]+):/i;
 
 /** Drops the header block of a raw message that was saved as text; keeps its bodies. */
 function withoutTransport(lines: readonly string[]): readonly string[] {

@@ -24,21 +24,26 @@ export type Range = {
 };
 
 const CONNECTOR =
-  /^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*(?:[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m|ending(?: at| on)?|and ending(?: at| on)?|and (?:will )?(?:end|finish|last until)\w*(?: at| on)?)(?=[\s([:]|\d|$|[^\x00-\x7f])[\s([:]*(?:on|the|at)?[\s:]*(?:[^\x00-\x7f]{1,8},?\s*)?$/i;
+  /^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*(?:[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m|ending(?: at| on)?|and ending(?: at| on)?|and (?:will )?(?:end|finish|last until)\w*(?: at| on)?)(?=[\s([:]|\d|$|\P{ASCII})[\s([:]*(?:on|the|at)?[\s:]*(?:\P{ASCII}{1,8},?\s*)?$/iu;
 /** Lines that a labelled start may stand from its end. */
 const LABEL_REACH = 14;
 const DATE_REACH = 6;
 
 const ASIDE =
   /\b(?:sent|issued?|created?|submitted|generated|received|notified|office hours|business hours|reply by|respon\w+|deadline|opened|last (?:update|modified)|updated? (?:on|at)|date of (?:notice|issue)|notice date|notification date|valid|copyright|since|contract)\b/i;
-const BACKUP = /\b(?:back-?\s?up|alternat\w*|contingen\w*|fall-?\s?back|reserve|spare|rain date|ersatz\w*)\b/i;
+const BACKUP =
+  /\b(?:back-?\s?up|alternat\w*|contingen\w*|fall-?\s?back|reserve|spare|rain date|ersatz\w*)\b/i;
 const OLD =
   /\b(?:original(?:ly)?|previous(?:ly)?|former(?:ly)?|old|initial(?:ly)?|(?:postponed|moved|rescheduled|changed) from|instead of)\b/i;
-const NEW = /\b(?:(?:new|revised) (?:date|time|window|start|end|schedule|maintenance)\w*|(?:re-?scheduled|moved|postponed|changed) (?:to|for|date\w*|window|start|end)|amended|actual)\b/i;
+const NEW =
+  /\b(?:(?:new|revised) (?:date|time|window|start|end|schedule|maintenance)\w*|(?:re-?scheduled|moved|postponed|changed) (?:to|for|date\w*|window|start|end)|amended|actual)\b/i;
 const INNER = /\b(?:impact|outage|downtime|interruption|unavailab\w*|disruption)\b/i;
 
 /** All ranges of the page in reading order, and the full times that are part of none. */
-export function rangesOf(page: Page, stamps: readonly Stamp[]): { readonly ranges: readonly Range[]; readonly loose: readonly Stamp[] } {
+export function rangesOf(
+  page: Page,
+  stamps: readonly Stamp[],
+): { readonly ranges: readonly Range[]; readonly loose: readonly Stamp[] } {
   const merged = mergeSplit(stamps);
   const used = new Set<Stamp>();
   const ranges: Range[] = [];
@@ -57,11 +62,15 @@ export function rangesOf(page: Page, stamps: readonly Stamp[]): { readonly range
     ranges.push(toRange(page, withDay(merged, at, start), end, "labelled"));
   });
   const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined);
-  const loose = spare.filter(({ moment, labels }) => moment.day !== undefined && !ASIDE.test(labels.join(" ")));
+  const loose = spare.filter(
+    ({ moment, labels }) => moment.day !== undefined && !ASIDE.test(labels.join(" ")),
+  );
   const told = ranges
     .map((range) => ({
       ...range,
-      spares: spare.filter(({ line }) => line.index === range.line || line.index === range.lastLine).map(({ moment }) => moment),
+      spares: spare
+        .filter(({ line }) => line.index === range.line || line.index === range.lastLine)
+        .map(({ moment }) => moment),
     }))
     .sort((a, b) => a.line - b.line);
   return { ranges: told, loose };
@@ -85,7 +94,11 @@ function mergeSplit(stamps: readonly Stamp[]): Stamp[] {
       continue;
     }
     merged.pop();
-    merged.push({ ...stamp, moment: { ...last.moment, ...stamp.moment }, labels: [...stamp.labels, ...last.labels] });
+    merged.push({
+      ...stamp,
+      moment: { ...last.moment, ...stamp.moment },
+      labels: [...stamp.labels, ...last.labels],
+    });
   }
   return merged;
 }
@@ -104,7 +117,9 @@ function connected(page: Page, start: Stamp, end: Stamp): boolean {
 
 /** "and" joins two times only after "between". */
 const between = (stamp: Stamp): boolean =>
-  /\bbetween\b/i.test((stamp.line.cells[stamp.cell] ?? "").slice(Math.max(0, stamp.moment.start - 40), stamp.moment.end));
+  /\bbetween\b/i.test(
+    (stamp.line.cells[stamp.cell] ?? "").slice(Math.max(0, stamp.moment.start - 40), stamp.moment.end),
+  );
 
 /** The label without its start or end word: what a start and its end have in common. */
 function familyOf(stamp: Stamp): string {
@@ -131,7 +146,11 @@ function withDay(stamps: readonly Stamp[], at: number, stamp: Stamp): Stamp {
   if (stamp.moment.day !== undefined) return stamp;
   for (const before of stamps.slice(Math.max(0, at - 3), at).toReversed()) {
     if (stamp.line.index - before.line.index > DATE_REACH) break;
-    if (before.moment.day !== undefined && before.moment.clock === undefined && !ASIDE.test(before.labels.join(" ")))
+    if (
+      before.moment.day !== undefined &&
+      before.moment.clock === undefined &&
+      !ASIDE.test(before.labels.join(" "))
+    )
       return { ...stamp, moment: { ...stamp.moment, day: before.moment.day } };
   }
   return stamp;
@@ -146,7 +165,16 @@ function toRange(page: Page, start: Stamp, end: Stamp, how: Range["how"]): Range
   };
   const lines = start.line === end.line ? start.line.text : `${start.line.text} … ${end.line.text}`;
   const kind = kindOf(label, how === "connected" ? start.line.text.slice(0, start.moment.start) : "");
-  return { ...moments, kind, label, quote: lines, line: start.line.index, lastLine: end.line.index, how, spares: [] };
+  return {
+    ...moments,
+    kind,
+    label,
+    quote: lines,
+    line: start.line.index,
+    lastLine: end.line.index,
+    how,
+    spares: [],
+  };
 }
 
 function labelZone(start: Stamp, end: Stamp): Moment["zone"] {

@@ -43,7 +43,13 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
   const impacts = readImpacts(page, affected.circuits, affected.sightings, taught.impacts);
   const status = readStatus(page, taught.statuses);
   const found = readWindows(page, notice, taught.windows, status.status === "RE-SCHEDULED");
-  const doubts: Doubt[] = [...affected.doubts, ...identified.doubts, ...found.doubts, ...impacts.doubts, ...status.doubts];
+  const doubts: Doubt[] = [
+    ...affected.doubts,
+    ...identified.doubts,
+    ...found.doubts,
+    ...impacts.doubts,
+    ...status.doubts,
+  ];
   doubts.push(...invitationDoubts(notice, page, found, status.status));
   if (page.truncated) doubts.push({ field: "notice", because: "the notice is too long to be read in full" });
   if (affected.circuits.length === 0 && affected.carrier !== undefined)
@@ -80,12 +86,21 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
  * One exception: nothing is left to be planned of a cancelled or finished maintenance, so an invitation
  * for other days altogether is an older one, as long as subject and body agree on the window.
  */
-function invitationDoubts(notice: Notice, page: Page, found: WindowsFound, status: Status | undefined): Doubt[] {
+function invitationDoubts(
+  notice: Notice,
+  page: Page,
+  found: WindowsFound,
+  status: Status | undefined,
+): Doubt[] {
   const over = status === "CANCELLED" || status === "COMPLETED";
-  const twice = found.windows.every(({ slots }) => new Set(slots.map((slot) => page.lines[slot.range.line]?.part)).size > 1);
+  const twice = found.windows.every(
+    ({ slots }) => new Set(slots.map((slot) => page.lines[slot.range.line]?.part)).size > 1,
+  );
   const other = invitedOf(notice).filter((span) => !found.windows.some((window) => same(window, span)));
   const apart = other.every((span) =>
-    found.windows.every((window) => span.endsAt < window.startsAt - DAY || span.startsAt > window.endsAt + DAY),
+    found.windows.every(
+      (window) => span.endsAt < window.startsAt - DAY || span.startsAt > window.endsAt + DAY,
+    ),
   );
   if (other.length === 0 || (over && twice && apart)) return [];
   return [{ field: "window", because: "the calendar in the notice says another time than its text" }];
@@ -93,7 +108,13 @@ function invitationDoubts(notice: Notice, page: Page, found: WindowsFound, statu
 
 const DAY = 86_400_000;
 
-function fromCalendar(notice: Notice, page: Page, events: readonly Event[], broken: boolean, knowledge: Knowledge): Reading {
+function fromCalendar(
+  notice: Notice,
+  page: Page,
+  events: readonly Event[],
+  broken: boolean,
+  knowledge: Knowledge,
+): Reading {
   const doubts: Doubt[] = [];
   if (broken) doubts.push({ field: "notice", because: "a calendar in it is broken" });
   const objects = new Set(events.flatMap((event) => event.objects.map((object) => object.id)));
@@ -130,15 +151,24 @@ function calendarCarrier(
   const named = carriersNamed(page, knowledge);
   if (wanted.size === 0 && named.size === 1) return [...named.keys()][0];
   if (wanted.size === 0) {
-    doubts.push({ field: "carrier", because: "neither circuits nor a name show the carrier", candidates: [...named.keys()] });
+    doubts.push({
+      field: "carrier",
+      because: "neither circuits nor a name show the carrier",
+      candidates: [...named.keys()],
+    });
     return [...named.keys()][0];
   }
   const best = full.length > 1 ? full.filter((carrier) => named.has(carrier)) : full;
   if (best.length === 1) return best[0];
   const candidates = [...held.keys()];
-  if (held.size === 0) doubts.push({ field: "circuits", because: "no circuit of ours is named", candidates: [...objects] });
+  if (held.size === 0)
+    doubts.push({ field: "circuits", because: "no circuit of ours is named", candidates: [...objects] });
   else if (full.length === 0)
-    doubts.push({ field: "circuits", because: "the calendar names circuits that are not ours", candidates: [...objects] });
+    doubts.push({
+      field: "circuits",
+      because: "the calendar names circuits that are not ours",
+      candidates: [...objects],
+    });
   else doubts.push({ field: "carrier", because: "several carriers have these circuits", candidates });
   return candidates[0];
 }
@@ -151,7 +181,9 @@ function calendarCarrier(
  */
 function contradictions(page: Page, event: Event, statement: Statement): Doubt[] {
   const summary: Page = { subject: event.summary, lines: [], truncated: false };
-  const claims = [...statusClaims(page), ...statusClaims(summary)].filter(({ from }) => from !== "body" && from !== "field");
+  const claims = [...statusClaims(page), ...statusClaims(summary)].filter(
+    ({ from }) => from !== "body" && from !== "field",
+  );
   const over = (status: string): boolean => status === "CANCELLED" || status === "COMPLETED";
   const told = new Set(claims.map((claim) => claim.status).filter(over));
   if (told.size === 0 || (told.size === 1 && told.has(statement.status))) return [];

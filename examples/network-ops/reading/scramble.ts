@@ -26,7 +26,9 @@ function randomOf(seed: number): Random {
 /** A scrambled copy; the same seed gives the same copy. */
 export function scramble(rows: readonly NoticeRow[], seed: number): NoticeRow[] {
   const random = randomOf(seed);
-  const names = new Map([...new Set(rows.map((row) => row.provider))].map((name) => [name, nameLike(random)]));
+  const names = new Map(
+    [...new Set(rows.map((row) => row.provider))].map((name) => [name, nameLike(random)]),
+  );
   const ids = new Map<string, string>();
   const taken = new Set<string>();
   for (const row of rows)
@@ -40,10 +42,28 @@ export function scramble(rows: readonly NoticeRow[], seed: number): NoticeRow[] 
 
 const keyOf = (id: string): string => id.replaceAll(/\s+/g, " ").trim();
 
-const SYLLABLES = ["bra", "ko", "lun", "ter", "vex", "mio", "dar", "sel", "qui", "nor", "pla", "zen", "ruv", "hal"];
+const SYLLABLES = [
+  "bra",
+  "ko",
+  "lun",
+  "ter",
+  "vex",
+  "mio",
+  "dar",
+  "sel",
+  "qui",
+  "nor",
+  "pla",
+  "zen",
+  "ruv",
+  "hal",
+];
 
 function nameLike(random: Random): string {
-  const word = Array.from({ length: 3 }, () => SYLLABLES[Math.floor(random() * SYLLABLES.length)] ?? "ka").join("");
+  const word = Array.from(
+    { length: 3 },
+    () => SYLLABLES[Math.floor(random() * SYLLABLES.length)] ?? "ka",
+  ).join("");
   return (word[0] ?? "k").toUpperCase() + word.slice(1);
 }
 
@@ -76,7 +96,10 @@ function scrambleRow(
   const change = (text: string): string => {
     let changed = text;
     for (const { pattern, mark } of swaps) changed = changed.replaceAll(pattern, mark);
-    changed = changed.split("\n").map((line) => shiftLine(line, shift, row)).join("\n");
+    changed = changed
+      .split("\n")
+      .map((line) => shiftLine(line, shift, row))
+      .join("\n");
     for (const { mark, to } of swaps) changed = changed.replaceAll(mark, to);
     return changed;
   };
@@ -113,7 +136,8 @@ function shiftFor(row: NoticeRow, random: Random): number {
       [start, end].every((at) =>
         ZONES.every(
           (zone) =>
-            DateTime.fromSeconds(at, { zone }).offset === DateTime.fromMillis(at * 1000 + days * DAY, { zone }).offset,
+            DateTime.fromSeconds(at, { zone }).offset ===
+            DateTime.fromMillis(at * 1000 + days * DAY, { zone }).offset,
         ),
       ),
     );
@@ -122,10 +146,18 @@ function shiftFor(row: NoticeRow, random: Random): number {
   return 0;
 }
 
-function swapsOf(row: NoticeRow, names: ReadonlyMap<string, string>, ids: ReadonlyMap<string, string>): Swap[] {
+function swapsOf(
+  row: NoticeRow,
+  names: ReadonlyMap<string, string>,
+  ids: ReadonlyMap<string, string>,
+): Swap[] {
   const swaps: Swap[] = [];
   const add = (source: string, to: string): void => {
-    swaps.push({ pattern: new RegExp(source, "giu"), mark: String.fromCharCode(MARKS_FROM + swaps.length), to });
+    swaps.push({
+      pattern: new RegExp(source, "giu"),
+      mark: String.fromCharCode(MARKS_FROM + swaps.length),
+      to,
+    });
   };
   const own = new Set(
     row.expected.flatMap(({ maintenance_id, circuits }) => [
@@ -158,7 +190,10 @@ function shiftLine(line: string, days: number, row: NoticeRow): string {
   if (compact !== line) return compact;
   let shifted = line;
   for (const piece of daysIn(line).sort((a, b) => b.start - a.start))
-    shifted = shifted.slice(0, piece.start) + shiftDay(line.slice(piece.start, piece.end), piece, days, row) + shifted.slice(piece.end);
+    shifted =
+      shifted.slice(0, piece.start) +
+      shiftDay(line.slice(piece.start, piece.end), piece, days, row) +
+      shifted.slice(piece.end);
   return shifted;
 }
 
@@ -173,15 +208,27 @@ function shiftDay(text: string, { day }: DayPiece, days: number, row: NoticeRow)
   const to = new Date(Date.UTC(year, month - 1, date) + days * DAY);
   const parts = { y: to.getUTCFullYear(), m: to.getUTCMonth() + 1, d: to.getUTCDate() };
   if (day.form === "named") return named(text, parts, day.year !== undefined);
-  const numbers = day.form === "iso" ? [parts.y, parts.m, parts.d] : dayFirst ? [parts.d, parts.m, parts.y] : [parts.m, parts.d, parts.y];
+  const numbers =
+    day.form === "iso"
+      ? [parts.y, parts.m, parts.d]
+      : dayFirst
+        ? [parts.d, parts.m, parts.y]
+        : [parts.m, parts.d, parts.y];
   let at = 0;
   return text.replaceAll(/\d+/g, (digits) => sized(numbers[at++] ?? 0, digits));
 }
 
 const sized = (value: number, like: string): string =>
-  String(like.length === 2 && value > 99 ? value % 100 : value).padStart(like.startsWith("0") || like.length > 1 ? like.length : 1, "0");
+  String(like.length === 2 && value > 99 ? value % 100 : value).padStart(
+    like.startsWith("0") || like.length > 1 ? like.length : 1,
+    "0",
+  );
 
-function named(text: string, to: { readonly y: number; readonly m: number; readonly d: number }, hasYear: boolean): string {
+function named(
+  text: string,
+  to: { readonly y: number; readonly m: number; readonly d: number },
+  hasYear: boolean,
+): string {
   let years = hasYear ? 1 : 0;
   return text
     .replaceAll(/\p{L}+/gu, (word) => (MONTH_OF.has(word.toLowerCase()) ? monthLike(word, to.m) : word))
@@ -190,15 +237,22 @@ function named(text: string, to: { readonly y: number; readonly m: number; reado
         years -= 1;
         return String(to.y);
       }
-      return years > 0 && digits.length === 2 && text.trimEnd().endsWith(digits) && !/^\d+$/.test(text) && text.indexOf(digits) !== text.search(/\d/)
+      return years > 0 &&
+        digits.length === 2 &&
+        text.trimEnd().endsWith(digits) &&
+        !/^\d+$/.test(text) &&
+        text.indexOf(digits) !== text.search(/\d/)
         ? sized(to.y, digits)
         : sized(to.d, digits);
     });
 }
 
 function monthLike(word: string, month: number): string {
-  const style = word.length <= 4 && word.toLowerCase() !== "june" && word.toLowerCase() !== "july" ? "short" : "long";
-  const name = new Intl.DateTimeFormat("en", { month: style, timeZone: "UTC" }).format(new Date(Date.UTC(2023, month - 1, 15)));
+  const style =
+    word.length <= 4 && word.toLowerCase() !== "june" && word.toLowerCase() !== "july" ? "short" : "long";
+  const name = new Intl.DateTimeFormat("en", { month: style, timeZone: "UTC" }).format(
+    new Date(Date.UTC(2023, month - 1, 15)),
+  );
   if (word === word.toUpperCase()) return name.toUpperCase();
   return word === word.toLowerCase() ? name.toLowerCase() : name;
 }

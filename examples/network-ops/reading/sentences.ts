@@ -28,7 +28,8 @@ const WRAPPED_MIN = 40;
 /** A long line without an end, and a next line in lower case: a mail client wrapped a sentence. */
 function goesOn(text: string, line: Line | undefined, next: Line | undefined): boolean {
   if (line === undefined || next === undefined || line.tabular || next.tabular) return false;
-  if (next.index !== line.index + 1 || next.part !== line.part || line.text.length < WRAPPED_MIN) return false;
+  if (next.index !== line.index + 1 || next.part !== line.part || line.text.length < WRAPPED_MIN)
+    return false;
   return text.length < PARAGRAPH_MAX && !/[.!?:;]$/.test(text) && /^[a-z(]/.test(next.text);
 }
 

@@ -52,7 +52,13 @@ export function stampsOf(page: Page): { readonly stamps: readonly Stamp[]; reado
       const moments = momentsIn(text);
       moments.forEach((moment, at) => {
         const before = text.slice(moments[at - 1]?.end ?? 0, moment.start);
-        const labels = labelsOf(page, line, cell, at === 0 ? before : text.slice(0, moments[0]?.start), headers);
+        const labels = labelsOf(
+          page,
+          line,
+          cell,
+          at === 0 ? before : text.slice(0, moments[0]?.start),
+          headers,
+        );
         const named = labels.find((label) => roleOf(label) !== "none");
         stamps.push({
           moment,

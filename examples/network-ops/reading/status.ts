@@ -26,7 +26,8 @@ export type StatusFound = {
   readonly evidence: readonly Evidence[];
 };
 
-const CANCELLED = /\b(?:cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted)\b/i;
+const CANCELLED =
+  /\b(?:cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted)\b/i;
 const COMPLETED =
   /\b(?:completed(?! (?:by|within|before|during|in the|between))|(?:is|are|now|maintenance|work) complete\b|completion (?:notice|notification|of)|concluded|finished|(?:has|have|been|is|now) closed|is (?:now )?over|end of (?:window|maintenance)|has ended)\b/i;
 const MOVED =
@@ -37,7 +38,10 @@ const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|to be confirmed|tbc)
 /** In a subject or a title a bare word is enough: "CANCEL", "Reschedule notification", "In progress". */
 const TITLE_TURNS: readonly (readonly [RegExp, Status])[] = [
   [/\b(?:cancel|cancels)\b/i, "CANCELLED"],
-  [/^\W*(?:\[[^\]]*\]\W*)*(?:complete|completion|closed)\b|[-–:]\s*(?:complete|completion|closed)\W*$/i, "COMPLETED"],
+  [
+    /^\W*(?:\[[^\]]*\]\W*)*(?:complete|completion|closed)\b|[-–:]\s*(?:complete|completion|closed)\W*$/i,
+    "COMPLETED",
+  ],
   [/\b(?:re-?schedule|re-?scheduling)\b/i, "RE-SCHEDULED"],
   [/\b(?:in[- ]progress|underway)\b/i, "IN-PROCESS"],
 ];
@@ -63,7 +67,8 @@ const REMINDER = /\breminder\b/i;
 const UNREAL =
   /\b(?:if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether|request\w*|in the event|possible|possibly|any|not|never|before|while|during|cancellation of (?:your|the) (?:service|order)|will be|must be|to be|need to|want to|able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto|order to|planned to|expected to|try to|to)\W*(?:\w+\W+){0,3}$/i;
 /** A sentence that opens so is a condition as a whole. */
-const CONDITION = /^\W*(?:if|should|in the event|in case|once|when|whenever|unless|upon|until|after|please (?:contact|call|let))\b/i;
+const CONDITION =
+  /^\W*(?:if|should|in the event|in case|once|when|whenever|unless|upon|until|after|please (?:contact|call|let))\b/i;
 
 /** "Planned work notification: 4711 - Cancelled" is a title for all its colon. */
 const TITLE_LABEL = /\b(?:notification|notice|announcement|alert|maintenance|works?)\b[^:]*:\s*$/i;
@@ -99,12 +104,27 @@ export function statusClaims(page: Page): StatusClaim[] {
   for (const field of fieldsOf(page)) {
     if (!FIELD_LABEL.test(field.label) || field.line.part === "quoted") continue;
     const status = FIELD_VALUES.find(([pattern]) => pattern.test(field.value))?.[1];
-    const column = field.form === "column" || /status$/.test(field.label);
-    if (status === undefined && column && /status$/.test(field.label) && field.value.split(" ").length <= 4)
-      claims.push({ status: "UNCLEAR", cue: `field: ${mask(field.label)}: ${mask(field.value)}`, quote: field.line.text, from: "field" });
-    const typed = /type$/.test(field.label) && status === "CONFIRMED";
+    const column = field.form === "column" || field.label.endsWith("status");
+    if (
+      status === undefined &&
+      column &&
+      field.label.endsWith("status") &&
+      field.value.split(" ").length <= 4
+    )
+      claims.push({
+        status: "UNCLEAR",
+        cue: `field: ${mask(field.label)}: ${mask(field.value)}`,
+        quote: field.line.text,
+        from: "field",
+      });
+    const typed = field.label.endsWith("type") && status === "CONFIRMED";
     if (status !== undefined && !typed)
-      claims.push({ status, cue: `field: ${mask(field.label)}: ${mask(field.value)}`, quote: field.line.text, from: "field" });
+      claims.push({
+        status,
+        cue: `field: ${mask(field.label)}: ${mask(field.value)}`,
+        quote: field.line.text,
+        from: "field",
+      });
   }
   return claims;
 }
@@ -126,7 +146,9 @@ function staleLog(page: Page): ReadonlySet<Line> {
 /** The first lines that are not greetings, up to the first block of fields, tables or lists. */
 function openingOf(page: Page): ReadonlySet<Line> {
   const lines = page.lines.filter((line) => line.part === "top");
-  return new Set(lines.slice(0, OPENING_LINES).filter((line) => !line.tabular || line.cells.filter(Boolean).length < 3));
+  return new Set(
+    lines.slice(0, OPENING_LINES).filter((line) => !line.tabular || line.cells.filter(Boolean).length < 3),
+  );
 }
 
 function claimsIn(text: string, from: "subject" | "opening" | "body", title = false): StatusClaim[] {
@@ -165,7 +187,12 @@ export type StatusLessons = ReadonlyMap<string, Status>;
 /** One status when all that speak agree; a plan that is also cancelled is cancelled. */
 export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
   const claims = statusClaims(page);
-  const evidence = claims.map((claim) => ({ field: "status", value: claim.status, quote: quoteOf(claim.quote), by: claim.from }));
+  const evidence = claims.map((claim) => ({
+    field: "status",
+    value: claim.status,
+    quote: quoteOf(claim.quote),
+    by: claim.from,
+  }));
   const doubt = (because: string, status?: Status): StatusFound => ({
     status,
     claims,
@@ -173,13 +200,27 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
     evidence,
   });
   const turnsFrom = (from: (claim: StatusClaim) => boolean): Set<Status> =>
-    new Set(claims.filter(from).flatMap(({ status }) => (status === "CONFIRMED" || status === "UNCLEAR" ? [] : [status])));
+    new Set(
+      claims
+        .filter(from)
+        .flatMap(({ status }) => (status === "CONFIRMED" || status === "UNCLEAR" ? [] : [status])),
+    );
   const turns = turnsFrom((claim) => claim.from !== "body");
   const late = turnsFrom((claim) => claim.from === "body");
-  const taught = new Set(claims.flatMap((claim) => (claim.status === "UNCLEAR" || claims.length === 1 ? (lessons.get(claim.cue) ?? []) : [])));
+  const taught = new Set(
+    claims.flatMap((claim) =>
+      claim.status === "UNCLEAR" || claims.length === 1 ? (lessons.get(claim.cue) ?? []) : [],
+    ),
+  );
   const fields = new Set(claims.filter((claim) => claim.from === "field").map((claim) => claim.status));
   // What is completed has begun before: both words in one notice mean the later, if its field agrees.
-  if (turns.size === 2 && turns.has("IN-PROCESS") && turns.has("COMPLETED") && fields.size === 1 && fields.has("COMPLETED"))
+  if (
+    turns.size === 2 &&
+    turns.has("IN-PROCESS") &&
+    turns.has("COMPLETED") &&
+    fields.size === 1 &&
+    fields.has("COMPLETED")
+  )
     turns.delete("IN-PROCESS");
   const warned = claims.some(({ cue, status }) => {
     const taughtStatus = lessons.get(cue);
@@ -200,6 +241,7 @@ export function readStatus(page: Page, lessons: StatusLessons): StatusFound {
     if (taught.size === 1 && known !== undefined) return { status: known, claims, doubts: [], evidence };
     return doubt("an update does not say what it changes");
   }
-  if (claims.some((claim) => claim.status === "CONFIRMED")) return { status: "CONFIRMED", claims, doubts: [], evidence };
+  if (claims.some((claim) => claim.status === "CONFIRMED"))
+    return { status: "CONFIRMED", claims, doubts: [], evidence };
   return doubt("nothing says what is announced");
 }

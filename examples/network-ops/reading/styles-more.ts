@@ -149,6 +149,7 @@ Services: VLX-5512 (outage), VLX-5513 (no impact)`,
     ask: true,
     id: "VL-PW-00324",
     circuits: ["VLX-5512", "VLX-5513"],
+    impacts: { "VLX-5513": "NO-IMPACT" },
     windows: [["2024-05-14T01:00:00Z", "2024-05-14T05:00:00Z"]],
   },
   {

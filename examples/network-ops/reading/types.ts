@@ -48,14 +48,7 @@ export type LessonContent = {
   readonly strangers: readonly string[];
 };
 
-export type DoubtField =
-  | "carrier"
-  | "maintenanceId"
-  | "window"
-  | "circuits"
-  | "impact"
-  | "status"
-  | "notice";
+export type DoubtField = "carrier" | "maintenanceId" | "window" | "circuits" | "impact" | "status" | "notice";
 
 /** One reason not to commit, in words for the person who is asked. */
 export type Doubt = {

@@ -3,7 +3,10 @@
  */
 import type { NoticeRow } from "./bench-rows.ts";
 
-export type Underivable = { readonly field: "maintenanceId" | "circuits" | "impact" | "status" | "window"; readonly reason: string };
+export type Underivable = {
+  readonly field: "maintenanceId" | "circuits" | "impact" | "status" | "window";
+  readonly reason: string;
+};
 
 /** General rules only: a value is underivable because of what it is, not because of whose notice it is. */
 export function underivable(row: NoticeRow): Underivable[] {
@@ -21,4 +24,3 @@ export function underivable(row: NoticeRow): Underivable[] {
       found.push({ field: "circuits", reason: `"${id}" stands nowhere in the notice` });
   return [...new Map(found.map((item) => [item.reason, item])).values()];
 }
-

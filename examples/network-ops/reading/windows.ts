@@ -3,7 +3,16 @@
  */
 import { DateTime } from "luxon";
 import type { Notice } from "../notice.ts";
-import { BESIDE, couldBe, type DateContext, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
+import {
+  BESIDE,
+  couldBe,
+  type DateContext,
+  same,
+  type Slot,
+  slotOf,
+  type Span,
+  WINDOW_DAYS_MAX,
+} from "./instants.ts";
 import type { Day } from "./moments.ts";
 import { mask, type Page } from "./page.ts";
 import { type Range, rangesOf } from "./ranges.ts";
@@ -17,15 +26,23 @@ import { type ZoneMention, zonesIn } from "./zones.ts";
  * out, and the new one; flattened text lost the stroke. Anything less clear stays as it is, and is doubted.
  */
 function withoutStruck(stamps: readonly Stamp[]): Stamp[] {
-  const full = ({ moment }: Stamp): boolean => moment.day?.year !== undefined && moment.day.swapped === undefined && moment.clock !== undefined;
+  const full = ({ moment }: Stamp): boolean =>
+    moment.day?.year !== undefined && moment.day.swapped === undefined && moment.clock !== undefined;
   const at = ({ moment }: Stamp): number =>
-    Date.UTC(moment.day?.year ?? 0, (moment.day?.month ?? 1) - 1, moment.day?.day ?? 1) + (moment.clock?.minutes ?? 0) * 60_000;
+    Date.UTC(moment.day?.year ?? 0, (moment.day?.month ?? 1) - 1, moment.day?.day ?? 1) +
+    (moment.clock?.minutes ?? 0) * 60_000;
   return stamps.flatMap((stamp, index) => {
     const next = stamps[index + 1];
     const cell = stamps.filter((other) => other.line === stamp.line && other.cell === stamp.cell);
     if (cell.length !== 2 || !cell.every(full)) return [stamp];
     const [old, fresh] = cell;
-    if (old === undefined || fresh === undefined || (fresh.between ?? "x").trim() !== "" || at(fresh) <= at(old)) return [stamp];
+    if (
+      old === undefined ||
+      fresh === undefined ||
+      (fresh.between ?? "x").trim() !== "" ||
+      at(fresh) <= at(old)
+    )
+      return [stamp];
     if (stamp === old && next === fresh) return [];
     return [{ ...fresh, labels: old.labels, role: old.role, between: undefined }];
   });
@@ -54,7 +71,8 @@ export function readWindows(
   const { stamps, truncated } = stampsOf(page);
   if (truncated) return nothing("there are more dates than a notice has");
   const { ranges, loose } = rangesOf(page, moved ? withoutStruck(stamps) : stamps);
-  const slots = ranges.map((range) => slotOf(range, contextOf(page, notice, stamps, lessons)));
+  const context = contextOf(page, notice, stamps, lessons);
+  const slots = ranges.map((range) => slotOf(range, context));
   const considered = slots.filter((slot) => slot.range.kind !== "aside");
   if (considered.length === 0) return nothing("no start and end were found");
   const clusters = clustersOf(considered);
@@ -63,7 +81,9 @@ export function readWindows(
   if (loose.some((stamp) => !logged(stamp) && !slots.some((slot) => echoes(stamp, slot))))
     doubts.push("the notice names a time that belongs to no window");
   const numbered = chosen.every((cluster) => cluster.some((slot) => ORDINAL.test(slot.range.label)));
-  const told = lessons.some((lesson) => [...lesson.kept, ...lesson.dropped].some((label) => SPARE.test(label)));
+  const told = lessons.some((lesson) =>
+    [...lesson.kept, ...lesson.dropped].some((label) => SPARE.test(label)),
+  );
   const spare = !told && !numbered && page.lines.some((line) => SPARE.test(line.text));
   if (spare && !doubts.includes("a backup window is named")) doubts.push("a backup window is named");
   const windows = chosen
@@ -78,7 +98,8 @@ export function readWindows(
   };
 }
 
-const SPARE = /\b(?:back-?\s?up|alternat\w+|contingency|fall-?back|rain)(?:[ /]\w+){0,3}? (?:windows?|nights?|dates?|days?|slot)\b/i;
+const SPARE =
+  /\b(?:back-?\s?up|alternat\w+|contingency|fall-?back|rain)(?:[ /]\w+){0,3}? (?:windows?|nights?|dates?|days?|slot)\b/i;
 
 function nothing(because: string): WindowsFound {
   return { windows: [], slots: [], doubts: [{ field: "window", because }], evidence: [] };
@@ -91,7 +112,12 @@ function evidenceOf(window: Span, slot: Slot): Evidence {
 
 export const iso = (at: number): string => new Date(at).toISOString();
 
-function contextOf(page: Page, notice: Notice, stamps: readonly Stamp[], lessons: readonly WindowLesson[]): DateContext {
+function contextOf(
+  page: Page,
+  notice: Notice,
+  stamps: readonly Stamp[],
+  lessons: readonly WindowLesson[],
+): DateContext {
   const days = stamps.flatMap((stamp) => (stamp.moment.day === undefined ? [] : [stamp.moment.day]));
   const taughtOrders = new Set(lessons.flatMap((lesson) => lesson.order ?? []));
   const zones = new Map<string, string>();
@@ -109,8 +135,10 @@ function contextOf(page: Page, notice: Notice, stamps: readonly Stamp[], lessons
 }
 
 const pageText = (page: Page): string => page.lines.map((line) => line.text).join("\n");
-const AMERICA = /\b(?:USA|U\.S\.|United States|Canada|Mexico|M[ée]xico|North America)\b|, (?:A[LKZR]|C[AOT]|DE|FL|GA|I[ADLN]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])\b/;
-const ASIA = /\b(?:China|Shanghai|Beijing|Taiwan|Taipei|Hong Kong|Shenzhen|Guangzhou|Asia|Cuba|Saudi|Riyadh)\b/i;
+const AMERICA =
+  /\b(?:USA|U\.S\.|United States|Canada|Mexico|M[ée]xico|North America)\b|, (?:A[LKZR]|C[AOT]|DE|FL|GA|I[ADLN]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])\b/;
+const ASIA =
+  /\b(?:China|Shanghai|Beijing|Taiwan|Taipei|Hong Kong|Shenzhen|Guangzhou|Asia|Cuba|Saudi|Riyadh)\b/i;
 
 function sentAt(notice: Notice): DateTime | undefined {
   const sent = notice.sentAt === undefined ? undefined : DateTime.fromISO(notice.sentAt, { zone: "UTC" });
@@ -138,7 +166,12 @@ const AMERICAN = new Set(["America/New_York", "America/Chicago", "America/Denver
 function statedZone(page: Page): ZoneMention | undefined {
   const found = new Map<string, ZoneMention>();
   for (const line of page.lines) {
-    if (!/\btime\s?zone\b|\btimes?\b[^.]{0,40}\b(?:in|are|is|as|shown|given|listed|stated|local to)\b/i.test(line.text)) continue;
+    if (
+      !/\btime\s?zone\b|\btimes?\b[^.]{0,40}\b(?:in|are|is|as|shown|given|listed|stated|local to)\b/i.test(
+        line.text,
+      )
+    )
+      continue;
     if (/\d{1,2}:\d{2}/.test(line.text)) continue;
     for (const zone of zonesIn(line.text)) found.set(zone.zones.join(), zone);
   }
@@ -158,7 +191,9 @@ function clustersOf(slots: readonly Slot[]): Slot[][] {
     const homes = clusters.filter((cluster) =>
       cluster.some((other) => other.spans.some((span) => slot.wall.some((wall) => couldBe(wall, span)))),
     );
-    const near = homes.find((cluster) => cluster.some((other) => Math.abs(other.range.line - slot.range.line) <= 4));
+    const near = homes.find((cluster) =>
+      cluster.some((other) => Math.abs(other.range.line - slot.range.line) <= 4),
+    );
     const home = near ?? homes[0];
     if (home === undefined) clusters.push([slot]);
     else home.push(slot);
@@ -218,7 +253,10 @@ function choose(clusters: readonly (readonly Slot[])[], lessons: readonly Window
 }
 
 /** The label as lessons know it. */
-export const labelKey = (range: Range): string => mask(range.label).replaceAll(/[^\p{L}# /]+/gu, "").slice(0, 120);
+export const labelKey = (range: Range): string =>
+  mask(range.label)
+    .replaceAll(/[^\p{L}# /]+/gu, "")
+    .slice(0, 120);
 
 function unsure(cluster: readonly Slot[]): string[] {
   const sure = cluster.filter((slot) => slot.spans.length === 1 && slot.doubts.length === 0);
@@ -230,7 +268,9 @@ function unsure(cluster: readonly Slot[]): string[] {
   }
   // Two ranges that agree in just one reading settle it, even if each alone is ambiguous.
   const first = cluster[0];
-  const common = first?.spans.filter((one) => cluster.every((slot) => slot.spans.length === 0 || slot.spans.some((other) => same(one, other))));
+  const common = first?.spans.filter((one) =>
+    cluster.every((slot) => slot.spans.length === 0 || slot.spans.some((other) => same(one, other))),
+  );
   if (sure.length === 0 && !(cluster.length > 1 && common?.length === 1)) {
     reasons.push(...cluster.flatMap((slot) => slot.doubts));
     if (cluster.some((slot) => slot.spans.length > 1)) reasons.push("the date or the zone reads two ways");
@@ -240,7 +280,8 @@ function unsure(cluster: readonly Slot[]): string[] {
   for (const fatal of ["a weekday is not the date's", BESIDE])
     if (cluster.some((slot) => slot.doubts.includes(fatal))) reasons.push(fatal);
   if (span.endsAt <= span.startsAt) reasons.push("the end is not after the start");
-  if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY) reasons.push("the window is longer than two weeks");
+  if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY)
+    reasons.push("the window is longer than two weeks");
   return reasons;
 }
 
@@ -249,7 +290,14 @@ function seriesDoubts(chosen: readonly (readonly Slot[])[], kept: ReadonlySet<st
   const spans = chosen.map(exact).sort((a, b) => a.startsAt - b.startsAt);
   const overlaps = spans.some((span, at) => (spans[at + 1]?.startsAt ?? Infinity) < span.endsAt);
   if (overlaps) return ["two different times are stated for the window"];
-  const forms = new Set(chosen.map((cluster) => cluster.map((slot) => slot.zone?.word ?? "").sort().join()));
+  const forms = new Set(
+    chosen.map((cluster) =>
+      cluster
+        .map((slot) => slot.zone?.word ?? "")
+        .sort()
+        .join(),
+    ),
+  );
   const labelled = chosen.every((cluster) =>
     cluster.some((slot) => ORDINAL.test(slot.range.label) || kept.has(labelKey(slot.range))),
   );
@@ -269,7 +317,8 @@ const logged = (stamp: Stamp): boolean => stamp.moment.start <= 3 && /^\s*[-–:
 function echoes(stamp: Stamp, slot: Slot): boolean {
   const { day, clock, zone } = stamp.moment;
   if (day === undefined || clock === undefined) return true;
-  const known = zone?.zones[0] === "UTC" ? slot.spans : [...slot.wall, ...(zone === undefined ? slot.spans : [])];
+  const known =
+    zone?.zones[0] === "UTC" ? slot.spans : [...slot.wall, ...(zone === undefined ? slot.spans : [])];
   return known.some((span) =>
     [span.startsAt, span.endsAt].some((at) => {
       const date = new Date(at);
@@ -297,7 +346,9 @@ function contradictions(
       return spans.some((span) => noon > span.startsAt - 1.5 * DAY && noon < span.endsAt + 1.5 * DAY);
     });
   };
-  const titled = stamps.filter(({ line, moment }) => line.part === "subject" && moment.day?.year !== undefined);
+  const titled = stamps.filter(
+    ({ line, moment }) => line.part === "subject" && moment.day?.year !== undefined,
+  );
   if (titled.some(({ moment }) => moment.day !== undefined && !inside(moment.day)))
     reasons.push("the subject names another day");
   if (stamps.some(({ moment }) => moment.day !== undefined && wrongWeekday(moment.day)))
