@@ -63,11 +63,11 @@ function insertTool(table: Table): Tool {
       const given = Object.entries(row).filter(([, value]) => value !== undefined);
       const into = given.map(([name]) => quote(name)).join(", ");
       const slots = given.map((_, at) => `$${at + 1}`).join(", ");
-      const values = `(${into}) values (${slots})`;
+      const listed = `(${into}) values (${slots})`;
       return one(
         table,
         await tx.query(
-          `insert into ${relation(table)} as t ${given.length > 0 ? values : "default values"}
+          `insert into ${relation(table)} as t ${given.length > 0 ? listed : "default values"}
            returning to_jsonb(t) as row`,
           given.map(([, value]) => parameter(value)),
         ),

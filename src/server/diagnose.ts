@@ -12,7 +12,7 @@ export type Finding = {
   readonly remedy?: string;
 };
 
-/** Looks at everything a project needs, and says how to mend what is amiss. Changes nothing of the business. */
+/** Looks at everything a project needs, and says how to mend what is amiss; changes nothing. */
 export async function diagnose(db: Database, config: Config, models: Discovery): Promise<readonly Finding[]> {
   return [
     await server(db),
