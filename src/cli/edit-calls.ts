@@ -48,6 +48,8 @@ function openEditor(file: string, env: { readonly [name: string]: string | undef
   if (status === 0) return;
   throw new InputError({
     code: "editor-failed",
-    message: `the editor "${editor}" did not end well; set EDITOR, or use: factotum answer QUESTION correct --calls FILE`,
+    message:
+      `the editor "${editor}" did not end well; set EDITOR, or use: ` +
+      `factotum answer QUESTION correct --calls FILE`,
   });
 }

@@ -57,9 +57,8 @@ async function askAll(factotum: Factotum, questions: readonly Question[], settin
   let answered = 0;
   for (const [at, question] of questions.entries()) {
     if (setting.signal.aborted) break;
-    terminal.out(
-      `\n${terminal.paint.dim(`${at + 1} of ${questions.length}`)}\n${renderCard(question, terminal.paint)}\n`,
-    );
+    const place = terminal.paint.dim(`${at + 1} of ${questions.length}`);
+    terminal.out(`\n${place}\n${renderCard(question, terminal.paint)}\n`);
     const end = await askOne(factotum, question, setting);
     if (end === "stop") break;
     if (end === "answered") answered += 1;

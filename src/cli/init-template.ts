@@ -12,7 +12,7 @@ export function configText(name: string, { tables, referred }: Survey): string {
   return `import { readFile } from "node:fs/promises";
 import { defineAgent, defineConfig, microUsd, sqlAssertion, z } from "factotum";
 
-/** What the agent may see and change. Tools to find, insert, update and delete rows come from the live schema. */
+/** What the agent may see and change. Tools to find, insert, update and delete come from the live schema. */
 const tables = {
 ${access}
 } as const;

@@ -52,8 +52,8 @@ function nextSteps({ directory, env }: Setting, url: string): readonly string[] 
     "",
     "Next, read the policy and the checks in it, and make them yours. Then:",
     ...steps.map((step) => `  ${step}`),
-    "Factotum keeps its own tables in schema factotum, and a capture trigger on each table the agent may write",
-    "(off again with: factotum detach). An API key in OPENAI_API_KEY, ANTHROPIC_API_KEY or",
+    "Factotum keeps its own tables in schema factotum, and a capture trigger on each table that the agent",
+    "may write (off again with: factotum detach). An API key in OPENAI_API_KEY, ANTHROPIC_API_KEY or",
     "GOOGLE_GENERATIVE_AI_API_KEY lets models work; without one every request goes to a person.",
   ];
 }
@@ -82,10 +82,11 @@ async function askTables(url: string, { terminal }: Setting): Promise<readonly s
     });
   }
   if (!terminal.interactive) {
+    const named = names.slice(0, NAMED_MAX).join(", ");
     const more = names.length > NAMED_MAX ? `, and ${names.length - NAMED_MAX} more` : "";
     throw new InputError({
       code: "tables-missing",
-      message: `say which tables, as in --tables orders,customers; there are ${names.slice(0, NAMED_MAX).join(", ")}${more}`,
+      message: `say which tables, as in --tables orders,customers; there are ${named}${more}`,
     });
   }
   const options = names.map((name) => ({ value: name, label: name }));

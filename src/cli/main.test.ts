@@ -151,7 +151,7 @@ describe("a project, from its intake to an undo", () => {
 });
 
 describe("serving", () => {
-  test("after the table it serves until a signal, beside another run, and the answered run goes on", async () => {
+  test("after the table it serves until a signal, and says when a port is taken", async () => {
     const child = start(["--config", shop, "run", "--port", "0"], { DATABASE_URL: url });
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     const api = await serving(child);

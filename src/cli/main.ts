@@ -6,7 +6,7 @@ import { exitCodes, reportError } from "./exit-codes.ts";
 import { type GlobalOptions, makeProgram } from "./program.ts";
 import { makeTerminal } from "./terminal.ts";
 
-/** A second signal this long after the first ends the process at once; sooner, it is the same Ctrl-C twice. */
+/** A second signal this long after the first ends the process at once; sooner, it is the same one twice. */
 const IMPATIENT_MS = 1_000;
 
 async function main(): Promise<number> {

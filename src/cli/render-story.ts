@@ -8,7 +8,7 @@ import type { Paint } from "./terminal.ts";
 
 const DETAIL_CHARS_MAX = 240;
 
-/** A run as a person reads it: what it came to, its timeline, each attempt with verdicts and diff, its questions. */
+/** A run as a person reads it: what it came to, timeline, attempts with verdicts and diff, questions. */
 export function renderStory(story: RunStory, paint: Paint): string {
   const { run } = story;
   return [
@@ -31,7 +31,8 @@ function standing({ run, changeSets }: RunStory): string {
     run.outcome === null || run.outcome === run.disposition ? "" : ` (${cleanLine(run.outcome)})`;
   const wakes = run.wakeAt === null ? "" : `, wakes ${renderTime(run.wakeAt)}`;
   const undone = changeSets.filter((set) => set.undone).length;
-  return `${came}${outcome}${wakes}${undone === 0 ? "" : `, ${undone} of ${changeSets.length} change sets undone`}`;
+  const taken = undone === 0 ? "" : `, ${undone} of ${changeSets.length} change sets undone`;
+  return `${came}${outcome}${wakes}${taken}`;
 }
 
 function renderStep({ at, kind, attempt, data }: Step, paint: Paint): string {
@@ -68,13 +69,11 @@ const text = (value: Json): string => (typeof value === "string" ? value : JSON.
 function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
   const by = attempt.model === null ? "" : ` with ${cleanLine(attempt.model)}`;
   const passed = attempt.verdicts.filter((verdict) => verdict.kind === "pass").length;
-  const others = attempt.verdicts.flatMap((verdict) =>
-    verdict.kind === "pass"
-      ? []
-      : [
-          `  ${verdictColor(verdict.kind, paint)(verdict.kind)}  ${cleanLine(`${verdict.check}: ${verdict.because}`)}`,
-        ],
-  );
+  const others = attempt.verdicts.flatMap((verdict) => {
+    if (verdict.kind === "pass") return [];
+    const color = verdict.kind === "fail" ? paint.red : paint.yellow;
+    return [`  ${color(verdict.kind)}  ${cleanLine(`${verdict.check}: ${verdict.because}`)}`];
+  });
   return [
     `${paint.bold(`attempt ${attempt.number}`)}  rung ${cleanLine(attempt.rung)}${by}: ${attempt.status}`,
     ...(attempt.because === null || repeats(attempt) ? [] : [`  ${cleanLine(attempt.because)}`]),
@@ -88,10 +87,6 @@ function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
 function repeats({ because, verdicts }: Attempt): boolean {
   const said = verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.check}: ${one.because}`]));
   return said.length > 0 && said.join("\n") === because;
-}
-
-function verdictColor(kind: "fail" | "unsure" | "ask", paint: Paint): (text: string) => string {
-  return kind === "fail" ? paint.red : paint.yellow;
 }
 
 function questionLines(questions: readonly Question[], paint: Paint): readonly string[] {

@@ -132,7 +132,7 @@ describe("the table at the end", () => {
 });
 
 describe("cards and stories", () => {
-  test("a card says why, what would change and how to choose, and carries no escape of the stranger's", () => {
+  test("a card says why, what would change and how to choose, and carries no stranger's escape", () => {
     const card = renderCard(question, paint);
     expect(card).not.toContain("\u001b");
     for (const part of ["question 7  order b", "5000 is a large order", "~ update shop.orders (id b)"]) {

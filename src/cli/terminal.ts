@@ -31,7 +31,7 @@ export type Look = { readonly json: boolean; readonly color: boolean | undefined
 
 const COLUMNS_DEFAULT = 100;
 
-/** Makes a terminal of the process' streams. `NO_COLOR` and `FORCE_COLOR` count where the option is not given. */
+/** Makes a terminal of the process' streams. Without the option, `NO_COLOR` and `FORCE_COLOR` count. */
 export function makeTerminal(
   streams: { readonly stdin: NodeJS.ReadStream; readonly stdout: Stream; readonly stderr: Stream },
   env: { readonly [name: string]: string | undefined },
