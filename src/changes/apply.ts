@@ -62,7 +62,7 @@ function sameRow(relation: Relation): string {
 }
 
 /** SQL for the image of table row `t`, as the capture trigger writes it. */
-export function imageSql(relation: Relation): string {
+function imageSql(relation: Relation): string {
   if (relation.columns.every(isStored)) return "(t.*)::text";
   const values = relation.columns.map((column) => (isStored(column) ? `t.${column.sql}` : "null"));
   return `row(${values.join(", ")})::text`;

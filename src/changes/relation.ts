@@ -57,7 +57,7 @@ export const TRIGGER = '" factotum"';
 export const TRIGGER_NAME = " factotum";
 
 /** SQL for the fingerprint of table `oid`; names instead of oids, so that it survives a restore. */
-export function fingerprintSql(oid: string): string {
+function fingerprintSql(oid: string): string {
   return `(select md5((select t.relnamespace::regnamespace || '.' || t.relname from pg_catalog.pg_class t
       where t.oid = ${oid}) || string_agg(
         concat_ws(' ', a.attname, y.typname, yn.nspname, a.atttypmod, a.attgenerated),

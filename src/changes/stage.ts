@@ -51,7 +51,7 @@ export async function stage<T>(
     const xid = await begin(session, known, base, { ...options, readOnly: false });
     const result = await session.lend(work);
     const seen = await finish(session, deferredConstraints(known, options.tables), xid);
-    const events = await witness(seen, known, session.send, options.tables);
+    const events = await witness(seen, known, session.send, { tables: options.tables, base });
     return { result, changes: netChange(base, events) };
   });
 }

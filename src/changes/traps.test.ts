@@ -138,6 +138,22 @@ describe("what is captured is what changed", () => {
     expect(await all("select pos from public.seat")).toEqual([{ pos: 111 }, { pos: 111 }]);
   });
 
+  test("a trigger added to a table of the base meanwhile is a conflict", async () => {
+    const tables = ["public.place"];
+    const call = (base: ChangeSet) =>
+      stage(db, base, { tables }, (tx) => tx.query("update public.place set pos = pos + 10 where id = 2"));
+    const { changes } = await stage(db, emptyChangeSet, { tables }, (tx) =>
+      tx.query("update public.place set pos = 30 where id = 1"),
+    );
+    await db.query(`create function public.bump() returns trigger language plpgsql as
+      'begin new.pos = new.pos + 1; return new; end'`);
+    await db.query(`create trigger bump before update on public.place
+      for each row execute function public.bump()`);
+    await expect(call(changes)).rejects.toMatchObject({ code: "conflict" });
+    expect((await call(changes)).changes.rows.map((row) => row.after)).toEqual(["(1,30)", "(2,13)"]);
+    await db.query("drop trigger bump on public.place");
+  });
+
   test("what a savepoint takes back is not in it", async () => {
     const set = await staged(
       ...["savepoint a", "insert into public.parent values (8)", "rollback to a"],

@@ -1,13 +1,13 @@
 import { InvariantError } from "../kernel/index.ts";
-import type { RowEvent } from "./change-set.ts";
-import { StageError } from "./errors.ts";
+import type { ChangeSet, RowEvent } from "./change-set.ts";
+import { ConflictError, StageError } from "./errors.ts";
 import { type Known, learn } from "./known.ts";
 import type { Send, Statement } from "./pipeline.ts";
 import { formatRecord, parseRecord } from "./record.ts";
 import { attachedSql, type Relation, versionSql } from "./relation.ts";
 
 /** Row events of one stage or commit; more is no change set that a person could judge. */
-export const EVENTS_MAX = 100_000;
+const EVENTS_MAX = 100_000;
 
 /** What the capture triggers wrote in this transaction. */
 export const CAPTURED: Statement = {
@@ -61,15 +61,16 @@ export type Captured = {
 };
 
 /**
- * The net row events of a staged transaction, held against what it declared.
+ * The row events of a staged transaction, held against what it declared.
  *
  * @throws {StageError} `undeclared-table`, `not-attached`, `schema-change` or `too-many-rows`
+ * @throws {ConflictError} when a table was redefined between what we knew of it and what the work saw
  */
 export async function witness(
   seen: Seen,
   known: Known,
   send: Send,
-  tables: readonly string[],
+  { tables, base }: { readonly tables: readonly string[]; readonly base: ChangeSet },
 ): Promise<readonly RowEvent[]> {
   const { captured } = seen;
   if (captured.length > EVENTS_MAX) throw tooMany();
@@ -77,7 +78,16 @@ export async function witness(
   const versions = new Map(locks.map((lock) => [lock.oid, lock.version]));
   const oids = new Set([...captured.map((row) => row.oid), ...locks.filter(matters).map((lock) => lock.oid)]);
   const stale = [...oids].filter((oid) => known.byOid.get(oid)?.version !== versions.get(oid));
-  if (stale.length > 0) await learn(known, send, [], stale);
+  if (stale.length > 0) {
+    const before = stale.flatMap((oid) => known.byOid.get(oid)?.name ?? []);
+    await learn(known, send, [], stale);
+    // The base went in by what was known before, and images are read by what is known now.
+    const again = stale.filter((oid) => known.byOid.get(oid)?.version !== versions.get(oid));
+    const redefined = base.rows.find((row) => before.includes(row.table));
+    if (redefined !== undefined) throw moving(redefined.table);
+    for (const lock of locks)
+      if (again.includes(lock.oid) && !redefines(lock)) throw moving(`oid ${lock.oid}`);
+  }
   for (const lock of locks) if (matters(lock)) checkLock(lock, known.byOid.get(lock.oid), tables);
   return captured.flatMap(({ oid, before, after }) => {
     const relation = known.byOid.get(oid);
@@ -141,9 +151,13 @@ export function events(relation: Relation, before: string | null, after: string 
 }
 
 /** The primary key of an image, as record text. */
-export function keyOf(relation: Relation, image: string): string {
+function keyOf(relation: Relation, image: string): string {
   const values = parseRecord(image);
   return formatRecord(relation.key.map((at) => values[at] ?? null));
+}
+
+function moving(table: string): ConflictError {
+  return new ConflictError({ rows: [], because: `table ${table} was redefined while work was staged on it` });
 }
 
 function tooMany(): StageError {
