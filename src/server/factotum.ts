@@ -4,7 +4,7 @@ import { attach, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
-import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
+import { type Database, migrate, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
 import { type Run, type RunPage, startRun, startWorker, type Worker } from "../runs/index.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
@@ -71,6 +71,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
   const models = makeModels(found);
   const tables = writable(config);
+  const queue = lazyQueue(db, given.say);
   const titleOf = (run: Run): string => {
     const agent = config.agents.find((one) => one.name === run.agent);
     const parsed = agent?.input.safeParse(run.input);
@@ -89,11 +90,13 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       if (agent === undefined) throw unknownAgent(config, name);
       const parsed = agent.input.safeParse(input);
       if (!parsed.success) throw badInput(name, parsed.error.message);
-      return db.transaction((tx) => startRun(tx, { agent: name, agentVersion: agent.version, key, input }));
+      const order = { agent: name, agentVersion: agent.version, key, input };
+      const jobs = await queue.open();
+      return db.transaction((tx) => startRun(tx, order, jobs));
     },
     work: () =>
       startWorker({
-        ...{ db, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
+        ...{ db, queue, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
         drive: makeDriver({
           ...{ db, models, sleep },
           agents: config.agents,
@@ -116,7 +119,23 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       return tables;
     },
     diagnose: () => diagnose(db, config, found),
-    close: () => db.close(),
+    async close() {
+      await queue.stop();
+      await db.close();
+    },
+  };
+}
+
+type LazyQueue = Pick<Queue, "work" | "stop"> & { open(): Promise<Queue> };
+
+/** The queue, opened by the first who needs it: listing runs or answering a question does not. */
+function lazyQueue(db: Database, say: (line: string) => void): LazyQueue {
+  let opened: Promise<Queue> | undefined;
+  const open = (): Promise<Queue> => (opened ??= openQueue(db, { say }));
+  return {
+    open,
+    work: async (name, options, handler) => (await open()).work(name, options, handler),
+    stop: async () => (await opened)?.stop(),
   };
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { defineAgent } from "../agents/index.ts";
 import { InputError, messageOf } from "../kernel/index.ts";
 import type { Config } from "./config.ts";
 
@@ -11,7 +12,7 @@ const NAMES = ["factotum.config.ts", "factotum.config.mts", "factotum.config.js"
  *
  * @param directory where to look for `factotum.config.ts` and its kin
  * @param explicit a path that goes before the search
- * @throws {InputError} `config-missing`, `config-broken`
+ * @throws {InputError} `config-missing`, `config-broken`, `agent-invalid`
  */
 export async function loadConfig(
   directory: string,
@@ -31,6 +32,8 @@ export async function loadConfig(
       message: `${path} must export by default what defineConfig({ name, agents }) returns`,
     });
   }
+  // One that never went through defineAgent() is looked at here.
+  for (const agent of loaded.agents) defineAgent(agent);
   return { config: loaded, path };
 }
 
