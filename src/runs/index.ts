@@ -9,4 +9,4 @@ export { type RunOrder, startRun, wakeQueue } from "./start.ts";
 export { appendStep, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd, TurnWork } from "./turn.ts";
 export { type Nudge, nudge, takeNudges, wake } from "./wake.ts";
-export { type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";
+export { type Bell, type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";

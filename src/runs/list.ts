@@ -45,7 +45,7 @@ export async function getRun(tx: Reader, id: RunId, options: { readonly lock?: b
     code: "run-unknown",
     retry: "never",
     runId: id,
-    message: `there is no run ${id}; list the runs there are`,
+    message: `there is no run ${id}; list the runs there are with: factotum runs`,
   });
 }
 

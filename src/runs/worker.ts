@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, type RunId } from "../kernel/index.ts";
-import { type Database, isConnectionFault, type Queue } from "../postgres/index.ts";
+import { type Database, isConnectionFault } from "../postgres/index.ts";
 import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
 import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
@@ -12,12 +12,17 @@ import type { Hold } from "./turn.ts";
 /** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
 export type Drive = (lease: Lease) => Promise<void>;
 
+/** What a worker needs of a queue: to hear that a job came, not what it says. */
+export type Bell = {
+  work(name: string, options: { readonly concurrency: number }, handler: () => Promise<void>): Promise<void>;
+};
+
 /** What a worker is made of. */
 export type WorkerOptions = {
   readonly db: Database;
   readonly drive: Drive;
   /** Jobs sent by `startRun` into it make the worker look; it finds runs without it, too. */
-  readonly queue?: Pick<Queue, "work">;
+  readonly queue?: Bell;
   /** Runs driven at once; 8 by default. Most of a driver's time is waiting for models. */
   readonly concurrency?: number;
   /** Told in one line what went wrong, and what is done about it. */
