@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { FactotumError, InputError, messageOf } from "../kernel/index.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -13,7 +14,8 @@ export function reportError(error: unknown, terminal: Terminal, verbose: boolean
   const code = ours ? error.code : "internal";
   if (terminal.json) terminal.result({ error: { code, message: messageOf(error) } });
   terminal.note(`error: ${messageOf(error)} [${code}]`);
-  if (verbose && error instanceof Error) terminal.note(error.stack ?? "");
+  // Unlike the stack alone, this shows what caused it: where a configuration threw, for instance.
+  if (verbose) terminal.note(inspect(error));
   else if (!ours)
     terminal.note("this is not an error that factotum expected; --verbose shows where it happened");
   return error instanceof InputError || USAGE_CODES.includes(code) ? exitCodes.usage : exitCodes.failed;
