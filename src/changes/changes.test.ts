@@ -101,6 +101,20 @@ describe("a change set", () => {
     ]);
   });
 
+  test("that is empty is committed as the fact that nothing had to change", async () => {
+    const id = await db.transaction((tx) => commit(tx, emptyChangeSet, { ...about, runId: "8" as RunId }));
+    expect(await db.transaction((tx) => showCommitted(tx, id))).toEqual([]);
+    expect(await db.transaction((tx) => listCommitted(tx, "8" as RunId))).toMatchObject([{ id, rows: 0 }]);
+    expect(await db.transaction((tx) => diff(tx, emptyChangeSet))).toEqual([]);
+  });
+
+  test("stays in the history, which cannot be edited", async () => {
+    await expect(db.query("update factotum.change_sets set because = ''")).rejects.toThrow(/history/);
+    await expect(db.query("delete from factotum.change_rows")).rejects.toThrow(/history/);
+    await expect(db.query("truncate factotum.change_sets cascade")).rejects.toThrow(/history/);
+    expect(await rows("select count(*)::text as row from factotum.change_sets")).not.toEqual(["0"]);
+  });
+
   test("leaves nothing on a table that is detached", async () => {
     await db.transaction((tx) => detach(tx));
     expect(

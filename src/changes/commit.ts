@@ -41,7 +41,8 @@ export async function commitAs(
     await send([RELEASE]);
     return id;
   } catch (error) {
-    await send([BACK, RELEASE]);
+    // A connection that is lost cannot go back, nor has to.
+    await send([BACK, RELEASE]).catch(() => undefined);
     throw error;
   }
 }
