@@ -12,8 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { type Database, migrate, openDatabase } from "../src/postgres/index.ts";
-import { appendStep, type Drive, nudge, startRun, startWorker, takeNudges } from "../src/runs/index.ts";
+import { type Database, migrate, openDatabase } from "factotum/postgres";
+import { appendStep, type Drive, nudge, startRun, startWorker, takeNudges } from "factotum/runs";
 
 const { values: given } = parseArgs({
   options: {

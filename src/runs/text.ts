@@ -5,7 +5,7 @@ import { RunError } from "./errors.ts";
  * A document that one run may carry: input, state or one step. Past it, rows of the agent's own serve
  * better.
  */
-export const DOCUMENT_CHARS_MAX = 32 * 1024 * 1024;
+const DOCUMENT_CHARS_MAX = 32 * 1024 * 1024;
 /** A reason is a sentence; the whole story belongs in a step. */
 const BECAUSE_CHARS_MAX = 4_000;
 
