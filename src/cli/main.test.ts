@@ -130,10 +130,15 @@ describe("a project, from its intake to an undo", () => {
       runId: "1",
       undone: [expect.any(String)],
     });
-    const [again, runs, unknown] = await Promise.all([
+    const [again, runs, unknown, lost] = await Promise.all([
       inShop("undo", "1"),
       inShop("runs", "--json"),
       inShop("show", "999"),
+      inShop("run", "--once", "--orders", join(folder, "lost.jsonl")),
+    ]);
+    expect([lost.code, lost.err]).toEqual([
+      2,
+      expect.stringMatching(/lost.jsonl cannot be read: .*\[intake-unreadable\]/),
     ]);
     expect([again.code, unknown.code]).toEqual([2, 2]);
     expect(json(runs)).toMatchObject({

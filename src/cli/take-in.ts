@@ -1,5 +1,5 @@
-import { InputError, messageOf } from "../kernel/index.ts";
-import type { BadItem, Factotum, WorkItem } from "../server/index.ts";
+import { FactotumError, InputError, messageOf } from "../kernel/index.ts";
+import type { BadItem, Factotum, Intake, WorkItem } from "../server/index.ts";
 import type { IntakeCount } from "./render-summary.ts";
 
 /** An item that could not become work, and why. */
@@ -30,7 +30,7 @@ export async function takeIn(
   const duplicates: { name: string; runId: string }[] = [];
   const unreadable: Unreadable[] = [];
   let read = 0;
-  for await (const item of intake.read(path, at)) {
+  for await (const item of itemsOf(intake, path, at)) {
     if (signal.aborted) break;
     read += 1;
     const end = await startItem(factotum, item);
@@ -44,6 +44,24 @@ export async function takeIn(
     started: read - duplicates.length - unreadable.length,
     ...{ duplicateItems: duplicates, unreadableItems: unreadable },
   };
+}
+
+/** The intake's items; where the source as a whole cannot be read, that is the user's to mend. */
+async function* itemsOf(
+  intake: Intake,
+  path: string | undefined,
+  at: Date,
+): AsyncGenerator<WorkItem | BadItem> {
+  try {
+    yield* intake.read(path, at);
+  } catch (error) {
+    if (error instanceof FactotumError) throw error;
+    throw new InputError({
+      code: "intake-unreadable",
+      message: `${path ?? `the project's own ${intake.option}`} cannot be read: ${messageOf(error)}`,
+      cause: error,
+    });
+  }
 }
 
 type Started = { readonly kind: "started"; readonly runId: string; readonly created: boolean };

@@ -94,11 +94,11 @@ function refuse(error: Error & { readonly code?: string }, socket: Socket): void
     socket.destroy();
     return;
   }
-  const [status, code] =
+  const [status, code, message] =
     error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-      ? (["408 Request Timeout", "request-timeout"] as const)
-      : (["400 Bad Request", "request-broken"] as const);
-  const body = JSON.stringify({ error: { code, message: "this is not an HTTP request that can be read" } });
+      ? ["408 Request Timeout", "request-timeout", "the request took too long to arrive"]
+      : ["400 Bad Request", "request-broken", "this is not an HTTP request that can be read"];
+  const body = JSON.stringify({ error: { code, message } });
   const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json`;
   socket.end(`${head}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
