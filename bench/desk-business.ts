@@ -46,7 +46,11 @@ const CALENDAR = ["window_circuits", "maintenance_windows", "notices", "tickets"
   .join(", ");
 
 /** Opens a desk whose inventory holds the circuits of the file and as many again that are in no notice. */
-export async function openDesk(rows: readonly NoticeRow[], directory: string): Promise<BenchDesk> {
+export async function openDesk(
+  rows: readonly NoticeRow[],
+  directory: string,
+  models: boolean,
+): Promise<BenchDesk> {
   const config = defineConfig({
     name: "bench",
     agents: [desk],
@@ -54,7 +58,7 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
       if (await applySchema(tx)) await seed(tx, rows);
     },
   });
-  const factotum = await openFactotum(config, { env: benchEnvironment(), directory, say: () => {} });
+  const factotum = await openFactotum(config, { env: environment(models), directory, say: () => {} });
   await factotum.prepare();
   const worker = factotum.work();
   return {
@@ -87,9 +91,9 @@ export async function openDesk(rows: readonly NoticeRow[], directory: string): P
   };
 }
 
-/** An embedded database of our own, unless a server is given; no model in either case. */
-function benchEnvironment(): { readonly [name: string]: string | undefined } {
-  return { DATABASE_URL: process.env["BENCH_DATABASE_URL"] };
+/** An embedded database of our own, whatever `DATABASE_URL` says: the bench empties its calendar. */
+function environment(models: boolean): { readonly [name: string]: string | undefined } {
+  return models ? { ...process.env, DATABASE_URL: undefined } : {};
 }
 
 async function seed(tx: Transaction, rows: readonly NoticeRow[]): Promise<void> {

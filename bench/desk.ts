@@ -4,7 +4,8 @@
  * Every notice goes through the whole desk (run, reader, staged tools, checks, commit) from a fresh
  * business. Three passes over the file: as it is; taught, where each question is answered with what was
  * expected and what was learned is carried over; and both again with carriers and ids replaced and times
- * shifted, to show that nothing was memorised.
+ * shifted, to show that nothing was memorised. With `--models`, rungs 2 and 3 use the models that the
+ * environment offers; without it no model is asked, whatever the environment holds.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,8 +16,9 @@ import { scramble } from "../examples/network-ops/reading/scramble.ts";
 import { type Committed, openDesk } from "./desk-business.ts";
 import { judge, type Judged, report, type Report } from "./desk-judge.ts";
 
-const USAGE = "usage: npm run bench:desk -- --data FILE.jsonl [--json] [--dump FILE] [--seed N]";
+const USAGE = "usage: npm run bench:desk -- --data FILE.jsonl [--json] [--dump FILE] [--seed N] [--models]";
 
+type PassOptions = { readonly taught: boolean; readonly models: boolean };
 type Pass = Report & { readonly dump: readonly Committed[] };
 
 async function main(): Promise<void> {
@@ -26,6 +28,7 @@ async function main(): Promise<void> {
       json: { type: "boolean", default: false },
       dump: { type: "string" },
       seed: { type: "string", default: "1" },
+      models: { type: "boolean", default: false },
     },
   });
   if (values.data === undefined) throw new Error(USAGE);
@@ -34,10 +37,11 @@ async function main(): Promise<void> {
     throw new Error(`${values.data} holds no notice; give a file with one JSON object a line`);
   const other = scramble(rows, Number(values.seed));
   const startedAt = performance.now();
-  const first = await pass(rows, { taught: false });
-  const taught = await pass(rows, { taught: true });
-  const scrambledFirst = await pass(other, { taught: false });
-  const scrambledTaught = await pass(other, { taught: true });
+  const { models } = values;
+  const first = await pass(rows, { taught: false, models });
+  const taught = await pass(rows, { taught: true, models });
+  const scrambledFirst = await pass(other, { taught: false, models });
+  const scrambledTaught = await pass(other, { taught: true, models });
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   if (values.dump !== undefined) {
     const lines = [...first.dump, ...taught.dump].map((row) => JSON.stringify(row));
@@ -49,11 +53,11 @@ async function main(): Promise<void> {
 }
 
 /** One pass over the file on a database of its own, which is deleted afterwards. */
-async function pass(rows: readonly NoticeRow[], options: { readonly taught: boolean }): Promise<Pass> {
+async function pass(rows: readonly NoticeRow[], options: PassOptions): Promise<Pass> {
   const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
   // Where root runs this, the server's unprivileged user has to get to its folder.
   chmodSync(directory, 0o755);
-  const desk = await openDesk(rows, directory);
+  const desk = await openDesk(rows, directory, options.models);
   const judged: Judged[] = [];
   const dump: Committed[] = [];
   try {
