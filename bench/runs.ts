@@ -159,7 +159,7 @@ async function takeoverMs(db: Database): Promise<number[]> {
   const program = join(import.meta.dirname, "../src/runs/crash-worker.test.child.ts");
   for (let n = 0; n < TAKEOVERS; n += 1) {
     await start(db, "worker");
-    const args = ["--conditions=source", program, db.url, "10000", "between"];
+    const args = [program, db.url, "10000", "between"];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
     await once(child.stdout, "data");
     let taken = Infinity;
