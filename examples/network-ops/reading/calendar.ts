@@ -9,6 +9,7 @@ import ical from "node-ical";
 import { DateTime } from "luxon";
 import { Impact, type Notice, type Statement, Status } from "../notice.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
+import { wordsIn } from "./words.ts";
 
 /** What one VEVENT states, before the inventory is asked. */
 export type Event = {
@@ -60,8 +61,17 @@ export function eventsOf(notice: Notice): { readonly events: readonly Event[]; r
 }
 
 const NAMED = /^(?:BEGIN|END|[A-Z][A-Z0-9-]*)(?:;[^:]*)?:/;
-const KNOWN =
-  /^(?:BEGIN|END|DT\w+|UID|SUMMARY|DESCRIPTION|ORGANIZER|SEQUENCE|LOCATION|STATUS|CLASS|PRIORITY|TRANSP|CREATED|LAST-MODIFIED|ATTENDEE|URL|COMMENT|CATEGORIES|DURATION|GEO|RRULE|EXDATE|CONTACT|RELATED-TO|TZ\w+|VERSION|PRODID|METHOD|CALSCALE|ACTION|TRIGGER|REPEAT|ATTACH|X-[A-Z0-9-]+)(?:;[^:]*)?:/i;
+const KNOWN = wordsIn(
+  "^",
+  [
+    String.raw`BEGIN|END|DT\w+|UID|SUMMARY|DESCRIPTION|ORGANIZER|SEQUENCE|LOCATION|STATUS|CLASS`,
+    "PRIORITY|TRANSP|CREATED|LAST-MODIFIED|ATTENDEE|URL|COMMENT|CATEGORIES|DURATION|GEO|RRULE",
+    String.raw`EXDATE|CONTACT|RELATED-TO|TZ\w+|VERSION|PRODID|METHOD|CALSCALE|ACTION|TRIGGER|REPEAT`,
+    "ATTACH|X-[A-Z0-9-]+",
+  ],
+  "(?:;[^:]*)?:",
+  "i",
+);
 
 /** Start and end of ordinary invitations (no X-MAINTNOTE fields): a second reading of the window. */
 export function invitedOf(notice: Notice): { readonly startsAt: number; readonly endsAt: number }[] {
@@ -82,7 +92,7 @@ export function invitedOf(notice: Notice): { readonly startsAt: number; readonly
 }
 
 /** Unfolds; a line that names no property belongs to the one before, however it was folded. */
-export function unfold(text: string): string[] {
+function unfold(text: string): string[] {
   const lines: string[] = [];
   for (const line of text.split(/\r?\n/)) {
     const last = lines.at(-1);

@@ -49,7 +49,7 @@ export function fieldsOf(page: Page): Field[] {
       const header = headers.get(cellKey(line, column));
       if (header !== undefined) fields.push(named(header.replace(/\s*:$/, ""), cell, line, "column"));
     });
-    fields.push(...belowFields(page, line, at));
+    fields.push(...belowFields(page, line, at), ...pairFields(line, headers));
   });
   return fields;
 }
@@ -66,6 +66,16 @@ function colonFields(page: Page, line: Line, at: number, column: number): Field[
   const below = next?.cells.find((cell) => cell !== "");
   if (next === undefined || below === undefined || next.part !== line.part) return [];
   return [named(label, below, next, "below")];
+}
+
+/** `| Start date | 14 May`: a row of two cells whose first is a label. */
+function pairFields(line: Line, headers: ReadonlyMap<string, string>): Field[] {
+  const filled = line.cells.map((text, column) => ({ text, column })).filter(({ text }) => text !== "");
+  const [label, value] = filled;
+  if (!line.tabular || filled.length !== 2 || label === undefined || value === undefined) return [];
+  if (label.text.includes(":") || !looksLikeLabel(label.text) || headers.has(cellKey(line, value.column)))
+    return [];
+  return [named(label.text, value.text, line, "cell")];
 }
 
 /** `Maintenance` / `ID` / `11111`: a short line, or two, with the value under it. */
@@ -97,7 +107,7 @@ export function headersOf(page: Page): Map<string, string> {
     }
     const coloned = filled.some((cell) => cell.endsWith(":"));
     if (
-      (!coloned || filled.length > 2) &&
+      (filled.length > 2 || (!coloned && headsTwo(page, line))) &&
       filled.every((cell) => looksLikeLabel(cell) && !/:\s*\S/.test(cell) && !/\d{2}/.test(cell))
     ) {
       header = line.cells;
@@ -111,6 +121,13 @@ export function headersOf(page: Page): Map<string, string> {
   }
   for (const run of columnRuns(page)) addVertical(run, headers);
   return headers;
+}
+
+/** Two words in a row head a table when values follow; beside another label they are a label and its value. */
+function headsTwo(page: Page, line: Line): boolean {
+  const next = page.lines[line.index + 1];
+  const first = next?.cells.find((cell) => cell !== "");
+  return next?.tabular === true && first !== undefined && /\d/.test(first);
 }
 
 type Cell = { readonly line: Line; readonly column: number; readonly text: string };
@@ -137,6 +154,12 @@ const HEADERISH =
 /** The header is as many cells as read like one; where the run is whole rows of that, the more certain. */
 function addVertical(run: readonly Cell[], headers: Map<string, string>): void {
   const values = run.findIndex(({ text }) => !looksLikeLabel(text) || /\d{2}/.test(text));
+  // "Reference", "PW-1", "Start", ...: labels and values by turns, as two columns were broken up.
+  if (values === 1 && run.length % 2 === 0)
+    run.forEach(({ line, column }, at) => {
+      const label = run[at - 1]?.text ?? "";
+      if (at % 2 === 1 && looksLikeLabel(label)) headers.set(cellKey(line, column), label);
+    });
   if (values < 2) return;
   // A first row may open with words too ("ACME INC"): then the header ends where its vocabulary ends.
   const fits = (width: number): boolean =>

@@ -9,6 +9,7 @@ import { fieldsOf } from "./fields.ts";
 import { mask, type Page } from "./page.ts";
 import { momentsIn } from "./moments.ts";
 import { type Anchor, type Doubt, type Evidence, quoteOf } from "./types.ts";
+import { wordsIn } from "./words.ts";
 
 export type Identified = {
   readonly ids: readonly string[];
@@ -44,8 +45,18 @@ const PLAIN_LABEL = new RegExp(
 const WORK_ONLY = new RegExp(String.raw`^${WORK}$`, "i");
 /** `WMT#`: letters that only the carrier can explain; they need the subject's agreement. */
 const ACRONYM = /^[A-Z]{2,6}(?:[\s-]?(?:ID|No\.?|Number|#))?\s*#?$/;
-const OTHER_LABEL =
-  /\b(?:account|acct|customer|client|ban|billing|order|so|po|invoice|contract|circuit|ckt|cid|service|sid|line|site|location|clli|asset|serial|port|phone|tel|fax|pin|zip|asn?|vlan|product|date|time|start|end|duration|window|status|type|priority|urgency|reason|description|impact|previous|old|original|related|parent|linked|incident|contact|company|name|address|version|rev\w*|sequence)\b/i;
+const OTHER_LABEL = wordsIn(
+  String.raw`\b`,
+  [
+    "account|acct|customer|client|ban|billing|order|so|po|invoice|contract|circuit|ckt|cid",
+    "service|sid|line|site|location|clli|asset|serial|port|phone|tel|fax|pin|zip|asn?|vlan",
+    "product|date|time|start|end|duration|window|status|type|priority|urgency|reason",
+    "description|impact|previous|old|original|related|parent|linked|incident|contact|company",
+    String.raw`name|address|version|rev\w*|sequence`,
+  ],
+  String.raw`\b`,
+  "i",
+);
 /** Letters, digits and a few joints; a digit at least, and not too short to be told from a count. */
 const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/;
 const PHONE = /^(?:\d{1,4}[-.])?\d{2,4}[-.]\d{3}[-.]\d{2,4}$|^\d{3}[-.]\d{4}$|^[01][-.]\d{3}/;
@@ -53,19 +64,25 @@ const ID_LENGTH_MIN = 4;
 const ID_LENGTH_MAX = 40;
 
 /** The id of the value's first word, if it can be an id at all. */
-export function idIn(value: string): string | undefined {
+function idIn(value: string): string | undefined {
   const word = value.replace(/^[\s[(#:"'<*]+/, "").split(/[\s,;|()[\]"'<>]/)[0] ?? "";
   const id = ID.exec(word)?.[0] ?? "";
   return canBeId(id) ? id : undefined;
 }
 
-export function canBeId(id: string): boolean {
+function canBeId(id: string): boolean {
   if (id.length < ID_LENGTH_MIN || id.length > ID_LENGTH_MAX || !/\d/.test(id)) return false;
   if (momentsIn(id).some((moment) => moment.day !== undefined || moment.clock !== undefined)) return false;
   if (PHONE.test(id)) return false;
-  return !/^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b|^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$/i.test(
-    id,
-  );
+  return !wordsIn(
+    "",
+    [
+      String.raw`^(?:\d{1,3}\.){3}\d{1,3}$|^\+|www\.|\.com\b`,
+      String.raw`^\d+(?:st|nd|rd|th|hrs?|min\w*|gbps|mbps|g|gb|mb|x7)$|^20[0-4]\d$`,
+    ],
+    "",
+    "i",
+  ).test(id);
 }
 
 /**
@@ -95,6 +112,10 @@ export function readIdentifiers(
     const agreed = inSubject.includes(id);
     if (rivals.length > 0 && !agreed)
       return doubt("another id is named beside the maintenance id", [id, ...rivals]);
+    if (rivals.some((other) => inSubject.includes(other)))
+      return doubt("the subject names another number too", [id, ...rivals]);
+    const longer = inSubject.filter((other) => other !== id && other.includes(id));
+    if (longer.length > 0) return doubt("the subject names a longer form of the id", [id, ...longer]);
     const strange = inSubject.filter((other) => other !== id && !id.includes(other) && looksLike(other, id));
     if (strange.length > 0) return doubt("the subject names another id", [id, ...strange]);
     if (rivals.some((other) => looksLike(other, id)))
@@ -135,10 +156,10 @@ function looksLike(a: string, b: string): boolean {
 }
 
 /** The letters stay, since they are the carrier's prefix; digits and their number do not. */
-export const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
+const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
 
 /** All claims on the page. */
-export function claimsOn(page: Page): Claim[] {
+function claimsOn(page: Page): Claim[] {
   const claims: Claim[] = [];
   for (const field of fieldsOf(page)) {
     const label = field.label
@@ -209,7 +230,7 @@ function proseClaims(text: string, place: Anchor["place"]): Claim[] {
 }
 
 /** Words of the subject that can be ids. */
-export function subjectIds(page: Page): string[] {
+function subjectIds(page: Page): string[] {
   const words = page.subject.split(/[\s,;|()[\]"'<>*:#]+/);
   return [
     ...new Set(words.map((word) => word.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")).filter(canBeId)),

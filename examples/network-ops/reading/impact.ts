@@ -10,6 +10,7 @@ import type { Sighting } from "./inventory.ts";
 import { mask, type Page } from "./page.ts";
 import { sentencesOf } from "./sentences.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
+import { wordsIn } from "./words.ts";
 
 /** What a phrase says: a degree, some unknown degree, a mere risk, or nothing about impact. */
 export type Degree = Impact | "SOME" | "AFFECTING" | "LASTING" | "RISK" | "UNCLEAR" | undefined;
@@ -48,12 +49,36 @@ const NONE = new RegExp(
 const REDUNDANCY =
   /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|resilien\w+|diversity|protection) loss|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
 const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
-const SHAKY =
-  /\b(?:switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?|protection switch\w*|blips?|glitch\w*)\b/i;
-const OUTAGE =
-  /\b(?:outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)|loss of (?:service|connectivity|traffic|signal|light)|(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?|disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function|lose (?:service|connectivity))\b/i;
-const OUTAGE_ALONE =
-  /^(?:down|hard down|outage|total loss|full outage|offline|service down|loss of service|service affecting outage)\b/i;
+const SHAKY = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?`,
+    String.raw`protection switch\w*|blips?|glitch\w*`,
+  ],
+  String.raw`\b`,
+  "i",
+);
+const OUTAGE = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)`,
+    "loss of (?:service|connectivity|traffic|signal|light)",
+    "(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?",
+    String.raw`disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function`,
+    "lose (?:service|connectivity)",
+  ],
+  String.raw`\b`,
+  "i",
+);
+const OUTAGE_ALONE = wordsIn(
+  "^",
+  [
+    "down|hard down|outage|total loss|full outage|offline|service down|loss of service",
+    "service affecting outage",
+  ],
+  String.raw`\b`,
+  "i",
+);
 /** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
 const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
 /** "Impact: minor" is an answer whose scale only the carrier knows. */
@@ -95,15 +120,47 @@ export function degreeOf(phrase: string): Degree {
   return SOME.test(rest) ? "SOME" : undefined;
 }
 
-const FIELD_LABEL =
-  /\b(?:impact|effect|service[- ]affecting|affecting|outage|interruption|degree|severity of impact|auswirkung\w*|incidence|afectaci[oó]n)\b/i;
-const FIELD_NOT =
-  /\b(?:duration|start|end|time|date|window|circuits?|services? impacted|impacted services?|affected services?|services? affected|locations?|assets?|products?|ids?|customers?(?! impact)|sites?|devices?|list)\b/i;
+const FIELD_LABEL = wordsIn(
+  String.raw`\b`,
+  [
+    "impact|effect|service[- ]affecting|affecting|outage|interruption|degree",
+    String.raw`severity of impact|auswirkung\w*|incidence|afectaci[oó]n`,
+  ],
+  String.raw`\b`,
+  "i",
+);
+const FIELD_NOT = wordsIn(
+  String.raw`\b`,
+  [
+    "duration|start|end|time|date|window|circuits?|services? impacted|impacted services?",
+    "affected services?|services? affected|locations?|assets?|products?|ids?",
+    "customers?(?! impact)|sites?|devices?|list",
+  ],
+  String.raw`\b`,
+  "i",
+);
 /** Conditions, other readers, purposes and aftermath: not what happens to our circuits. */
-const BESIDE =
-  /\b(?:if you|if your|if there|in the event|should you|in case|unless|customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual|avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the|following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history|definition|means)\b/i;
-const SPEAKS =
-  /\b(?:will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible|going to|during)\b/i;
+const BESIDE = wordsIn(
+  String.raw`\b`,
+  [
+    "if you|if your|if there|in the event|should you|in case|unless",
+    "customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual",
+    String.raw`avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the`,
+    "following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history",
+    "definition|means",
+  ],
+  String.raw`\b`,
+  "i",
+);
+const SPEAKS = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`will|may|might|could|can|should|would|shall|expect\w*|anticipat\w*|is|are|possible`,
+    "going to|during",
+  ],
+  String.raw`\b`,
+  "i",
+);
 /** Shorter lines are labels and table heads; a bare "Hard down" belongs to a row or a field. */
 const SENTENCE_WORDS_MIN = 4;
 const VALUE_WORDS_MAX = 30;
@@ -268,8 +325,17 @@ type General = {
 };
 
 /** With one of these on the page, "service affecting" can be less than an outage. */
-const SOFT =
-  /\b(?:redundan\w+|resilien\w+|diversity|protect(?:ed|ion)|degrad\w+|latency|packet loss|flap\w*|switch(?:ing)? hits?|at[- ]risk|hitless|intermittent\w*|no (?:\w+ ){0,2}(?:impact|outage|downtime)|non[- ]service|not (?:\w+ ){0,3}(?:impact|affect)\w*)\b/i;
+const SOFT = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`redundan\w+|resilien\w+|diversity|protect(?:ed|ion)|degrad\w+|latency|packet loss`,
+    String.raw`flap\w*|switch(?:ing)? hits?|at[- ]risk|hitless|intermittent\w*`,
+    String.raw`no (?:\w+ ){0,2}(?:impact|outage|downtime)|non[- ]service`,
+    String.raw`not (?:\w+ ){0,3}(?:impact|affect)\w*`,
+  ],
+  String.raw`\b`,
+  "i",
+);
 
 /** What fields say together, and what sentences say together. */
 function generalDegree(page: Page, claims: readonly ImpactClaim[]): General {

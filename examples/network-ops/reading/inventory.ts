@@ -4,6 +4,7 @@
 import { cellKey, headersOf } from "./fields.ts";
 import type { Line, Page } from "./page.ts";
 import { type Doubt, type Evidence, type Knowledge, quoteOf } from "./types.ts";
+import { wordsIn } from "./words.ts";
 
 /** One place where one of our circuits is named. */
 export type Sighting = {
@@ -27,15 +28,36 @@ export type Affected = {
   readonly evidence: readonly Evidence[];
 };
 
-const CIRCUIT_WORDS =
-  /\b(?:circuits?|ckt|services?|sid|lines?|links?|connections?|ports?|assets?|serial|objects?|cables?|segments?|systems?|waves?|vlan|vc|lag|products?|affected|impacted|id|ids)\b/i;
-const OTHER_WORDS =
-  /\b(?:account|acct|customer (?:id|no|number)|phone|tel|fax|mobile|order|invoice|po|case|ticket|contract|zip|postal|address|asn?|version|port speed|clli)\b[^|]{0,12}$/i;
-const NOT_AFFECTED =
-  /\b(?:not (?:be )?(?:affected|impacted|included)|unaffected|excluded|no longer (?:affected|impacted|part)|removed from)\b/i;
+const CIRCUIT_WORDS = wordsIn(
+  String.raw`\b`,
+  [
+    "circuits?|ckt|services?|sid|lines?|links?|connections?|ports?|assets?|serial|objects?",
+    "cables?|segments?|systems?|waves?|vlan|vc|lag|products?|affected|impacted|id|ids",
+  ],
+  String.raw`\b`,
+  "i",
+);
+const OTHER_WORDS = wordsIn(
+  String.raw`\b`,
+  [
+    "account|acct|customer (?:id|no|number)|phone|tel|fax|mobile|order|invoice|po|case|ticket",
+    "contract|zip|postal|address|asn?|version|port speed|clli",
+  ],
+  String.raw`\b[^|]{0,12}$`,
+  "i",
+);
+const NOT_AFFECTED = wordsIn(
+  String.raw`\b`,
+  [
+    "not (?:be )?(?:affected|impacted|included)|unaffected|excluded",
+    "no longer (?:affected|impacted|part)|removed from",
+  ],
+  String.raw`\b`,
+  "i",
+);
 
 /** Ids that say little by themselves: mere numbers and mere words need a place for circuits. */
-export const weak = (circuitId: string): boolean => /^\d+$/.test(circuitId) || !/\d/.test(circuitId);
+const weak = (circuitId: string): boolean => /^\d+$/.test(circuitId) || !/\d/.test(circuitId);
 
 const squash = (text: string): string => text.replaceAll(/\s+/g, "").toLowerCase();
 const runsOf = (text: string): string[] => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
@@ -74,7 +96,7 @@ export function readInventory(
 }
 
 /** Every circuit of the inventory on the page, with token boundaries; inner spaces may differ. */
-export function sightingsIn(page: Page, knowledge: Pick<Knowledge, "circuits">): Sighting[] {
+function sightingsIn(page: Page, knowledge: Pick<Knowledge, "circuits">): Sighting[] {
   const words = new Set(page.lines.flatMap((line) => runsOf(line.text)));
   const headers = headersOf(page);
   const sightings: Sighting[] = [];

@@ -43,7 +43,7 @@ export function hash(text: string): number {
 }
 
 /** How much two notices' boilerplate has in common, 0 to 1, of the smaller one. */
-export function shared(a: readonly number[], b: readonly number[]): number {
+function shared(a: readonly number[], b: readonly number[]): number {
   const other = new Set(b);
   const common = a.filter((value) => other.has(value)).length;
   return common / Math.max(1, Math.min(a.length, b.length));

@@ -20,7 +20,7 @@ export type Day = {
 };
 
 /** A time of day in minutes; 1440 is the end of the day. */
-export type Clock = { readonly minutes: number; readonly seconds: number; readonly twelveHour: boolean };
+type Clock = { readonly minutes: number; readonly seconds: number; readonly twelveHour: boolean };
 
 /** A day, a time of day, or both, with the zone that stands beside it. */
 export type Moment = {

@@ -5,6 +5,7 @@
  * reader may then ask; if it is sure, it must be sure of what is still true.
  */
 import type { Notice, Statement } from "../notice.ts";
+import { wordsIn } from "./words.ts";
 
 export type Mutant = {
   readonly name: string;
@@ -15,13 +16,17 @@ export type Mutant = {
 
 type Change = (text: string) => string;
 
-const ZONES =
-  /\s*[([]?\s*\b(?:UTC|GMT|CES?T|E[SD]?T|C[SD]T|M[SD]T|P[SD]T|BST|JST|Z|Pacific|Eastern|Central|Mountain|MDT|BRT)\b(?:[+-]\d+)?\s*(?:\([A-Z][a-z]+ [A-Za-z ]+\))?\s*[)\]]?/g;
+const ZONES = wordsIn(
+  String.raw`\s*[([]?\s*\b`,
+  ["UTC|GMT|CES?T|E[SD]?T|C[SD]T|M[SD]T|P[SD]T|BST|JST|Z|Pacific|Eastern|Central|Mountain", "MDT|BRT"],
+  String.raw`\b(?:[+-]\d+)?\s*(?:\([A-Z][a-z]+ [A-Za-z ]+\))?\s*[)\]]?`,
+  "g",
+);
 const IMPACTS =
   /.*\b(?:impact|outage|hard down|interruption|unavailable|loss of|downtime|affect|disruption|degrad)\w*.*/gi;
 
 const HARM = /\b(?:outage|hard down|total loss of service|loss of service)\b/gi;
-const OTHER_HARM = /\b(?:interrupt\w*|downtime|unavailable|go down|service affecting|disrupt\w*)\b/i;
+const OTHER_HARM = /\b(?:interrupt\w*|downtime|unavailable|go down|service affecting|disrupt\w*|down)\b/i;
 
 const both = (notice: Notice, change: Change): Notice => ({
   ...notice,
@@ -186,7 +191,7 @@ const circuitsOf = (statement: Statement): string =>
     .join();
 
 /** Equal in everything that would be committed. */
-export function same(a: Statement, b: Statement): boolean {
+function same(a: Statement, b: Statement): boolean {
   return (
     a.maintenanceId === b.maintenanceId &&
     a.status === b.status &&

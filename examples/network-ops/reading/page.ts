@@ -5,9 +5,10 @@
  * between bars or tabs, a mail quoted below another, the headers of a raw message.
  */
 import type { Notice } from "../notice.ts";
+import { wordsIn } from "./words.ts";
 
 /** Where a line stands; only `subject` and `top` can say what the notice is (new, cancelled ...). */
-export type Part = "subject" | "top" | "quoted" | "attachment";
+type Part = "subject" | "top" | "quoted" | "attachment";
 
 export type Line = {
   readonly index: number;
@@ -102,7 +103,7 @@ function partsOf(body: string): Piece[] {
     }
     const inner = text.replace(/^(?:> ?)+/, "");
     const part = quoted || inner !== text ? "quoted" : "top";
-    if (part === "top") words += isHeader(text) ? 0 : text.split(" ").length;
+    if (part === "top") words += isHeader(text) || CAUTION.test(text) ? 0 : text.split(" ").length;
     const dated = index <= headerEnds && /^(?:Date|Gesendet|Datum|Envoyé):/i.test(inner);
     if (!isHeader(inner) && !dated) pieces.push({ text: inner, part });
   });
@@ -114,6 +115,16 @@ const HEADER_LINES = 5;
 const FORWARD_WORDS_MAX = 8;
 const HEADER =
   /^(?:From|Sent|Date|To|Cc|Bcc|Reply-To|Subject|Importance|Von|Gesendet|An|Betreff|De|Envoyé|Objet):/i;
+/** What a mail gateway puts above every message is nobody's words. */
+const CAUTION = wordsIn(
+  String.raw`\b`,
+  [
+    "external|originated outside|outside (?:of )?(?:the|your) organi[sz]ation|do not click",
+    "original message",
+  ],
+  String.raw`\b`,
+  "i",
+);
 /** "From: 01:00" and "To: 05:00" are a window, not a mail's header. */
 const isHeader = (text: string): boolean =>
   /^(?:Cc|Bcc|Reply-To|Sent|Importance):/i.test(text) ||

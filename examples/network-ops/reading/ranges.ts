@@ -5,9 +5,10 @@ import type { Moment } from "./moments.ts";
 import type { Page } from "./page.ts";
 import type { Stamp } from "./stamps.ts";
 import { zonesIn } from "./zones.ts";
+import { wordsIn } from "./words.ts";
 
 /** What else the notice calls a range; only `plain` and `new` ones can be the window. */
-export type RangeKind = "plain" | "backup" | "old" | "new" | "inner" | "aside";
+type RangeKind = "plain" | "backup" | "old" | "new" | "inner" | "aside";
 
 export type Range = {
   readonly start: Moment;
@@ -23,20 +24,51 @@ export type Range = {
   readonly spares: readonly Moment[];
 };
 
-const CONNECTOR =
-  /^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*(?:[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m|ending(?: at| on)?|and ending(?: at| on)?|and (?:will )?(?:end|finish|last until)\w*(?: at| on)?)(?=[\s([:]|\d|$|\P{ASCII})[\s([:]*(?:on|the|at)?[\s:]*(?:\P{ASCII}{1,8},?\s*)?$/iu;
+const CONNECTOR = wordsIn(
+  String.raw`^[\s)\].,]*(?:hrs|hours|h|uhr)?[\s)\].,]*`,
+  [
+    String.raw`[-–—~→>]+|to|until|till?|through|thru|and|bis|à|au|al|a|e|y|tot|tm|t\/m`,
+    "ending(?: at| on)?|and ending(?: at| on)?",
+    String.raw`and (?:will )?(?:end|finish|last until)\w*(?: at| on)?`,
+  ],
+  String.raw`(?=[\s([:]|\d|$|\P{ASCII})[\s([:]*(?:on|the|at)?[\s:]*(?:\P{ASCII}{1,8},?\s*)?$`,
+  "iu",
+);
 /** Lines that a labelled start may stand from its end. */
 const LABEL_REACH = 14;
 const DATE_REACH = 6;
 
-const ASIDE =
-  /\b(?:sent|issued?|created?|submitted|generated|received|notified|office hours|business hours|reply by|respon\w+|deadline|opened|last (?:update|modified)|updated? (?:on|at)|date of (?:notice|issue)|notice date|notification date|valid|copyright|since|contract)\b/i;
+const ASIDE = wordsIn(
+  String.raw`\b`,
+  [
+    "sent|issued?|created?|submitted|generated|received|notified|office hours|business hours",
+    String.raw`reply by|respon\w+|deadline|opened|last (?:update|modified)|updated? (?:on|at)`,
+    "date of (?:notice|issue)|notice date|notification date|valid|copyright|since|contract",
+  ],
+  String.raw`\b`,
+  "i",
+);
 const BACKUP =
   /\b(?:back-?\s?up|alternat\w*|contingen\w*|fall-?\s?back|reserve|spare|rain date|ersatz\w*)\b/i;
-const OLD =
-  /\b(?:original(?:ly)?|previous(?:ly)?|former(?:ly)?|old|initial(?:ly)?|(?:postponed|moved|rescheduled|changed) from|instead of)\b/i;
-const NEW =
-  /\b(?:(?:new|revised) (?:date|time|window|start|end|schedule|maintenance)\w*|(?:re-?scheduled|moved|postponed|changed) (?:to|for|date\w*|window|start|end)|amended|actual)\b/i;
+const OLD = wordsIn(
+  String.raw`\b`,
+  [
+    "original(?:ly)?|previous(?:ly)?|former(?:ly)?|old|initial(?:ly)?",
+    "(?:postponed|moved|rescheduled|changed) from|instead of",
+  ],
+  String.raw`\b`,
+  "i",
+);
+const NEW = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`(?:new|revised) (?:date|time|window|start|end|schedule|maintenance)\w*`,
+    String.raw`(?:re-?scheduled|moved|postponed|changed) (?:to|for|date\w*|window|start|end)|amended`,
+    "actual",
+  ],
+  String.raw`\b`,
+  "i",
+);
 const INNER = /\b(?:impact|outage|downtime|interruption|unavailab\w*|disruption)\b/i;
 
 /** All ranges of the page in reading order, and the full times that are part of none. */

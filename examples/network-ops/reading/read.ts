@@ -29,7 +29,7 @@ export function readNotice(notice: Notice, knowledge: Knowledge): Reading {
 }
 
 /** The page as the readings and the lessons both see it. */
-export function affectedBy(page: Page, knowledge: Knowledge): Affected {
+function affectedBy(page: Page, knowledge: Knowledge): Affected {
   const first = readInventory(page, knowledge, new Set());
   const taught = forShape(page, first.carrier, knowledge);
   return taught.strangers.size === 0 ? first : readInventory(page, knowledge, taught.strangers);

@@ -4,8 +4,9 @@
 import { cellKey, headersOf, looksLikeLabel } from "./fields.ts";
 import { type Moment, momentsIn } from "./moments.ts";
 import type { Line, Page } from "./page.ts";
+import { wordsIn } from "./words.ts";
 
-export type Role = "start" | "end" | "none";
+type Role = "start" | "end" | "none";
 
 export type Stamp = {
   readonly moment: Moment;
@@ -20,13 +21,27 @@ export type Stamp = {
   readonly after: string;
 };
 
-const START =
-  /\b(?:start(?:s|ing|ed)?|begin(?:s|ning)?|began|from|commenc\w*|opens?|opening|d[ée]but|inicio|inizio|beginn|anfang|von|between|desde|van)\b/gi;
-const END =
-  /\b(?:end(?:s|ing|ed)?|finish(?:es|ing)?|complet(?:ion|es|ed|e)|until|till|to|through|thru|clos(?:e|es|ing)|stop|fin|ende|fine|fim|bis|hasta|tot|finaliz\w*)\b/gi;
+const START = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`start(?:s|ing|ed)?|begin(?:s|ning)?|began|from|commenc\w*|opens?|opening|d[ée]but|inicio`,
+    "inizio|beginn|anfang|von|between|desde|van",
+  ],
+  String.raw`\b`,
+  "gi",
+);
+const END = wordsIn(
+  String.raw`\b`,
+  [
+    "end(?:s|ing|ed)?|finish(?:es|ing)?|complet(?:ion|es|ed|e)|until|till|to|through|thru",
+    String.raw`clos(?:e|es|ing)|stop|fin|ende|fine|fim|bis|hasta|tot|finaliz\w*`,
+  ],
+  String.raw`\b`,
+  "gi",
+);
 
 /** What a label says last decides: in "from A to" the end has the word. */
-export function roleOf(label: string): Role {
+function roleOf(label: string): Role {
   const start = lastOf(label, START);
   const end = lastOf(label, END);
   if (start === end) return "none";

@@ -11,6 +11,7 @@ import { momentsIn } from "./moments.ts";
 import { mask, type Line, type Page } from "./page.ts";
 import { sentencesOf } from "./sentences.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
+import { wordsIn } from "./words.ts";
 
 export type StatusClaim = {
   readonly status: Status | "UNCLEAR";
@@ -28,8 +29,17 @@ export type StatusFound = {
 
 const CANCELLED =
   /\b(?:cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted)\b/i;
-const COMPLETED =
-  /\b(?:completed(?! (?:by|within|before|during|in the|between))|(?:is|are|now|maintenance|work) complete\b|completion (?:notice|notification|of)|concluded|finished|(?:has|have|been|is|now) closed|is (?:now )?over|end of (?:window|maintenance)|has ended)\b/i;
+const COMPLETED = wordsIn(
+  String.raw`\b`,
+  [
+    "completed(?! (?:by|within|before|during|in the|between))",
+    String.raw`(?:is|are|now|maintenance|work) complete\b|completion (?:notice|notification|of)`,
+    "concluded|finished|(?:has|have|been|is|now) closed|is (?:now )?over",
+    "end of (?:window|maintenance)|has ended",
+  ],
+  String.raw`\b`,
+  "i",
+);
 const MOVED =
   /\b(?:re-?scheduled|(?:maintenance|work|works|window|date)s? (?:has|have|was|were|is)(?: been)? moved)\b/i;
 const BEGUN =
@@ -54,21 +64,42 @@ const TURNS: readonly (readonly [RegExp, Status])[] = [
   [TENTATIVE, "TENTATIVE"],
 ];
 /** Facts told in the body, far from the opening: not enough to decide, enough to doubt. */
-const TOLD =
-  /\b(?:has|have|had|was|were|is|are|been)(?: now| been| also| successfully| already)* (?:cancel|complet|re-?schedul|postpon|start(?:ed)?\b|begun|commenc|conclud|finish|closed)/i;
+const TOLD = wordsIn(
+  String.raw`\b(?:has|have|had|was|were|is|are|been)(?: now| been| also| successfully| already)* `,
+  [String.raw`cancel|complet|re-?schedul|postpon|start(?:ed)?\b|begun|commenc|conclud|finish|closed`],
+  "",
+  "i",
+);
 /** Something changed, and the words do not say what. */
 const UNCLEAR =
-  /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|unsuccessful\w*|incomplete|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|postponed?|postponement|new dates?|follow-?up|escalat\w+)\b/i;
+  /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|unsuccessful\w*|incomplete|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|postponed?|postponement|new dates?|follow-?up|escalat\w+|closure|ended|success\w*|finali[sz]ed|restored|revoked|void|rejected|declined|draft|proposal|took place|(?:was|were|not) (?:performed|carried out|conducted|executed|implemented|completed)|(?:is|are) (?:now )?(?:starting|beginning|about to)|could not be|unable to complete)\b|^\W*re:/i;
 const STARTS = /(?:\bstart(?:ed|ing|s)?\b|\bbegin(?:s|ning)?\b|\bcommence\w*\b)/i;
 const PLANNED =
   /\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|activit\w+|event|change|upgrade|intervention|notification|operation)\b|\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b/i;
 const REMINDER = /\breminder\b/i;
 /** A status word close behind one of these says what could be, not what is. */
-const UNREAL =
-  /\b(?:if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether|request\w*|in the event|possible|possibly|any|not|never|before|while|during|cancellation of (?:your|the) (?:service|order)|will be|must be|to be|need to|want to|able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto|order to|planned to|expected to|try to|to)\W*(?:\w+\W+){0,3}$/i;
+const UNREAL = wordsIn(
+  String.raw`\b`,
+  [
+    "if|should|may|might|could|can|cannot|once|when|whenever|until|upon|unless|whether",
+    String.raw`request\w*|in the event|possible|possibly|any|not|never|before|while|during`,
+    "cancellation of (?:your|the) (?:service|order)|will be|must be|to be|need to|want to",
+    String.raw`able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto`,
+    "order to|planned to|expected to|try to|to",
+  ],
+  String.raw`\W*(?:\w+\W+){0,3}$`,
+  "i",
+);
 /** A sentence that opens so is a condition as a whole. */
-const CONDITION =
-  /^\W*(?:if|should|in the event|in case|once|when|whenever|unless|upon|until|after|please (?:contact|call|let))\b/i;
+const CONDITION = wordsIn(
+  String.raw`^\W*`,
+  [
+    "if|should|in the event|in case|once|when|whenever|unless|upon|until|after",
+    "please (?:contact|call|let)",
+  ],
+  String.raw`\b`,
+  "i",
+);
 
 /** "Planned work notification: 4711 - Cancelled" is a title for all its colon. */
 const TITLE_LABEL = /\b(?:notification|notice|announcement|alert|maintenance|works?)\b[^:]*:\s*$/i;
@@ -143,9 +174,12 @@ function staleLog(page: Page): ReadonlySet<Line> {
   return new Set(entries.filter((entry) => entry.at < newest).map((entry) => entry.line));
 }
 
+const LEGAL =
+  /\b(?:confidential\w*|disclaimer|privileged|unsubscribe|in error|copyright|all rights reserved)\b|©/i;
+
 /** The first lines that are not greetings, up to the first block of fields, tables or lists. */
 function openingOf(page: Page): ReadonlySet<Line> {
-  const lines = page.lines.filter((line) => line.part === "top");
+  const lines = page.lines.filter((line) => line.part === "top" && !LEGAL.test(line.text));
   return new Set(
     lines.slice(0, OPENING_LINES).filter((line) => !line.tabular || line.cells.filter(Boolean).length < 3),
   );

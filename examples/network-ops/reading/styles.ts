@@ -5,6 +5,7 @@
  */
 import type { Attachment, Impact, Notice, Statement, Status } from "../notice.ts";
 import { CAREFUL } from "./styles-careful.ts";
+import { MESSY } from "./styles-messy.ts";
 import { MORE } from "./styles-more.ts";
 import { PLAIN } from "./styles-plain.ts";
 import type { Knowledge } from "./types.ts";
@@ -37,7 +38,7 @@ export type Draft = {
 };
 
 /** All styles. */
-export const STYLES: readonly Style[] = [...PLAIN, ...CAREFUL, ...MORE].map((draft) => {
+export const STYLES: readonly Style[] = [...PLAIN, ...CAREFUL, ...MORE, ...MESSY].map((draft) => {
   const circuits = draft.circuits.map((circuitId) => ({
     circuitId,
     impact: draft.impacts?.[circuitId] ?? draft.impact ?? "OUTAGE",

@@ -74,13 +74,6 @@ export type Reading = {
   readonly relevant: boolean;
 };
 
-/** One field's outcome: a value, or reasons why there is none that is sure. */
-export type Found<Value> = {
-  readonly value: Value | undefined;
-  readonly doubts: readonly Doubt[];
-  readonly evidence: readonly Evidence[];
-};
-
 /** A quote short enough to show on a card. */
 export function quoteOf(text: string): string {
   const flat = text.replaceAll(/\s+/g, " ").trim();

@@ -20,6 +20,7 @@ import { type Stamp, stampsOf } from "./stamps.ts";
 import type { Doubt, Evidence, WindowLesson } from "./types.ts";
 import { quoteOf } from "./types.ts";
 import { type ZoneMention, zonesIn } from "./zones.ts";
+import { wordsIn } from "./words.ts";
 
 /**
  * In a notice that moves a maintenance, "Start: A B" with the later time second is the old time, struck
@@ -49,7 +50,7 @@ function withoutStruck(stamps: readonly Stamp[]): Stamp[] {
 }
 
 /** A window that the notice states, with all ranges that state it. */
-export type Window = Span & { readonly slots: readonly Slot[] };
+type Window = Span & { readonly slots: readonly Slot[] };
 
 export type WindowsFound = {
   readonly windows: readonly Window[];
@@ -98,8 +99,12 @@ export function readWindows(
   };
 }
 
-const SPARE =
-  /\b(?:back-?\s?up|alternat\w+|contingency|fall-?back|rain)(?:[ /]\w+){0,3}? (?:windows?|nights?|dates?|days?|slot)\b/i;
+const SPARE = wordsIn(
+  String.raw`\b`,
+  [String.raw`back-?\s?up|alternat\w+|contingency|fall-?back|rain`],
+  String.raw`(?:[ /]\w+){0,3}? (?:windows?|nights?|dates?|days?|slot)\b`,
+  "i",
+);
 
 function nothing(because: string): WindowsFound {
   return { windows: [], slots: [], doubts: [{ field: "window", because }], evidence: [] };
@@ -172,8 +177,14 @@ function statedZone(page: Page): ZoneMention | undefined {
       )
     )
       continue;
-    if (/\d{1,2}:\d{2}/.test(line.text)) continue;
-    for (const zone of zonesIn(line.text)) found.set(zone.zones.join(), zone);
+    const zones = zonesIn(line.text);
+    // A line with a time of its own speaks of that time; "UTC+08:00" is none.
+    const rest = zones.reduceRight(
+      (text, zone) => text.slice(0, zone.start) + text.slice(zone.end),
+      line.text,
+    );
+    if (/\d{1,2}:\d{2}/.test(rest)) continue;
+    for (const zone of zones) found.set(zone.zones.join(), zone);
   }
   return found.size === 1 ? [...found.values()][0] : undefined;
 }
@@ -307,8 +318,15 @@ function seriesDoubts(chosen: readonly (readonly Slot[])[], kept: ReadonlySet<st
   return [];
 }
 
-const ORDINAL =
-  /\b(?:1st|2nd|3rd|\d+th|first|second|third|fourth|fifth|window #?\d*|night #?\d*|day #?\d*|primary|activity)\b/i;
+const ORDINAL = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`1st|2nd|3rd|\d+th|first|second|third|fourth|fifth|window #?\d*|night #?\d*|day #?\d*`,
+    "primary|activity",
+  ],
+  String.raw`\b`,
+  "i",
+);
 
 /** The time opens an entry of a history: "2024-05-14 01:02 UTC - work has begun". */
 const logged = (stamp: Stamp): boolean => stamp.moment.start <= 3 && /^\s*[-–:]\s*\p{L}/u.test(stamp.after);
