@@ -4,13 +4,13 @@ import { renderTable } from "./render-table.ts";
 import { renderTime } from "./render-time.ts";
 import type { Terminal } from "./terminal.ts";
 
-const KEY_CHARS_MAX = 48;
+const TITLE_CHARS_MAX = 60;
 
 /** A listing of runs. */
 export function renderRuns(lines: readonly RunLine[], drawing: Pick<Terminal, "framed" | "paint">): string {
   const columns = [
     { title: "run", align: "right" as const },
-    ...["agent", "status", "came to", "started", "wakes", "key"].map((title) => ({ title })),
+    ...["agent", "status", "came to", "started", "wakes", "what"].map((title) => ({ title })),
   ];
   const rows = lines.map((line) => [
     line.id,
@@ -19,7 +19,7 @@ export function renderRuns(lines: readonly RunLine[], drawing: Pick<Terminal, "f
     line.disposition ?? "",
     renderTime(line.createdAt),
     line.wakeAt === null ? "" : renderTime(line.wakeAt),
-    cleanLine(line.key ?? "", KEY_CHARS_MAX),
+    cleanLine(line.title, TITLE_CHARS_MAX),
   ]);
   return renderTable(columns, rows, drawing);
 }

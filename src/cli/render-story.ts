@@ -12,7 +12,7 @@ const DETAIL_CHARS_MAX = 240;
 export function renderStory(story: RunStory, paint: Paint): string {
   const { run } = story;
   return [
-    `${paint.bold(`run ${run.id}`)}  ${cleanLine(story.title)}`,
+    `${paint.bold(`run ${run.id}`)}  ${cleanLine(run.title)}`,
     paint.dim(
       `${cleanLine(run.agent)}, started ${renderTime(run.createdAt)}, key ${cleanLine(run.key ?? "none")}`,
     ),
@@ -32,7 +32,8 @@ function standing({ run, changeSets }: RunStory): string {
   const wakes = run.wakeAt === null ? "" : `, wakes ${renderTime(run.wakeAt)}`;
   const undone = changeSets.filter((set) => set.undone).length;
   const taken = undone === 0 ? "" : `, ${undone} of ${changeSets.length} change sets undone`;
-  return `${came}${outcome}${wakes}${taken}`;
+  const because = run.because === null ? "" : `: ${cleanLine(run.because, DETAIL_CHARS_MAX)}`;
+  return `${came}${outcome}${wakes}${taken}${because}`;
 }
 
 function renderStep({ at, kind, attempt, data }: Step, paint: Paint): string {

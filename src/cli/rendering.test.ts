@@ -59,9 +59,8 @@ const question: Question = {
 const story: RunStory = {
   run: {
     ...{ id: "3" as RunId, agent: "clerk", key: "b", status: "done", disposition: "answered", wakeAt: null },
-    ...{ createdAt: at, input: {}, outcome: "answered" },
+    ...{ createdAt: at, title: "order b", input: {}, outcome: "answered", because: null },
   },
-  title: "order b",
   attempts: [
     {
       ...{

@@ -52,6 +52,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   "53100": { code: "disk-full", retry: "later" },
   "53200": { code: "server-out-of-memory", retry: "later" },
   "53300": { code: "too-many-connections", retry: "later" },
+  "25P03": { code: "connection-lost", retry: "later" },
   "57P01": { code: "connection-lost", retry: "later" },
   "57P02": { code: "connection-lost", retry: "later" },
   "57P03": { code: "server-starting", retry: "later" },

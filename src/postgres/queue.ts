@@ -52,6 +52,8 @@ export type QueueOptions = {
 };
 
 const SCHEMA = "factotum_queue";
+/** Any number: only has to differ from other advisory locks of the same database. */
+const START_LOCK = 7_316_404;
 /** pg-boss' floor. A worker asks again at once after each job, so this is paid by idle queues only. */
 const POLL_SECONDS = 0.5;
 const RETRIES = 5;
@@ -70,7 +72,7 @@ export async function openQueue(db: Database, options: QueueOptions = {}): Promi
     monitorVacuum: false,
   });
   boss.on("error", (error) => options.say?.(`queue: ${error.message}`));
-  await boss.start();
+  await startAlone(db, boss);
   const made = new Map<string, Promise<void>>();
   const workers = new Map<string, string[]>();
 
@@ -110,6 +112,18 @@ export async function openQueue(db: Database, options: QueueOptions = {}): Promi
     poke,
     stop: async () => await boss.stop({ graceful: true, close: false, timeout: STOP_MS_MAX }),
   };
+}
+
+/** Two processes that start on a fresh database would make pg-boss' schema twice: the second one waits. */
+async function startAlone(db: Database, boss: PgBoss): Promise<void> {
+  const session = await db.session();
+  try {
+    await session.query("select pg_advisory_lock($1)", [START_LOCK]);
+    await boss.start();
+    await session.query("select pg_advisory_unlock($1)", [START_LOCK]);
+  } finally {
+    await session.release();
+  }
 }
 
 /** One worker that takes one job at a time, and the next at once: polling is for an empty queue. */

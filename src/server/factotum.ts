@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
 import { attach, detach } from "../changes/index.ts";
@@ -42,6 +43,9 @@ export type Factotum = {
   close(): Promise<void>;
 };
 
+/** Any number: only has to differ from other advisory locks of the same database. */
+const PREPARE_LOCK = 7_316_505;
+
 /**
  * Opens a project: its database (embedded unless `DATABASE_URL` is set), migrated, with the models that
  * the environment and the configuration offer.
@@ -81,8 +85,12 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
     async prepare() {
       const prepare = config.prepare?.bind(config);
-      if (prepare !== undefined) await db.transaction(prepare);
-      await db.transaction((tx) => attach(tx, tables));
+      // One transaction under one lock: of two processes that start at once, the second finds it all done.
+      await db.transaction(async (tx) => {
+        await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
+        await prepare?.(tx);
+        await attach(tx, tables);
+      });
       for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
     },
     start: async ({ agent: name, key, input }) => {
@@ -96,7 +104,13 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     },
     work: () =>
       startWorker({
-        ...{ db, queue, say: given.say, concurrency: config.concurrency ?? CONCURRENCY_DEFAULT },
+        ...{
+          db,
+          queue,
+          say: given.say,
+          name: `${hostname()}:${process.pid}`,
+          concurrency: config.concurrency ?? CONCURRENCY_DEFAULT,
+        },
         drive: makeDriver({
           ...{ db, models, sleep },
           agents: config.agents,
@@ -105,7 +119,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
         }),
       }),
     summary: (agent) => summarise(db, agent),
-    listRuns: (filter) => db.transaction((tx) => runLines(tx, filter), { readOnly: true }),
+    listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     inbox: () => listQuestions(db),
     answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),

@@ -10,6 +10,8 @@ import { getRun, listRuns, listSteps, type Run, type RunPage, type Step } from "
 export type RunLine = {
   readonly id: RunId;
   readonly agent: string;
+  /** The work as a person calls it. */
+  readonly title: string;
   readonly key: string | null;
   readonly status: Run["status"];
   readonly disposition: Disposition | null;
@@ -19,8 +21,12 @@ export type RunLine = {
 
 /** Everything there is to know of a run: what it was for, what was tried, what came of it, at what price. */
 export type RunStory = {
-  readonly run: RunLine & { readonly input: Json; readonly outcome: string | null };
-  readonly title: string;
+  readonly run: RunLine & {
+    readonly input: Json;
+    readonly outcome: string | null;
+    /** Why it failed or was cancelled, or the last error while it is tried again. */
+    readonly because: string | null;
+  };
   readonly attempts: readonly Attempt[];
   readonly steps: readonly Step[];
   readonly questions: readonly Question[];
@@ -31,8 +37,12 @@ export type RunStory = {
 };
 
 /** Lists runs, newest first. */
-export async function runLines(tx: Transaction, filter: RunPage): Promise<readonly RunLine[]> {
-  return (await listRuns(tx, filter)).map(lineOf);
+export async function runLines(
+  tx: Transaction,
+  filter: RunPage,
+  titleOf: (run: Run) => string,
+): Promise<readonly RunLine[]> {
+  return (await listRuns(tx, filter)).map((run) => lineOf(run, titleOf(run)));
 }
 
 /** Tells the story of one run. @throws {InputError} `run-unknown` */
@@ -45,8 +55,7 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
   const { cost, usage, value } = await statementOf(tx, id);
   const committed = await listCommitted(tx, id);
   return {
-    run: { ...lineOf(run), input: run.input, outcome: run.outcome },
-    title: titleOf(run),
+    run: { ...lineOf(run, titleOf(run)), input: run.input, outcome: run.outcome, because: run.because },
     attempts: await listAttempts(tx, id),
     steps: await listSteps(tx, id),
     questions,
@@ -55,7 +64,7 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
   };
 }
 
-function lineOf(run: Run): RunLine {
+function lineOf(run: Run, title: string): RunLine {
   const { id, agent, key, status, wakeAt, createdAt } = run;
-  return { id, agent, key, status, wakeAt, createdAt, disposition: readState(run.state).disposition };
+  return { id, agent, title, key, status, wakeAt, createdAt, disposition: readState(run.state).disposition };
 }

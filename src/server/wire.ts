@@ -25,17 +25,20 @@ export function costPerResolved(summary: Summary): bigint | undefined {
 
 /** A run of a listing as JSON. */
 export function runJson(line: RunLine) {
-  const { id, agent, key, status, disposition, wakeAt, createdAt } = line;
-  return { id, agent, key, status, disposition, wakeAt: instant(wakeAt), createdAt: instant(createdAt) };
+  const { id, agent, title, key, status, disposition, wakeAt, createdAt } = line;
+  return {
+    ...{ id, agent, title, key, status, disposition },
+    ...{ wakeAt: instant(wakeAt), createdAt: instant(createdAt) },
+  };
 }
 
 /** All of a run as JSON. */
 export function storyJson(story: RunStory) {
   return {
     ...runJson(story.run),
-    title: story.title,
     input: story.run.input,
     outcome: story.run.outcome,
+    because: story.run.because,
     attempts: story.attempts.map(attemptJson),
     steps: story.steps.map((step) => ({ ...step, seq: String(step.seq), at: instant(step.at) })),
     questions: story.questions.map(questionJson),
