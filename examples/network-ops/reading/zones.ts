@@ -113,8 +113,12 @@ const NAMES: readonly (readonly [RegExp, Meaning])[] = [
   [/^hong kong(?: standard)? time\b/, always(8)],
 ];
 
-/** "GMT - 08/12/2021" is a zone and the next date, so that a sign stands right before its digits. */
-const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])(\d{1,2})(?::?(\d{2}))?(?![\d:/]|[.-]\d)/;
+/** "GMT - 08/12/2021" is a zone and the next date, so that a minus stands right before its digits. */
+const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])(\d{1,2})(?:[:.]?(\d{2}))?(?![\d:/]|[.-]\d)/;
+/** With spaces around the sign only a plus, or a closing bracket or the end behind it, is an offset. */
+const SPACED = /^(UTC|GMT)\s?(?:([+])\s|([-−–])\s(?=\d{1,2}(?::\d{2})?\s*(?:$|[,;)\]])))(\d{1,2})(?::?(\d{2}))?(?![\d:/.])/;
+/** An offset that could not be read must not be taken for none. */
+const UNREAD = /^(?:UTC|GMT)(?:\s?\+|[-−–]\d)/;
 const IANA = /^[A-Z][A-Za-z]+(?:\/[A-Z][A-Za-z_+-]+){1,2}/;
 const WORD = /^(?:Z(?![A-Za-z0-9])|[A-Z]{2,5}(?![A-Za-z0-9]))/;
 /** Offsets beyond these exist nowhere on Earth; a larger number is not an offset. */
@@ -127,11 +131,15 @@ export function zoneAt(text: string, at: number, bare: boolean): ZoneMention | u
 }
 
 function offsetAt(rest: string, at: number, bare: boolean): ZoneMention | undefined {
-  const found = OFFSET.exec(rest);
+  const close = OFFSET.exec(rest);
+  const spaced = close === null ? SPACED.exec(rest) : null;
+  const found = close ?? spaced;
   if (found === null || (found[1] === undefined && !bare)) return undefined;
-  const hours = Number(found[3]) + Number(found[4] ?? 0) / 60;
+  const sign = close === null ? (spaced?.[2] ?? spaced?.[3]) : close[2];
+  const [hour, minute] = close === null ? [spaced?.[4], spaced?.[5]] : [close[3], close[4]];
+  const hours = Number(hour) + Number(minute ?? 0) / 60;
   if (hours > OFFSET_HOURS_MAX) return undefined;
-  const zone = fixed(found[2] === "+" ? hours : -hours);
+  const zone = fixed(sign === "+" ? hours : -hours);
   return { word: found[0], zones: [zone], start: at, end: at + found[0].length };
 }
 
@@ -139,6 +147,7 @@ function namedAt(rest: string, at: number): ZoneMention | undefined {
   const iana = IANA.exec(rest)?.[0];
   if (iana !== undefined && IANAZone.isValidZone(iana))
     return { word: iana, zones: [iana], start: at, end: at + iana.length };
+  if (UNREAD.test(rest)) return undefined;
   const word = WORD.exec(rest)?.[0];
   const meaning = word === undefined ? undefined : ABBREVIATIONS[word];
   if (word !== undefined && meaning !== undefined)
