@@ -1,26 +1,18 @@
 import { ConflictError } from "../changes/index.ts";
 import type { Answer, Question } from "../inbox/index.ts";
 import { must } from "../kernel/index.ts";
-import { appendStep, type Lease, type Run } from "../runs/index.ts";
+import { appendStep, type Run } from "../runs/index.ts";
 import { type Attempt, type AttemptRecord, getAttempt } from "./attempts.ts";
 import { forbidden } from "./card.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { businessTime, openQuestion, stageCalls } from "./follow.ts";
 import type { AgentState } from "./state.ts";
-import { type Bench, examine, type Staged, type Workshop } from "./workshop.ts";
-
-type Asked = {
-  readonly workshop: Workshop;
-  readonly bench: Bench;
-  readonly lease: Lease;
-  readonly run: Run;
-  readonly state: AgentState;
-};
+import { examine, type Staged, type Working } from "./workshop.ts";
 
 const nothingAlongside = async (): Promise<void> => {};
 
 /** Goes on with a run whose card was put to a person: still open, to be committed, corrected or dropped. */
-export async function answered(a: Asked): Promise<Run> {
+export async function answered(a: Working): Promise<Run> {
   const question = await openQuestion(a.workshop, must(a.state.question, `question of run ${a.run.id}`));
   if (question.status === "open") return park(a, question);
   const given = question.answer;
@@ -29,12 +21,12 @@ export async function answered(a: Asked): Promise<Run> {
   return restage(a, given.calls ?? [], `corrected by ${question.by ?? "a person"}`);
 }
 
-function park(a: Asked, question: Question): Promise<Run> {
+function park(a: Working, question: Question): Promise<Run> {
   const until = question.dueAt === null ? {} : { until: question.dueAt };
   return a.lease.turn(async () => ({ kind: "park", state: a.state, ...until }));
 }
 
-function discard(a: Asked, question: Question): Promise<Run> {
+function discard(a: Working, question: Question): Promise<Run> {
   return a.lease.turn(async (tx, run) => {
     const data = { by: question.by, note: question.answer?.note ?? null };
     await appendStep(tx, run.id, { kind: "discarded", attempt: a.state.askedAttempt, data });
@@ -44,7 +36,7 @@ function discard(a: Asked, question: Question): Promise<Run> {
 }
 
 /** Commits the very change set the person saw; where its rows have moved since, the calls are made again. */
-async function commitAsStaged(a: Asked, question: Question): Promise<Run> {
+async function commitAsStaged(a: Working, question: Question): Promise<Run> {
   const seen = must(
     await getAttempt(a.workshop.db, a.run.id, a.state.askedAttempt),
     `attempt ${a.state.askedAttempt} of run ${a.run.id}`,
@@ -59,7 +51,7 @@ async function commitAsStaged(a: Asked, question: Question): Promise<Run> {
 }
 
 /** Makes the given calls from a clean start on the person's word; what a rule forbids is asked again. */
-async function restage(a: Asked, calls: NonNullable<Answer["calls"]>, because: string): Promise<Run> {
+async function restage(a: Working, calls: NonNullable<Answer["calls"]>, because: string): Promise<Run> {
   const at = await businessTime(a.workshop);
   const staged = await stageCalls(a, calls, at);
   const record: AttemptRecord = {
@@ -79,13 +71,13 @@ async function restage(a: Asked, calls: NonNullable<Answer["calls"]>, because: s
   }
 }
 
-function commitForPerson(a: Asked, staged: Staged, attempt: AttemptRecord): Promise<Run> {
+function commitForPerson(a: Working, staged: Staged, attempt: AttemptRecord): Promise<Run> {
   return a.lease.turn((tx, run, at) =>
     commitInTurn(tx, a, { run, at, attempt, staged, by: "person", disposition: "answered" }),
   );
 }
 
-function asking(a: Asked) {
+function asking(a: Working) {
   return { ...a, alongside: nothingAlongside };
 }
 

@@ -9,23 +9,21 @@ import {
 } from "../models/index.ts";
 import type { ToolCall as MadeCall } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Lease, listSteps, type Run, takeNudges } from "../runs/index.ts";
+import { appendStep, listSteps, type Run, takeNudges } from "../runs/index.ts";
 import type { RungEnd } from "./agent.ts";
 import { getAttempt, saveAttempt } from "./attempts.ts";
 import type { Tried } from "./attempt-code.ts";
 import { conclude } from "./conclude.ts";
 import { FINISH_TOOL, GIVE_UP_TOOL, openingMessages, toolSpecs } from "./prompt.ts";
-import type { AgentState } from "./state.ts";
 import { callTool, toolFailure } from "./toolbox.ts";
 import {
-  type Bench,
   lessonsOf,
   nothingStaged,
   parseInput,
   type Staged,
   stageMore,
   toolContext,
-  type Workshop,
+  type Working,
 } from "./workshop.ts";
 
 /** The most model calls one attempt may make. */
@@ -33,12 +31,8 @@ const CALLS_MAX = 24;
 /** The most output tokens one call may ask for. */
 const OUTPUT_TOKENS_MAX = 4_096;
 
-type Trying = {
-  readonly workshop: Workshop;
-  readonly bench: Bench;
-  readonly lease: Lease;
-  readonly run: Run;
-  readonly state: AgentState;
+type Trying = Working & {
+  /** Whether this is the lease's first move: a call under way was then sent, or not, by somebody else. */
   readonly fresh: boolean;
 };
 

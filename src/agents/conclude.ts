@@ -5,7 +5,7 @@ import type { RunId } from "../kernel/index.ts";
 import { bookValue, statementOf } from "../ledger/index.ts";
 import { rule, type Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Lease, type Run, type TurnEnd } from "../runs/index.ts";
+import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Resolved } from "./agent.ts";
 import type { Tried } from "./attempt-code.ts";
 import { type AttemptRecord, listAttempts, saveAttempt } from "./attempts.ts";
@@ -13,7 +13,7 @@ import { buildCard } from "./card.ts";
 import { followEnd } from "./follow.ts";
 import { nextRung } from "./cascade.ts";
 import type { AgentState, Disposition } from "./state.ts";
-import { type Bench, examine, parseInput, type Staged, type Workshop } from "./workshop.ts";
+import { examine, parseInput, type Staged, type Working } from "./workshop.ts";
 
 /** How often a rung is tried again on fresh data when its commit meets rows that moved. */
 const CONFLICTS_MAX = 3;
@@ -22,12 +22,7 @@ const CONFLICTS_MAX = 3;
 type Alongside = (tx: Transaction) => Promise<void>;
 
 /** Everything that concluding a try needs to know of it. */
-export type Conclusion = {
-  readonly workshop: Workshop;
-  readonly bench: Bench;
-  readonly lease: Lease;
-  readonly run: Run;
-  readonly state: AgentState;
+export type Conclusion = Working & {
   readonly tried: Tried;
   readonly at: Date;
   readonly alongside: Alongside;
@@ -125,7 +120,7 @@ export type Committing = {
  */
 export async function commitInTurn(
   tx: Transaction,
-  parts: { readonly bench: Bench; readonly state: AgentState },
+  parts: Pick<Working, "bench" | "state">,
   c: Committing,
 ): Promise<TurnEnd> {
   const { agent } = parts.bench;

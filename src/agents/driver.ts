@@ -6,8 +6,8 @@ import { tryModel } from "./attempt-model.ts";
 import { modelFor, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
 import { businessTime, follow } from "./follow.ts";
-import { type AgentState, readState } from "./state.ts";
-import { makeWorkshop, type Workshop, type WorkshopParts } from "./workshop.ts";
+import { readState } from "./state.ts";
+import { makeWorkshop, type Workshop, type WorkshopParts, type Working } from "./workshop.ts";
 
 /** Takes a leased run as far as it will go: until it waits, is over, or its lease is lost. */
 export type Drive = (lease: Lease) => Promise<void>;
@@ -40,13 +40,7 @@ async function move(workshop: Workshop, lease: Lease, run: Run, fresh: boolean):
   }
 }
 
-type Parts = Parameters<typeof answered>[0] & {
-  readonly state: AgentState;
-  /** Whether this is the lease's first move: a call under way was then sent, or not, by somebody else. */
-  readonly fresh: boolean;
-};
-
-async function attempt(parts: Parts): Promise<Run> {
+async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Run> {
   const { workshop, bench, run, state } = parts;
   const at = await businessTime(workshop);
   const index = usableFrom(workshop, bench.agent, state.rung);
@@ -62,7 +56,7 @@ async function attempt(parts: Parts): Promise<Run> {
   return tryModel(now, rung.name, card, at);
 }
 
-function askUntried(parts: Parts): Promise<Run> {
+function askUntried(parts: Working): Promise<Run> {
   const nobody = {
     ...{ runId: parts.run.id, number: parts.state.attempt + 1, rung: "nobody", model: null },
     ...{

@@ -3,13 +3,12 @@ import { ask, getQuestion, settleDue } from "../inbox/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import { rule } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Lease, type Run, type TurnEnd } from "../runs/index.ts";
+import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Agent, Follow, FollowStep, RestingStep } from "./agent.ts";
 import { saveAttempt } from "./attempts.ts";
 import { callTool } from "./toolbox.ts";
 import type { AgentState } from "./state.ts";
 import {
-  type Bench,
   examine,
   nothingStaged,
   parseInput,
@@ -17,21 +16,14 @@ import {
   stageMore,
   toolContext,
   type Workshop,
+  type Working,
 } from "./workshop.ts";
 
 /** How long a follower whose act could not be committed waits before it looks again. */
 const LOOK_AGAIN_MS = 60_000;
 
-type Following = {
-  readonly workshop: Workshop;
-  readonly bench: Bench;
-  readonly lease: Lease;
-  readonly run: Run;
-  readonly state: AgentState;
-};
-
 /** Wakes a run that follows what it committed, and carries out the step its follower chooses. */
-export async function follow(f: Following, follower: Follow<unknown>): Promise<Run> {
+export async function follow(f: Working, follower: Follow<unknown>): Promise<Run> {
   const woken = await choose(f, follower);
   if (woken.step === undefined) return woken.run;
   if (woken.step.kind === "act") return act(f, follower, woken.step);
@@ -44,7 +36,7 @@ type Woken =
   | { readonly step: FollowStep; readonly state: AgentState };
 
 /** Asks the follower what to do; an open question is waited for first. */
-async function choose(f: Following, follower: Follow<unknown>): Promise<Woken> {
+async function choose(f: Working, follower: Follow<unknown>): Promise<Woken> {
   const { db } = f.workshop;
   const { question } = f.state;
   let choice: string | undefined;
@@ -71,7 +63,7 @@ export async function businessTime(workshop: Pick<Workshop, "db">): Promise<Date
   return rows[0]?.at as Date;
 }
 
-function parkUntil(f: Following, until: Date | null): Promise<Run> {
+function parkUntil(f: Working, until: Date | null): Promise<Run> {
   return f.lease.turn(async () => ({
     kind: "park",
     state: f.state,
@@ -80,11 +72,7 @@ function parkUntil(f: Following, until: Date | null): Promise<Run> {
 }
 
 /** Stages a follower's act, checks it, and commits it in one turn; what fails is put to a person. */
-async function act(
-  f: Following,
-  follower: Follow<unknown>,
-  step: FollowStep & { kind: "act" },
-): Promise<Run> {
+async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { kind: "act" }): Promise<Run> {
   const { agent } = f.bench;
   const at = await businessTime(f.workshop);
   const staged = await stageCalls(f, step.calls, at);
@@ -115,7 +103,7 @@ async function act(
 
 /** Stages a list of tool calls from a clean start; a refusal is returned, not thrown. */
 export async function stageCalls(
-  f: Pick<Following, "workshop" | "bench" | "run">,
+  f: Pick<Working, "workshop" | "bench" | "run">,
   calls: readonly { readonly tool: string; readonly input: AgentState["memo"] }[],
   at: Date,
 ): Promise<Staged | { readonly problem: string }> {
@@ -132,7 +120,7 @@ export async function stageCalls(
 }
 
 /** An act that could not be committed is noted and looked at again: the state of the world decides. */
-function giveUp(f: Following, because: string): Promise<Run> {
+function giveUp(f: Working, because: string): Promise<Run> {
   return f.lease.turn(async (tx, run, at) => {
     await appendStep(tx, run.id, { kind: "follow-up-failed", attempt: null, data: { because } });
     return {

@@ -4,9 +4,10 @@ import { type Clock, defaultTenant, InputError, type Json, type RunId } from "..
 import { type Lesson, recall } from "../context/index.ts";
 import { type Check, onlyTables, type ToolCall, type Verdict, verify } from "../policy/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
-import type { Run } from "../runs/index.ts";
+import type { Lease, Run } from "../runs/index.ts";
 import { type Agent, writableTables } from "./agent.ts";
 import type { ModelChoice } from "./cascade.ts";
+import type { AgentState } from "./state.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
 import type { ToolContext } from "./tool.ts";
 
@@ -21,6 +22,15 @@ export type WorkshopParts = ModelChoice & {
 
 /** One agent with its live tools, ready to work on runs. */
 export type Bench = { readonly agent: Agent; readonly toolbox: Toolbox };
+
+/** A run in hand: what every move of the driver works with. */
+export type Working = {
+  readonly workshop: Workshop;
+  readonly bench: Bench;
+  readonly lease: Lease;
+  readonly run: Run;
+  readonly state: AgentState;
+};
 
 /** A staged piece of work: the tool calls that made it, and what they changed. */
 export type Staged = { readonly calls: readonly ToolCall[]; readonly changeSet: ChangeSet };
