@@ -42,16 +42,19 @@ export function makeTerminal(
   const wanted =
     look.color ?? (isSet(env["NO_COLOR"]) ? false : isSet(env["FORCE_COLOR"]) ? true : undefined);
   const colored = (wanted ?? (stdout.isTTY && capable)) && !look.json;
+  const drawn = stderr.isTTY && capable;
+  // A note may come while a bar is drawn: it takes the bar's line, and the bar is drawn again below it.
+  const cleared = drawn ? "\r\u001b[K" : "";
   const out = (text: string): void => void stdout.write(`${text}\n`);
   return {
     json: look.json,
     interactive: stdin.isTTY && stdout.isTTY && capable && !look.json,
-    drawn: stderr.isTTY && capable,
+    drawn,
     framed: stdout.isTTY && capable && !look.json,
     columns: stdout.columns > 0 ? stdout.columns : COLUMNS_DEFAULT,
     paint: picocolors.createColors(colored),
     out,
-    note: (text) => void stderr.write(`${cleanText(text)}\n`),
+    note: (text) => void stderr.write(`${cleared}${cleanText(text)}\n`),
     result: (value) => out(JSON.stringify(value, null, 2)),
   };
 }

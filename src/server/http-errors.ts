@@ -23,6 +23,7 @@ const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "undo-refused": 409,
   conflict: 409,
   "run-over": 409,
+  "value-invalid": 422,
 };
 
 /** Any thrown value as a status and a reply; what is not ours tells nothing of its inside. */

@@ -1,17 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { getQuestion } from "../inbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
+import { plainText, parseRequest, readBody } from "./http-body.ts";
 import { type Binding, guard } from "./http-guard.ts";
-import { errorReply, HttpError } from "./http-errors.ts";
+import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { parseQuestionId, parseRunId } from "./parse-id.ts";
 import { questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 
-const BODY_BYTES_MAX = 1_048_576;
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
 const NAME_CHARS_MAX = 200;
@@ -19,21 +18,21 @@ const NAME_CHARS_MAX = 200;
 const json = z.json();
 const listing = z.object({
   status: z.enum(runStatuses as [string, ...string[]]).optional(),
-  agent: z.string().optional(),
+  agent: plainText.optional(),
   limit: z.coerce.number().int().min(1).max(LIST_MAX).default(LIST_DEFAULT),
 });
 const newRun = z.strictObject({
-  agent: z.string(),
-  key: z.string().min(1).max(NAME_CHARS_MAX).optional(),
+  agent: plainText,
+  key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
   input: json,
 });
 const newAnswer = z.strictObject({
-  choice: z.string(),
-  calls: z.array(z.strictObject({ tool: z.string(), input: json })).optional(),
-  note: z.string().optional(),
-  by: z.string().min(1).max(NAME_CHARS_MAX).default("http"),
+  choice: plainText,
+  calls: z.array(z.strictObject({ tool: plainText, input: json })).optional(),
+  note: plainText.optional(),
+  by: plainText.min(1).max(NAME_CHARS_MAX).default("http"),
 });
-const undoing = z.strictObject({ by: z.string().min(1).max(NAME_CHARS_MAX).default("http") });
+const undoing = z.strictObject({ by: plainText.min(1).max(NAME_CHARS_MAX).default("http") });
 
 const ROUTES: readonly string[] = [
   "GET /api/health",
@@ -52,7 +51,6 @@ const ROUTES: readonly string[] = [
 export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: string) => void): Hono {
   const app = new Hono();
   app.use("*", guard(binding));
-  app.use("*", bodyLimit({ maxSize: BODY_BYTES_MAX, onError: tooLarge }));
   app.notFound((context) => {
     const message = `there is no ${context.req.method} ${context.req.path}; GET /api lists what there is`;
     return context.json({ error: { code: "route-unknown", message } }, 404);
@@ -74,10 +72,10 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     return context.json({ ok: true, name: factotum.config.name });
   });
   app.get("/api/summary", async (context) =>
-    context.json(summaryJson(await factotum.summary(context.req.query("agent")))),
+    context.json(summaryJson(await factotum.summary(agentOf(context)))),
   );
   app.get("/api/runs", async (context) => {
-    const { status, agent, limit } = parse(listing, context.req.query());
+    const { status, agent, limit } = parseRequest(listing, context.req.query());
     const lines = await factotum.listRuns({
       ...(status !== undefined && { status: status as (typeof runStatuses)[number] }),
       ...(agent !== undefined && { agent }),
@@ -89,7 +87,7 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     context.json(storyJson(await factotum.showRun(parseRunId(context.req.param("id"))))),
   );
   app.get("/api/tools", async (context) =>
-    context.json({ tools: await listTools(factotum, context.req.query("agent")) }),
+    context.json({ tools: await listTools(factotum, agentOf(context)) }),
   );
   app.get("/api/questions", async (context) =>
     context.json({ questions: (await factotum.inbox()).map(questionJson) }),
@@ -102,41 +100,23 @@ function readRoutes(app: Hono, factotum: Factotum): void {
 
 function writeRoutes(app: Hono, factotum: Factotum): void {
   app.post("/api/runs", async (context) => {
-    const { agent, key = randomUUID(), input } = await body(context, newRun);
+    const { agent, key = randomUUID(), input } = await readBody(context, newRun);
     const { run, created } = await factotum.start({ agent, key, input });
     return context.json({ id: run.id, key: run.key, created }, created ? 201 : 200);
   });
   app.post("/api/runs/:id/undo", async (context) => {
     const id = parseRunId(context.req.param("id"));
-    const { by } = await body(context, undoing);
+    const { by } = await readBody(context, undoing);
     return context.json({ undone: await factotum.undo(id, by) });
   });
   app.post("/api/questions/:id/answer", async (context) => {
     const id = parseQuestionId(context.req.param("id"));
-    const { choice, calls, note, by } = await body(context, newAnswer);
+    const { choice, calls, note, by } = await readBody(context, newAnswer);
     const given = { choice, by, ...(calls && { calls }), ...(note !== undefined && { note }) };
     return context.json(questionJson(await factotum.answer(id, given)));
   });
 }
 
-async function body<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
-  const text = await context.req.text();
-  let value: unknown;
-  try {
-    value = text.trim() === "" ? {} : JSON.parse(text);
-  } catch {
-    throw new HttpError(400, "json-broken", "the body is not valid JSON");
-  }
-  return parse(schema, value);
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new HttpError(400, "request-invalid", z.prettifyError(parsed.error).replaceAll(/\s+/g, " "));
-}
-
-function tooLarge(context: Context): Response {
-  const message = `a body may have ${BODY_BYTES_MAX} bytes at most`;
-  return context.json({ error: { code: "body-too-large", message } }, 413);
+function agentOf(context: Context): string | undefined {
+  return parseRequest(plainText.optional(), context.req.query("agent"));
 }

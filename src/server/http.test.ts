@@ -166,6 +166,32 @@ describe("whom the API answers", () => {
     expect(codeOf(await send(`${http.url}/runs`, "POST", json, large))).toEqual([413, "body-too-large"]);
   });
 
+  test("a body without a stated length is read, and one of none counts as empty", async () => {
+    const json = { "content-type": "application/json", "transfer-encoding": "chunked" };
+    const order = JSON.stringify({
+      agent: "clerk",
+      key: "chunked",
+      input: { id: "e", customer: "Di", amount: 1 },
+    });
+    expect((await send(`${http.url}/runs`, "POST", json, order)).status).toBe(201);
+    const large = await send(`${http.url}/runs`, "POST", json, `"${"x".repeat(1_100_000)}"`);
+    expect(codeOf(large)).toEqual([413, "body-too-large"]);
+    const bare = { "content-type": "application/json" };
+    expect(codeOf(await send(`${http.url}/runs/999999/undo`, "POST", bare))).toEqual([404, "run-unknown"]);
+  });
+
+  test("text that the database cannot hold, or nothing can walk through, is the client's fault", async () => {
+    expect(codeOf(await get("/summary?agent=%00"))).toEqual([400, "request-invalid"]);
+    expect(codeOf(await get("/runs?agent=%00"))).toEqual([400, "request-invalid"]);
+    expect(codeOf(await post("/runs", { agent: "clerk", key: "\ud800", input: 1 }))).toEqual([
+      400,
+      "request-invalid",
+    ]);
+    const deep = `{"agent":"clerk","input":${"[".repeat(50_000)}${"]".repeat(50_000)}}`;
+    const json = { "content-type": "application/json" };
+    expect((await send(`${http.url}/runs`, "POST", json, deep)).status).toBe(400);
+  });
+
   test("what is no HTTP is answered in the same form", async () => {
     const socket = connect(Number(new URL(http.url).port), "127.0.0.1");
     socket.write("hello\r\n\r\n");
