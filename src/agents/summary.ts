@@ -1,5 +1,5 @@
-import { type MicroUsd, type Tokens, tokens } from "../kernel/index.ts";
-import { type TokensByKind, totals } from "../ledger/index.ts";
+import { type MicroUsd, type Tokens, tokens, type Usage } from "../kernel/index.ts";
+import { totals } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
 /** What a body of work came to. */
@@ -54,6 +54,6 @@ export async function summarise(tx: Pick<Transaction, "query">, agent?: string):
 }
 
 /** Tokens of every kind together. */
-export function allTokens(usage: TokensByKind): Tokens {
+export function allTokens(usage: Usage): Tokens {
   return tokens(Object.values(usage).reduce((sum, count) => sum + count, 0n));
 }

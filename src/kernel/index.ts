@@ -22,3 +22,4 @@ export {
 } from "./ids.ts";
 export { canonicalJson, type Json, type JsonObject, toJson } from "./json.ts";
 export { formatUsd, type MicroUsd, microUsd, type Tokens, tokens } from "./money.ts";
+export type { Usage } from "./usage.ts";

@@ -7,9 +7,9 @@ import {
   must,
   type RunId,
   type TenantId,
+  type Usage,
 } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import type { TokensByKind } from "./price.ts";
 import { type Rates, ratesToJson } from "./rates.ts";
 
 /** A row of the ledger. */
@@ -38,7 +38,7 @@ export type CallBooking = BookedFor & {
   readonly model: ModelId;
   /** `cost`: counted by the provider. `loss`: perhaps billed, never to be known, at its worst case. */
   readonly kind: "cost" | "loss";
-  readonly usage: TokensByKind;
+  readonly usage: Usage;
   readonly amount: MicroUsd;
   readonly rates: Rates;
   readonly because: string;

@@ -9,7 +9,6 @@ export {
   type Pricing,
   type RatesFound,
   ratesOf,
-  type TokensByKind,
   worstCostOf,
 } from "./price.ts";
 export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";

@@ -1,7 +1,7 @@
 import { calcPrice, findProvider } from "@pydantic/genai-prices";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { tokens } from "../kernel/index.ts";
+import { tokens, type Usage } from "../kernel/index.ts";
 import { millionths } from "./decimal.ts";
 import {
   catalogueRates,
@@ -12,7 +12,6 @@ import {
   ratesFromJson,
   ratesOf,
   ratesToJson,
-  type TokensByKind,
   worstCostOf,
 } from "./index.ts";
 import { flat, type PicoUsd } from "./rates.ts";
@@ -37,7 +36,7 @@ const count = (max: number): fc.Arbitrary<ReturnType<typeof tokens>> =>
   fc
     .oneof(fc.integer({ min: 0, max }), fc.constantFrom(0, 1, 199_999, 200_000, 200_001, 272_000))
     .map(tokens);
-const usages: fc.Arbitrary<TokensByKind> = fc.record({
+const usages: fc.Arbitrary<Usage> = fc.record({
   input: count(2_000_000),
   cachedInput: count(500_000),
   cacheWrite: count(500_000),
@@ -50,7 +49,7 @@ const ratesFor = (key: (typeof models)[number]): Rates => {
   if (rates === null) throw new Error(`no rates for ${key.model}`);
   return rates;
 };
-const sum = (left: TokensByKind, right: TokensByKind): TokensByKind => ({
+const sum = (left: Usage, right: Usage): Usage => ({
   input: tokens(left.input + right.input),
   cachedInput: tokens(left.cachedInput + right.cachedInput),
   cacheWrite: tokens(left.cacheWrite + right.cacheWrite),
@@ -139,7 +138,7 @@ describe("price arithmetic", () => {
   });
 });
 
-const only = (part: Partial<Record<keyof TokensByKind, number>>): TokensByKind => ({
+const only = (part: Partial<Record<keyof Usage, number>>): Usage => ({
   input: tokens(part.input ?? 0),
   cachedInput: tokens(part.cachedInput ?? 0),
   cacheWrite: tokens(part.cacheWrite ?? 0),

@@ -1,18 +1,9 @@
-import { type MicroUsd, microUsd, type Tokens } from "../kernel/index.ts";
+import { type MicroUsd, microUsd, type Tokens, type Usage } from "../kernel/index.ts";
 import { catalogueRates } from "./catalogue.ts";
 import { millionths } from "./decimal.ts";
 import { flat, type PicoUsd, type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
 
 const PICO_PER_MICRO = 1_000_000n;
-
-/** Tokens by kind; the kinds do not overlap. */
-export type TokensByKind = {
-  readonly input: Tokens;
-  readonly cachedInput: Tokens;
-  readonly cacheWrite: Tokens;
-  readonly output: Tokens;
-  readonly reasoning: Tokens;
-};
 
 /** A price that the operator states, in decimal US dollars per million tokens; `local`: an own engine, 0. */
 export type OwnPrice =
@@ -58,7 +49,7 @@ export function ratesOf(what: Priced, at: Date): RatesFound {
 }
 
 /** What a usage costs at a time. A usage of nothing at an unknown price is missing too. */
-export function price(usage: TokensByKind, what: Priced, at: Date): Pricing {
+export function price(usage: Usage, what: Priced, at: Date): Pricing {
   const found = ratesOf(what, at);
   if (found.kind === "missing") return found;
   return { kind: "priced", cost: costOf(usage, found.rates), rates: found.rates };
@@ -71,7 +62,7 @@ export function price(usage: TokensByKind, what: Priced, at: Date): Pricing {
  *
  * @returns micro-USD, 0 or more
  */
-export function costOf(usage: TokensByKind, rates: Rates): MicroUsd {
+export function costOf(usage: Usage, rates: Rates): MicroUsd {
   const totalInput = usage.input + usage.cachedInput + usage.cacheWrite;
   const pico =
     usage.input * rateAt(rates.input, totalInput) +

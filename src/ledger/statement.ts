@@ -1,7 +1,14 @@
-import { type CallId, type MicroUsd, microUsd, type ModelId, type RunId, tokens } from "../kernel/index.ts";
+import {
+  type CallId,
+  type MicroUsd,
+  microUsd,
+  type ModelId,
+  type RunId,
+  tokens,
+  type Usage,
+} from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { EntryId } from "./book.ts";
-import type { TokensByKind } from "./price.ts";
 
 /** Money and tokens of some part of the ledger. */
 export type Sums = {
@@ -11,7 +18,7 @@ export type Sums = {
   readonly loss: MicroUsd;
   /** What outcomes earned. */
   readonly value: MicroUsd;
-  readonly usage: TokensByKind;
+  readonly usage: Usage;
   /** Calls that were booked, answered or not. */
   readonly calls: number;
 };
@@ -42,7 +49,7 @@ export type Entry = {
   readonly callId: CallId | null;
   readonly try: number | null;
   readonly model: ModelId | null;
-  readonly usage: TokensByKind;
+  readonly usage: Usage;
   readonly amount: MicroUsd;
   readonly debit: string;
   readonly credit: string;
@@ -139,7 +146,7 @@ function sumsOf(row: SumsRow): Sums {
   };
 }
 
-function usageOf(row: UsageRow): TokensByKind {
+function usageOf(row: UsageRow): Usage {
   return {
     input: tokens(BigInt(row.input)),
     cachedInput: tokens(BigInt(row.cached_input)),

@@ -1,21 +1,6 @@
-import { type Tokens, tokens } from "../kernel/index.ts";
+import { type Tokens, tokens, type Usage } from "../kernel/index.ts";
 
-/**
- * Tokens of one reply by kind. The five kinds do not overlap: their sum is all that the provider counted,
- * and each is priced by its own rate.
- */
-export type Usage = {
-  /** Input that was neither read from nor written to the provider's cache. */
-  readonly input: Tokens;
-  /** Input read from the provider's cache. */
-  readonly cachedInput: Tokens;
-  /** Input written to the provider's cache. */
-  readonly cacheWrite: Tokens;
-  /** Visible output: text and tool arguments. */
-  readonly output: Tokens;
-  /** Output the model kept to itself while thinking. */
-  readonly reasoning: Tokens;
-};
+export type { Usage };
 
 /** No tokens of any kind. */
 export const noUsage: Usage = {
