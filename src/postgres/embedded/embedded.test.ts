@@ -126,6 +126,24 @@ test("a server killed in use is started again, and nothing committed is lost", a
   expect((await db.query("select n from kept order by n")).rows).toEqual([{ n: 1 }, { n: 3 }]);
 });
 
+test("a folder deleted in use is not mistaken for the one it was", async () => {
+  const directory = folder();
+  const db = await open(directory);
+  await db.query("create table kept (n int)");
+  const pid = pidOf(directory);
+  rmSync(directory, { recursive: true });
+  process.kill(pid, "SIGKILL");
+  const fresh = await open(directory);
+  expect((await fresh.query("select to_regclass('kept') as kept")).rows).toEqual([{ kept: null }]);
+  await expect(db.query("select 1")).rejects.toMatchObject({
+    ...{
+      code: "database-replaced",
+      retry: "never",
+      message: expect.stringContaining("start the process again"),
+    },
+  });
+});
+
 test("what a killed process left is cleared away, and a reused process number is seen through", async () => {
   const directory = folder();
   mkdirSync(join(directory, "data.partial-dead"));

@@ -27,6 +27,7 @@ export type Embedded = {
   close(): Promise<void>;
 };
 
+const CLUSTER = "select system_identifier::text as id from pg_control_system()";
 const ANSWER_TRIES = 1200;
 const ANSWER_RETRY_MS = 50;
 const LEAVE_TRIES = 5;
@@ -44,6 +45,8 @@ export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
   const home = chooseHome(options.directory, say);
   let binaries: Binaries | undefined;
   let keeper: Client | undefined;
+  /** Which cluster it was when first reached. */
+  let made: string | undefined;
   let ensuring: Promise<string> | undefined;
 
   const start = async (): Promise<void> => {
@@ -54,7 +57,12 @@ export function makeEmbedded(options: EmbeddedOptions, name: string): Embedded {
   const ensure = async (): Promise<string> => {
     passwordOf(home);
     return await withFolderLock(home.directory, async () => {
-      const client = await reach(home, database, name, start);
+      const { client, cluster } = await reach(home, database, name, start);
+      made ??= cluster;
+      if (made !== cluster) {
+        await client.end();
+        throw replaced(home);
+      }
       const left = keeper;
       keeper = client;
       await left?.end().catch(() => {});
@@ -79,13 +87,13 @@ async function reach(
   database: string,
   name: string,
   start: () => Promise<void>,
-): Promise<Client> {
+): Promise<Reached> {
   for (let tries = 0; tries < ANSWER_TRIES; tries += 1) {
     const running = findRunning(home);
     if (running === undefined) await start();
     if (running?.ready === true) {
       const found = await connect(addressOf(home, running.port, database), name);
-      if (found.kind === "connected") return found.client;
+      if (found.kind === "connected") return found;
       if (found.kind === "no-database") await createDatabase(home, running.port, database, name);
     }
     // Started just now is ready just now; anything else is starting, recovering or stopping.
@@ -98,8 +106,19 @@ async function reach(
   });
 }
 
+/** Going on in a new, empty database as if it were the old one would lose work without a word. */
+function replaced(home: Home): FactotumError {
+  return new FactotumError({
+    code: "database-replaced",
+    retry: "never",
+    message: `the database in ${home.directory} was deleted while this process used it; start the process again`,
+  });
+}
+
+/** `cluster` is what Postgres calls itself, from the day it is made until it is deleted. */
+type Reached = { readonly client: Client; readonly cluster: string };
 type Connected =
-  | { readonly kind: "connected"; readonly client: Client }
+  | ({ readonly kind: "connected" } & Reached)
   | { readonly kind: "no-database" }
   | { readonly kind: "no-answer" };
 
@@ -108,7 +127,8 @@ async function connect(url: string, name: string): Promise<Connected> {
   client.on("error", () => {});
   try {
     await client.connect();
-    return { kind: "connected", client };
+    const { rows } = await client.query<{ id: string }>(CLUSTER);
+    return { kind: "connected", client, cluster: must(rows[0], "the row of a cluster").id };
   } catch (error) {
     if (sqlStateOf(error) === "3D000") return { kind: "no-database" };
     if (isConnectionFault(error)) return { kind: "no-answer" };
