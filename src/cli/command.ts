@@ -33,11 +33,26 @@ export async function withFactotum<T>(
   const factotum = await openFactotum(config, {
     env: setting.env,
     directory: dirname(path),
-    say: setting.terminal.note,
+    say: sparing(setting.terminal.note),
   });
   try {
     return await work(factotum);
   } finally {
     await factotum.close();
   }
+}
+
+const REPEAT_MS = 60_000;
+const REMEMBERED_MAX = 100;
+
+/** The same line again within a minute is left out: a database that is away would fill the screen. */
+function sparing(say: (line: string) => void): (line: string) => void {
+  const saidAt = new Map<string, number>();
+  return (line) => {
+    const now = performance.now();
+    if (now - (saidAt.get(line) ?? -Infinity) < REPEAT_MS) return;
+    if (saidAt.size >= REMEMBERED_MAX) saidAt.clear();
+    saidAt.set(line, now);
+    say(line);
+  };
 }
