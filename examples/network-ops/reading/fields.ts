@@ -33,7 +33,7 @@ export function looksLikeLabel(text: string): boolean {
     text.length <= LABEL_LENGTH_MAX &&
     words <= 8 &&
     /\p{L}/u.test(text) &&
-    !/\d{3}|[.!?]$/.test(text)
+    !/\d{3}|(?<!\b(?:ref|no|nr|num|id))[.!?]$/i.test(text)
   );
 }
 

@@ -81,6 +81,9 @@ const OUTAGE_ALONE = wordsIn(
 );
 /** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
 const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
+/** An answer that depends on the circuit, or an outage that is several short ones. */
+const DEPENDS =
+  /\b(?:unprotected|protected|redundant|customers with|depending|varies|some (?:customers|services|circuits)|partial\w*|(?:short|brief|momentary|several|multiple|few) (?:\w+ )?(?:interruption|outage|disruption|impact|hit)s?)\b/i;
 /** "Impact: minor" is an answer whose scale only the carrier knows. */
 const GRADED_LABEL =
   /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
@@ -105,7 +108,7 @@ export function degreeOf(phrase: string): Degree {
   if (REDUNDANCY.test(rest)) degrees.push("REDUCED-REDUNDANCY");
   const plain = rest.replace(REDUNDANCY, " ");
   if (DEGRADED.test(plain)) degrees.push("DEGRADED");
-  if (SHAKY.test(plain)) degrees.push("UNCLEAR");
+  if (SHAKY.test(plain) || DEPENDS.test(plain)) degrees.push("UNCLEAR");
   if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
   if (none) degrees.push("NO-IMPACT");
   if (degrees.length === 1) {
@@ -184,7 +187,7 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
         : undefined;
     const graded =
       GRADED_LABEL.test(field.label) && field.form !== "below" && /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
-    const degree = yes ?? degreeOf(field.value) ?? (graded ? "UNCLEAR" : undefined);
+    const degree = yes ?? (DEPENDS.test(field.value) ? "UNCLEAR" : degreeOf(field.value)) ?? (graded ? "UNCLEAR" : undefined);
     const cue = `${mask(field.label)}: ${mask(field.value)}`;
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
   }

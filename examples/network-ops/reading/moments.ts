@@ -53,13 +53,14 @@ const DAY_PATTERNS: readonly RegExp[] = [
   pattern(String.raw`(?<year>${YEAR})(?<gap>[-/.])(?<a>\d{1,2})\k<gap>(?<b>\d{1,2})(?![\d])`),
   pattern(String.raw`(?<year>${YEAR})[-\s]?(?<month>${MONTH})\.?[-\s]?(?<day>\d{1,2})(?!\d)`),
   pattern(String.raw`(?<day>\d{1,2})(?<gap>[-/.])(?<month>${MONTH})\k<gap>(?<short>\d{2})(?![\d:])`),
+  pattern(String.raw`(?<day>\d{1,2}) (?<month>${MONTH}) (?<short>\d{2})(?=,? (?:at )?\d{1,2}:\d{2})`),
   // "16 November - 17 November" holds no year: a short year needs an apostrophe or its dashes.
   pattern(
-    String.raw`(?<day>\d{1,2})${NTH}[\s\-./,]*(?:of\s+|de\s+)?(?<month>${MONTH})(?![\p{L}])\.?` +
+    String.raw`(?<day>\d{1,2})${NTH}(?:[-./]|\.?,?\s*(?:of\s+|de\s+)?)(?<month>${MONTH})(?![\p{L}])\.?` +
       String.raw`(?:[\s\-/,]*(?:de\s+)?'?(?<year>${YEAR})(?!\d)|\s?'(?<short>\d{2})(?!\d))?`,
   ),
   pattern(
-    String.raw`(?<month>${MONTH})(?![\p{L}])\.?[\s\-./]*(?:the\s+)?(?<day>\d{1,2})${NTH}(?![\d:])` +
+    String.raw`(?<month>${MONTH})(?![\p{L}])(?:[-/]|\.?\s*(?:the\s+)?)(?<day>\d{1,2})${NTH}(?![\d:])` +
       String.raw`(?:[,\s\-/]+(?:'?(?<year>${YEAR})(?![\d:])|'(?<short>\d{2})(?!\d)))?`,
   ),
   pattern(String.raw`(?<a>\d{1,2})(?<gap>[/.\-])(?<b>\d{1,2})\k<gap>(?<year>${YEAR}|\d{2})(?![\d./-]*\d)`),

@@ -131,7 +131,7 @@ function contextOf(
   const stated = statedZone(page);
   return {
     days,
-    order: orderOf(page, days, stamps) ?? (taughtOrders.size === 1 ? [...taughtOrders][0] : undefined),
+    order: orderOf(days, stamps) ?? (taughtOrders.size === 1 ? [...taughtOrders][0] : undefined),
     sentAt: sentAt(notice),
     american: AMERICA.test(pageText(page)) && !ASIA.test(pageText(page)),
     zone: stated ?? (bare === undefined ? undefined : { word: "", zones: [bare], start: 0, end: 0 }),
@@ -151,15 +151,15 @@ function sentAt(notice: Notice): DateTime | undefined {
 }
 
 /** Day-first or month-first, as the notice's own unambiguous numeric dates show; they must agree. */
-function orderOf(page: Page, days: readonly Day[], stamps: readonly Stamp[]): DateContext["order"] {
+function orderOf(days: readonly Day[], stamps: readonly Stamp[]): DateContext["order"] {
   const orders = new Set(days.flatMap((day) => day.order ?? []));
   if (orders.size === 1) return [...orders][0];
   if (orders.size > 1) return undefined;
-  // Slashes and a zone of the United States, with a 12-hour clock or a place there, are one locale only.
+  // Slashes, a 12-hour clock and a zone of the United States together are one locale, and only that one.
   const american = stamps.some(
     ({ moment }) =>
       moment.day?.swapped !== undefined &&
-      (moment.clock?.twelveHour === true || AMERICA.test(pageText(page))) &&
+      moment.clock?.twelveHour === true &&
       moment.zone?.zones.some((zone) => AMERICAN.has(zone)) === true,
   );
   return american ? "mdy" : undefined;
