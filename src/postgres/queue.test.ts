@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { throwawayDatabase } from "../testing/index.ts";
-import { type Database, openQueue, type Queue } from "./index.ts";
+import { type Database, openDatabase, openQueue, type Queue } from "./index.ts";
 
 async function started(): Promise<{ db: Database; queue: Queue; said: string[] }> {
   const db = await throwawayDatabase();
@@ -86,4 +86,19 @@ test("a second process finds the queue made, and a stopped one gives jobs to nob
   await second.stop();
   await db.transaction(async (tx) => await queue.send(tx, "wake", { n: 7 }));
   expect(await take(queue, "wake", 1)).toEqual([7]);
+});
+
+test("a role that may not make the queue's schema is told what to grant", async () => {
+  const db = await throwawayDatabase();
+  const url = new URL(db.url);
+  const role = `queueless_${url.pathname.slice(1)}`;
+  await db.query(`create role ${role} login password 'secret'`);
+  [url.username, url.password] = [role, "secret"];
+  const plain = await openDatabase({ kind: "url", url: url.href });
+  await expect(openQueue(plain)).rejects.toMatchObject({
+    code: "create-refused",
+    message: expect.stringContaining(`to ${role}`) as string,
+  });
+  await plain.close();
+  await db.query(`drop role ${role}`);
 });

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Db, Job, PgBoss } from "pg-boss";
-import type { Transaction } from "./connections.ts";
+import { InputError, must } from "../kernel/index.ts";
+import type { Session, Transaction } from "./connections.ts";
 import type { Database } from "./database.ts";
-import { PostgresError } from "./errors.ts";
+import { PostgresError, sqlStateOf, translated } from "./errors.ts";
 
 /** What the queue hands to a worker: a wake-up, never the work itself. */
 export type QueueJob<Data extends object> = {
@@ -54,6 +55,8 @@ export type QueueOptions = {
 const SCHEMA = "factotum_queue";
 /** Any number: only has to differ from other advisory locks of the same database. */
 const START_LOCK = 7_316_404;
+/** SQLSTATE insufficient_privilege. */
+const NOT_ALLOWED = "42501";
 /** pg-boss' floor. A worker asks again at once after each job, so this is paid by idle queues only. */
 const POLL_SECONDS = 0.5;
 const RETRIES = 5;
@@ -121,9 +124,25 @@ async function startAlone(db: Database, boss: PgBoss): Promise<void> {
     await session.query("select pg_advisory_lock($1)", [START_LOCK]);
     await boss.start();
     await session.query("select pg_advisory_unlock($1)", [START_LOCK]);
+  } catch (error) {
+    throw sqlStateOf(error) === NOT_ALLOWED ? await refused(session, error) : translated(error);
   } finally {
     await session.release();
   }
+}
+
+async function refused(session: Session, cause: unknown): Promise<InputError> {
+  const { rows } = await session.query<{ role: string; database: string }>(
+    "select quote_ident(current_user) as role, quote_ident(current_database()) as database",
+  );
+  const { role, database } = must(rows[0], "the row of a select without from");
+  return new InputError({
+    code: "create-refused",
+    message:
+      `this user may not make the queue's schema ${SCHEMA}; as the database's owner run, once, ` +
+      `grant create on database ${database} to ${role}`,
+    cause,
+  });
 }
 
 /** One worker that takes one job at a time, and the next at once: polling is for an empty queue. */
