@@ -1,3 +1,4 @@
+import type { Agent } from "../agents/index.ts";
 import { attached } from "../changes/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import type { Discovery } from "../models/index.ts";
@@ -18,7 +19,7 @@ export async function diagnose(db: Database, config: Config, models: Discovery):
     await server(db),
     await migrations(db),
     await rights(db),
-    ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent.name, Object.keys(agent.tables))))),
+    ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent)))),
     await triggers(db, config),
     modelsFound(models),
     await clock(db),
@@ -56,14 +57,38 @@ async function rights(db: Database): Promise<Finding> {
   };
 }
 
-async function tablesOf(db: Database, agent: string, tables: readonly string[]): Promise<Finding> {
-  const what = `tables of ${agent}`;
+async function tablesOf(db: Database, { name, tables }: Agent): Promise<Finding> {
+  const what = `tables of ${name}`;
   try {
-    const found = await db.transaction((tx) => introspect(tx, tables), { readOnly: true });
-    return { what, state: "ok", detail: `${found.length} declared, all there with a primary key` };
+    const found = await db.transaction((tx) => introspect(tx, Object.keys(tables)), { readOnly: true });
+    const grants = await missingGrants(db, tables);
+    if (grants.length === 0)
+      return { what, state: "ok", detail: `${found.length} declared, all there with a primary key` };
+    return { what, state: "broken", detail: "this role lacks rights on them", remedy: grants.join(" ") };
   } catch (error) {
     return { what, state: "broken", detail: messageOf(error) };
   }
+}
+
+/** What the role must be granted to work on an agent's tables; `delete` is also what takes an insert back. */
+async function missingGrants(db: Database, tables: Agent["tables"]): Promise<readonly string[]> {
+  const { rows } = await db.query<{ name: string; schema: string | null; lacks: string[]; role: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name, quote_ident(current_user) as role,
+       case when has_schema_privilege(n.oid, 'usage') then null else quote_ident(n.nspname) end as schema,
+       array(select right_name from unnest(array['select', 'insert', 'update', 'delete']) right_name
+         where not has_table_privilege(c.oid, right_name)
+           and (right_name = 'select' or n.nspname || '.' || c.relname = any($2))) as lacks
+     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname || '.' || c.relname = any($1) and c.relkind in ('r', 'p') order by 1`,
+    [Object.keys(tables), Object.keys(tables).filter((table) => tables[table] === "write")],
+  );
+  const usage = rows.flatMap(({ schema, role }) =>
+    schema === null ? [] : [`grant usage on schema ${schema} to ${role};`],
+  );
+  const others = rows.flatMap(({ name, lacks, role }) =>
+    lacks.length === 0 ? [] : [`grant ${lacks.join(", ")} on ${name} to ${role};`],
+  );
+  return [...new Set(usage), ...others];
 }
 
 async function triggers(db: Database, config: Config): Promise<Finding> {
