@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
+import { z } from "zod";
 import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
 import { attach, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
@@ -97,7 +98,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       const agent = config.agents.find((one) => one.name === name);
       if (agent === undefined) throw unknownAgent(config, name);
       const parsed = agent.input.safeParse(input);
-      if (!parsed.success) throw badInput(name, parsed.error.message);
+      if (!parsed.success) throw badInput(name, parsed.error);
       const order = { agent: name, agentVersion: agent.version, key, input };
       const jobs = await queue.open();
       return db.transaction((tx) => startRun(tx, order, jobs));
@@ -169,9 +170,10 @@ function unknownAgent(config: Config, name: string): InputError {
   return new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
 }
 
-function badInput(name: string, message: string): InputError {
+function badInput(name: string, error: z.ZodError): InputError {
+  const because = z.prettifyError(error).replaceAll(/\s+/g, " ");
   return new InputError({
     code: "input-invalid",
-    message: `agent ${name} cannot read this input: ${message}`,
+    message: `agent ${name} cannot read this input: ${because}`,
   });
 }

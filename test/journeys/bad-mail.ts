@@ -36,6 +36,6 @@ export function writeBadMail(folder: string): void {
   write("charset.eml", letter("unheard of", "hello", "text/plain; charset=klingon-8"));
   write("calendar.eml", letter(`broken calendar ${ESCAPES}`, CUT_CALENDAR, "text/calendar; charset=utf-8"));
   write("no-body.eml", letter("no body", ""));
-  write("nul.eml", letter("nul", "a\0b"));
+  write("nul.eml", letter("nul", `a\0b\r\n${CUT_CALENDAR}`, "text/calendar; charset=utf-8"));
   write("parts.eml", letter("parts", "--x\r\nnever closed", 'multipart/mixed; boundary="x"'));
 }
