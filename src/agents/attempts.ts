@@ -1,5 +1,5 @@
 import type { ChangeSet, Diff } from "../changes/index.ts";
-import type { RunId } from "../kernel/index.ts";
+import { jsonbText, type RunId, storableText } from "../kernel/index.ts";
 import type { ToolCall, Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
@@ -38,10 +38,8 @@ export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Prom
        ended_at = excluded.ended_at`,
     [
       ...[attempt.runId, attempt.number, attempt.rung, attempt.model, attempt.status],
-      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) =>
-        JSON.stringify(part),
-      ),
-      attempt.because,
+      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) => jsonbText(part)),
+      attempt.because === null ? null : storableText(attempt.because),
     ],
   );
 }

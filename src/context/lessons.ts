@@ -1,4 +1,4 @@
-import type { Json, RunId, TenantId } from "../kernel/index.ts";
+import { type Json, jsonbText, type RunId, storableText, type TenantId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
 /** The most lessons of one agent that a recall returns: the newest win. */
@@ -26,7 +26,14 @@ export async function remember(
        values ($1, $2, $3, $4, $5, $6)
        on conflict on constraint lessons_one_per_shape do update
        set content = excluded.content, run_id = excluded.run_id, learned_at = factotum.now()`,
-      [owner.tenant, owner.agent, lesson.topic, lesson.shape, JSON.stringify(lesson.content), from ?? null],
+      [
+        owner.tenant,
+        owner.agent,
+        storableText(lesson.topic),
+        storableText(lesson.shape),
+        jsonbText(lesson.content),
+        from ?? null,
+      ],
     );
   }
 }

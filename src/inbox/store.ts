@@ -1,4 +1,4 @@
-import { InputError, type QuestionId, type RunId, type TenantId } from "../kernel/index.ts";
+import { InputError, jsonbText, type QuestionId, type RunId, type TenantId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { wake } from "../runs/index.ts";
 import type { Answer, Card, Question } from "./question.ts";
@@ -25,7 +25,7 @@ export async function ask(tx: Transaction, question: NewQuestion): Promise<Quest
     `insert into factotum.questions (run_id, tenant, agent, card, default_choice, due_at)
      values ($1, $2, $3, $4, $5, $6) returning id`,
     [
-      ...[question.runId, question.tenant, question.agent, JSON.stringify(question.card)],
+      ...[question.runId, question.tenant, question.agent, jsonbText(question.card)],
       ...[question.defaultChoice ?? null, question.dueAt ?? null],
     ],
   );
@@ -56,7 +56,7 @@ export async function answer(
     `update factotum.questions
      set status = 'answered', answer = $2, answered_by = $3, answered_at = factotum.now()
      where id = $1 returning ${COLUMNS}`,
-    [id, JSON.stringify(kept), by],
+    [id, jsonbText(kept), by],
   );
   await wake(tx, question.runId);
   return rows[0] as Question;

@@ -20,6 +20,6 @@ export {
   type RunId,
   type TenantId,
 } from "./ids.ts";
-export { canonicalJson, type Json, type JsonObject, toJson } from "./json.ts";
+export { canonicalJson, type Json, jsonbText, type JsonObject, storableText, toJson } from "./json.ts";
 export { formatUsd, type MicroUsd, microUsd, type Tokens, tokens } from "./money.ts";
 export type { Usage } from "./usage.ts";

@@ -21,3 +21,18 @@ export function canonicalJson(value: Json): string {
 export function toJson(value: unknown): Json {
   return JSON.parse(JSON.stringify(value ?? null)) as Json;
 }
+
+/**
+ * JSON text that Postgres takes as `jsonb`, which holds neither NUL characters nor halves of surrogate
+ * pairs: each becomes U+FFFD. Text from outside may have them, and must not fail the run that quotes it.
+ */
+export function jsonbText(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === "string" ? storableText(inner) : inner,
+  );
+}
+
+/** Text that Postgres can hold; see `jsonbText`. */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\ufffd");
+}
