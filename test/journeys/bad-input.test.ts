@@ -157,7 +157,7 @@ describe("a project that is not as it should be", () => {
     }
   });
 
-  test("ids that are not there, choices that are not on the card, and second answers are refused", async () => {
+  test("unknown ids, choices not on the card, and second answers are refused", async () => {
     const { questions } = JSON.parse((await desk("inbox", "--json")).out) as { questions: { id: string }[] };
     const id = questions[0]?.id ?? "";
     const [run999, runWord, undo, question, choice] = await Promise.all([

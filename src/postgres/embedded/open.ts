@@ -111,7 +111,9 @@ function replaced(home: Home): FactotumError {
   return new FactotumError({
     code: "database-replaced",
     retry: "never",
-    message: `the database in ${home.directory} was deleted while this process used it; start the process again`,
+    message:
+      `the database in ${home.directory} was deleted while this process used it; ` +
+      "start the process again",
   });
 }
 
