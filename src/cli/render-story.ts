@@ -61,7 +61,7 @@ function detail(data: Json): string {
 function word(name: string, value: Json): readonly string[] {
   if (value === null || value === "" || (Array.isArray(value) && value.length === 0)) return [];
   if (name === "because") return [Array.isArray(value) ? value.map(text).join("; ") : text(value)];
-  if (name === "rows") return [`${text(value)} rows`];
+  if (name === "rows") return [value === 1 ? "1 row" : `${text(value)} rows`];
   return [`${name} ${text(value)}`];
 }
 

@@ -146,7 +146,7 @@ describe("cards and stories", () => {
     const text = renderStory(story, paint);
     expect(text).toContain("done, answered; cost $0.004200 (99 tokens), value $0.00");
     expect(text).toContain("2026-03-02 07:00:00Z  asked [attempt 1]  question 7, a; b");
-    expect(text).toContain("2026-03-02 07:00:00Z  committed [attempt 1]  1 rows, by person");
+    expect(text).toContain("2026-03-02 07:00:00Z  committed [attempt 1]  1 row, by person");
     expect(text).toContain("attempt 1  rung book with openai/small: discarded");
     expect(text).toContain("fail  completeness: a window is missing");
     expect(text).toContain("pass  1 of 2 verdicts");
