@@ -98,7 +98,7 @@ async function triggers(db: Database, config: Config): Promise<Finding> {
   );
   const have = new Set<string>(await db.transaction((tx) => attached(tx), { readOnly: true }));
   const missing = [...new Set(wanted)].filter((table) => !have.has(table));
-  if (missing.length === 0) return { what, state: "ok", detail: `on ${have.size} tables` };
+  if (missing.length === 0) return { what, state: "ok", detail: `on ${[...have].join(", ") || "no table"}` };
   const detail = `missing on ${missing.join(", ")}`;
   return { what, state: "warning", detail, remedy: "factotum attach" };
 }
