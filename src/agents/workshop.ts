@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { type ChangeSet, type Diff, diff, emptyChangeSet, peek, stage } from "../changes/index.ts";
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
@@ -109,7 +110,9 @@ export function parseInput(agent: Agent, run: { readonly id: RunId; readonly inp
   if (parsed.success) return parsed.data;
   throw new InputError({
     code: "run-input",
-    message: `run ${run.id} holds an input that agent ${agent.name} cannot read: ${parsed.error.message}`,
+    message:
+      `run ${run.id} holds an input that agent ${agent.name} cannot read: ` +
+      z.prettifyError(parsed.error).replaceAll(/\s+/g, " "),
   });
 }
 
