@@ -25,7 +25,9 @@ export async function attach(tx: Transaction, tables: readonly string[]): Promis
 export async function detach(tx: Transaction, tables?: readonly string[]): Promise<void> {
   const found = tables ?? (await attached(tx));
   const relations = await readRelations(tx, found);
-  for (const relation of relations) await tx.query(`drop trigger if exists ${TRIGGER} on ${relation.sql}`);
+  for (const relation of relations) {
+    await asOwner(tx, relation, "detach", [`drop trigger if exists ${TRIGGER} on ${relation.sql}`]);
+  }
 }
 
 /** The tables that carry the capture trigger, as `schema.table`, sorted; partitions are not listed apart. */
@@ -79,19 +81,29 @@ function checkStageable(relation: Relation): void {
 }
 
 async function putTrigger(tx: Transaction, relation: Relation): Promise<void> {
+  await asOwner(tx, relation, "attach", [
+    `create or replace trigger ${TRIGGER} after insert or update or delete on ${relation.sql}
+     for each row when (current_setting('factotum.attempt', true) <> '')
+     execute function factotum.capture()`,
+    `alter table ${relation.sql} enable always trigger ${TRIGGER}`,
+  ]);
+}
+
+/** Runs what only a table's owner may do. */
+async function asOwner(
+  tx: Transaction,
+  relation: Relation,
+  doing: "attach" | "detach",
+  statements: readonly string[],
+): Promise<void> {
   try {
-    await tx.query(
-      `create or replace trigger ${TRIGGER} after insert or update or delete on ${relation.sql}
-       for each row when (current_setting('factotum.attempt', true) <> '')
-       execute function factotum.capture()`,
-    );
-    await tx.query(`alter table ${relation.sql} enable always trigger ${TRIGGER}`);
+    for (const statement of statements) await tx.query(statement);
   } catch (error) {
     if (sqlStateOf(error) !== "42501") throw error;
     throw refused(
       relation.name,
       "not-owner",
-      "belongs to another role; run attach as its owner, or as a member of the owner",
+      `belongs to another role; run ${doing} as its owner, or as a member of the owner`,
       error,
     );
   }

@@ -44,6 +44,8 @@ export type Factotum = {
   close(): Promise<void>;
 };
 
+/** After a deadlock: an undo locks rows of several change sets, newest first, as no commit does. */
+const UNDO_RETRIES = 5;
 /** Any number: only has to differ from other advisory locks of the same database. */
 const PREPARE_LOCK = 7_316_505;
 
@@ -92,6 +94,8 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
         await prepare?.(tx);
         await attach(tx, tables);
       });
+      // Everything that needs the right to create is made here, so that it can be taken away after.
+      await queue.open();
       for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
     },
     start: async ({ agent: name, key, input }) => {
@@ -124,7 +128,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     inbox: () => listQuestions(db),
     answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),
-    undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by)),
+    undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     async attach() {
       await db.transaction((tx) => attach(tx, tables));
       return tables;
