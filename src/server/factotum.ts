@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
-import { attach, detach } from "../changes/index.ts";
+import { attach, attached, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
@@ -39,6 +39,7 @@ export type Factotum = {
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   attach(): Promise<readonly string[]>;
+  /** Takes every capture trigger off, also of tables that the configuration no longer names. */
   detach(): Promise<readonly string[]>;
   diagnose(): Promise<readonly Finding[]>;
   close(): Promise<void>;
@@ -133,10 +134,12 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       await db.transaction((tx) => attach(tx, tables));
       return tables;
     },
-    async detach() {
-      await db.transaction((tx) => detach(tx, tables));
-      return tables;
-    },
+    detach: () =>
+      db.transaction(async (tx) => {
+        const found = await attached(tx);
+        await detach(tx);
+        return found;
+      }),
     diagnose: () => diagnose(db, config, found),
     async close() {
       await queue.stop();
