@@ -3,7 +3,7 @@ import type { BadItem, Factotum, Intake, WorkItem } from "../server/index.ts";
 import type { IntakeCount } from "./render-summary.ts";
 
 /** An item that could not become work, and why. */
-export type Unreadable = { readonly name: string; readonly because: string };
+type Unreadable = { readonly name: string; readonly because: string };
 
 /** What came of an intake, item by item where it was not simply started. */
 export type TakenIn = IntakeCount & {

@@ -109,7 +109,7 @@ const POOL_EXHAUSTED = /^timeout exceeded when trying to connect/;
 /** Gives a client back; with an error the connection is closed instead of reused. */
 export function giveClient(client: PoolClient, error?: unknown): void {
   client.off("error", ignore);
-  // A statement text may hold its own `begin`, and fail before its `commit`: the next user must not inherit that.
+  // A text may hold its own `begin` and fail before its `commit`: the next user must not inherit that.
   if (error === undefined && client.getTransactionStatus() !== "I") client.release(true);
   else if (error === undefined) client.release();
   else client.release(error instanceof Error ? error : true);
