@@ -18,20 +18,60 @@ const ID_LABELS = [
 ];
 const ID_FORMS = ["CHG#######", "#######", "PW-####-##", "MNT#####-1", "NG/####/AB", "2024-######"];
 const FORMATS = [
-  ...["yyyy-MM-dd HH:mm", "dd-LLL-yyyy HH:mm", "LLLL d, yyyy h:mm a", "ccc, d LLL yyyy HH:mm", "MM/dd/yyyy HH:mm"],
-  ...["dd.MM.yyyy HH:mm", "yyyy/MM/dd HH:mm", "d LLLL yyyy 'at' HH:mm", "dd/MM/yyyy HH:mm", "dd LLL yy HH:mm"],
+  ...[
+    "yyyy-MM-dd HH:mm",
+    "dd-LLL-yyyy HH:mm",
+    "LLLL d, yyyy h:mm a",
+    "ccc, d LLL yyyy HH:mm",
+    "MM/dd/yyyy HH:mm",
+  ],
+  ...[
+    "dd.MM.yyyy HH:mm",
+    "yyyy/MM/dd HH:mm",
+    "d LLLL yyyy 'at' HH:mm",
+    "dd/MM/yyyy HH:mm",
+    "dd LLL yy HH:mm",
+  ],
   ...["cccc d LLL HH:mm", "h:mm a 'on' LLLL d, yyyy"],
 ];
 /** Zones as written, with what they mean; an empty word leaves the zone out. */
 const ZONES: readonly (readonly [string, string])[] = [
-  ...([["UTC", "UTC"], ["GMT", "UTC"], ["(UTC)", "UTC"], ["CEST", "Europe/Paris"], ["ET", "America/New_York"]] as const),
-  ...([["(UTC+2)", "UTC+2"], ["EDT", "America/New_York"], ["GMT+8", "UTC+8"], ["", "UTC"], ["PDT", "America/Los_Angeles"]] as const),
-  ...([["EST", "UTC-5"], ["local time", "Europe/Paris"], ["BST", "Europe/London"], ["JST", "Asia/Tokyo"]] as const),
+  ...([
+    ["UTC", "UTC"],
+    ["GMT", "UTC"],
+    ["(UTC)", "UTC"],
+    ["CEST", "Europe/Paris"],
+    ["ET", "America/New_York"],
+  ] as const),
+  ...([
+    ["(UTC+2)", "UTC+2"],
+    ["EDT", "America/New_York"],
+    ["GMT+8", "UTC+8"],
+    ["", "UTC"],
+    ["PDT", "America/Los_Angeles"],
+  ] as const),
+  ...([
+    ["EST", "UTC-5"],
+    ["local time", "Europe/Paris"],
+    ["BST", "Europe/London"],
+    ["JST", "Asia/Tokyo"],
+  ] as const),
 ];
 const PAIRS = [
-  ...([["Start", "End"], ["From", "To"], ["Start Date/Time", "End Date/Time"], ["Begin", "Finish"]] as const),
-  ...([["Maintenance start", "Maintenance end"], ["Planned start time", "Planned end time"]] as const),
-  ...([["Scheduled Start", "Scheduled Completion"], ["Window opens", "Window closes"]] as const),
+  ...([
+    ["Start", "End"],
+    ["From", "To"],
+    ["Start Date/Time", "End Date/Time"],
+    ["Begin", "Finish"],
+  ] as const),
+  ...([
+    ["Maintenance start", "Maintenance end"],
+    ["Planned start time", "Planned end time"],
+  ] as const),
+  ...([
+    ["Scheduled Start", "Scheduled Completion"],
+    ["Window opens", "Window closes"],
+  ] as const),
 ];
 const STATUSES: readonly (readonly [string, string, Status])[] = [
   ["Planned maintenance", "We will be performing planned maintenance in our network.", "CONFIRMED"],
@@ -50,6 +90,22 @@ const STATUSES: readonly (readonly [string, string, Status])[] = [
   ["Maintenance started", "The maintenance below has started.", "IN-PROCESS"],
   ["Maintenance notification", "The maintenance is now in progress.", "IN-PROCESS"],
   ["Maintenance starting", "Work begins shortly.", "IN-PROCESS"],
+  ["Service notification", "We must postpone the maintenance below.", "RE-SCHEDULED"],
+  ["Network maintenance", "The times of this maintenance have changed.", "RE-SCHEDULED"],
+  ["Network maintenance", "Please note the new times of this planned maintenance.", "RE-SCHEDULED"],
+  ["Network maintenance - all clear", "Engineers have left the site, the planned work is done.", "COMPLETED"],
+  ["Network maintenance", "The planned work was carried out as announced.", "COMPLETED"],
+  ["Network maintenance", "Our engineers finished the scheduled work early.", "COMPLETED"],
+  ["Network maintenance", "We hereby withdraw the announced planned maintenance.", "CANCELLED"],
+  ["Network maintenance", "The planned maintenance will not take place.", "CANCELLED"],
+  ["Network maintenance", "The scheduled maintenance is called off.", "CANCELLED"],
+  ["Network maintenance", "Engineers are on site and the scheduled work is under way.", "IN-PROCESS"],
+  ["Network maintenance", "We have commenced the scheduled work.", "IN-PROCESS"],
+  ["Network maintenance", "We are planning maintenance, subject to approval.", "TENTATIVE"],
+  ["Network maintenance", "The planned maintenance was unsuccessful and had to be rolled back.", "COMPLETED"],
+  ["Network maintenance", "The planned maintenance continues beyond its window.", "IN-PROCESS"],
+  ["Network maintenance", "The planned maintenance is put off to a later date.", "RE-SCHEDULED"],
+  ["Network maintenance", "Planned maintenance: dates amended.", "RE-SCHEDULED"],
 ];
 const IMPACTS: readonly (readonly [string, Impact])[] = [
   ["Impact: Outage", "OUTAGE"],
@@ -66,13 +122,66 @@ const IMPACTS: readonly (readonly [string, Impact])[] = [
   ["Impact: service at risk", "REDUCED-REDUNDANCY"],
   ["Impact: up to 3 short interruptions; protected circuits switch over", "DEGRADED"],
   ["Expect switch hits of 50 ms on your circuit.", "DEGRADED"],
+  ["Impact: your traffic will be switched to the backup path", "REDUCED-REDUNDANCY"],
+  ["Your circuit will be down, unless protected.", "DEGRADED"],
+  ["We expect no outage but increased latency.", "DEGRADED"],
+  ["Service impact: Yes, details to follow", "DEGRADED"],
+  ["No service outage is anticipated, only a loss of redundancy.", "REDUCED-REDUNDANCY"],
+  ["Impact: none to moderate", "DEGRADED"],
+  ["Impact: Outage of the management portal only", "NO-IMPACT"],
   ["", "OUTAGE"],
 ];
 const NOISE = [
-  ...["Account number: 88190023", "Customer ID: 5512098", "Order: SO-771203", "Phone: +1 888 555 0123", "PO 4410982"],
+  ...[
+    "Account number: 88190023",
+    "Customer ID: 5512098",
+    "Order: SO-771203",
+    "Phone: +1 888 555 0123",
+    "PO 4410982",
+  ],
   ...["Date sent: 2024-04-30 09:15 UTC", "If the work is cancelled or rescheduled we will inform you."],
-  ...["Reason: to avoid an unplanned outage", "Previous ticket: CHG0000001", "Ticket opened: 12-Apr-2024 10:00 GMT"],
-  ...["Once completed, a completion notice will follow.", "For support call 800-555-0199, quote your account 991203."],
+  ...[
+    "Reason: to avoid an unplanned outage",
+    "Previous ticket: CHG0000001",
+    "Ticket opened: 12-Apr-2024 10:00 GMT",
+  ],
+  ...[
+    "Once completed, a completion notice will follow.",
+    "For support call 800-555-0199, quote your account 991203.",
+  ],
+  ...[
+    "Our NOC is open from 08:00 to 18:00 CET on weekdays.",
+    "You can cancel your subscription at any time.",
+  ],
+  ...[
+    "The previous maintenance CHG0000002 was completed on 1 April 2024.",
+    "Last updated: 2024-04-29 10:00 UTC",
+  ],
+  ...[
+    "This work was originally planned for 2 April 2024 01:00 UTC.",
+    "Redundant services will not be affected.",
+  ],
+  ...[
+    "Impact on other customers: outage",
+    "The purpose of this work is to restore redundancy after an outage.",
+  ],
+  ...["Maintenance in progress may delay our answers.", "Ticket for site access: 5512093", "CMDB: 44123129"],
+  ...[
+    "Original window: 2024-04-03 01:00 UTC - 2024-04-03 04:00 UTC",
+    "Backup window: 2024-10-28 01:00 - 04:00 UTC",
+  ],
+  ...[
+    "Impact start: 2024-10-30 02:00 UTC",
+    "Power outage simulation in the data centre",
+    "Work is 50% complete.",
+  ],
+  ...[
+    "Tickets are completed within 24 hours.",
+    "Other maintenance: CHG8888888 (cancelled)",
+    "Duration: 45 minutes",
+  ],
+  ...["Please do not reschedule on your side.", "Approved by: J. Doe", "Emergency contact: 24x7"],
+  ...["Your other circuit XX-ETH-9999 will be down on 12 May 2024.", "Downtime for protected services: none"],
   ...["Related change: CHG7777777", "Location: 12 Main Street, Springfield, IL 62701", "Version 2.1"],
 ];
 
@@ -106,12 +215,18 @@ export const composed: fc.Arbitrary<Composed> = fc
     const [word, zone] = parts.zone;
     const start = DateTime.fromJSDate(parts.start, { zone: "UTC" }).startOf("hour");
     const end = start.plus({ hours: parts.hours });
-    const show = (at: DateTime): string => `${at.setZone(zone).toFormat(parts.format, { locale: "en" })} ${word}`.trim();
-    const circuitIds = Array.from({ length: parts.circuits }, (_, at) => `${parts.carrier.slice(0, 2).toUpperCase()}-ETH-${(parts.seed % 9000) + 1000 + at}`);
+    const show = (at: DateTime): string =>
+      `${at.setZone(zone).toFormat(parts.format, { locale: "en" })} ${word}`.trim();
+    const circuitIds = Array.from(
+      { length: parts.circuits },
+      (_, at) => `${parts.carrier.slice(0, 2).toUpperCase()}-ETH-${(parts.seed % 9000) + 1000 + at}`,
+    );
     const [startLabel, endLabel] = parts.pair;
     const window = windowLines(parts.layout, startLabel, endLabel, show(start), show(end));
     const field = (label: string, value: string): string[] =>
-      parts.layout === "below" ? [label, value] : [parts.layout === "row" ? `| ${label} | ${value}` : `${label}: ${value}`];
+      parts.layout === "below"
+        ? [label, value]
+        : [parts.layout === "row" ? `| ${label} | ${value}` : `${label}: ${value}`];
     const body = [
       field(parts.idLabel, id),
       window,
@@ -123,7 +238,12 @@ export const composed: fc.Arbitrary<Composed> = fc
     const notice: Notice = {
       subject: `${parts.carrier}: ${parts.status[0]}${parts.inSubject ? ` ${id}` : ""}`,
       sentAt: "2024-04-01T09:00:00Z",
-      text: [`Dear customer of ${parts.carrier},`, parts.status[1], ...blocks.flat(), "Kind regards, the NOC"].join("\n"),
+      text: [
+        `Dear customer of ${parts.carrier},`,
+        parts.status[1],
+        ...blocks.flat(),
+        "Kind regards, the NOC",
+      ].join("\n"),
       attachments: [],
     };
     const circuits = circuitIds.map((circuitId) => ({ circuitId, impact: parts.impact[1] }));
@@ -142,7 +262,13 @@ export const composed: fc.Arbitrary<Composed> = fc
     return { notice, truth, knowledge };
   });
 
-function windowLines(layout: string, startLabel: string, endLabel: string, start: string, end: string): string[] {
+function windowLines(
+  layout: string,
+  startLabel: string,
+  endLabel: string,
+  start: string,
+  end: string,
+): string[] {
   if (layout === "below") return [startLabel, start, endLabel, end];
   if (layout === "row") return [`| ${startLabel} | ${start}`, `| ${endLabel} | ${end}`];
   if (layout === "range") return [`Maintenance window: ${start} - ${end}`];

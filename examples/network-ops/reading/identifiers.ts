@@ -167,7 +167,8 @@ function claimsOn(page: Page): Claim[] {
       .replaceAll(/\s+/g, " ")
       .trim();
     const id = idIn(field.value);
-    if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, "").replace(/\bwork\s*order\b/, ""))) continue;
+    if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, "").replace(/\bwork\s*order\b/, "")))
+      continue;
     const strength = STRONG_LABEL.test(label)
       ? "strong"
       : (PLAIN_LABEL.test(label) || WORK_ONLY.test(label) || acronymAgrees(page, field.name.trim(), id)) &&

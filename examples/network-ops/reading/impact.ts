@@ -84,6 +84,8 @@ const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i
 /** An answer that depends on the circuit, or an outage that is several short ones. */
 const DEPENDS =
   /\b(?:unprotected|protected|redundant|customers with|depending|varies|some (?:customers|services|circuits)|partial\w*|(?:short|brief|momentary|several|multiple|few) (?:\w+ )?(?:interruption|outage|disruption|impact|hit)s?)\b/i;
+/** An outage of something, not of our circuits. */
+const PARTLY = /\b(?:only|except|excluding|portal|management|monitoring|polling|voice|billing|voicemail)\b/i;
 /** "Impact: minor" is an answer whose scale only the carrier knows. */
 const GRADED_LABEL =
   /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
@@ -109,6 +111,7 @@ export function degreeOf(phrase: string): Degree {
   const plain = rest.replace(REDUNDANCY, " ");
   if (DEGRADED.test(plain)) degrees.push("DEGRADED");
   if (SHAKY.test(plain) || DEPENDS.test(plain)) degrees.push("UNCLEAR");
+  if (PARTLY.test(plain) && OUTAGE.test(plain)) degrees.push("UNCLEAR");
   if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
   if (none) degrees.push("NO-IMPACT");
   if (degrees.length === 1) {
@@ -150,7 +153,7 @@ const BESIDE = wordsIn(
     "customers? (?:with|without)|for (?:those|customers)|unprotected|protected|redundant|dual",
     String.raw`avoid\w*|prevent\w*|minimi[sz]e|restor\w+|resol\w+|remove|in order to|reason|after the`,
     "following the|apologi[sz]e|inconvenience|regret|feel free|contact|still|previous|history",
-    "definition|means",
+    "definition|means|other|purpose|simulation|tickets?",
   ],
   String.raw`\b`,
   "i",
@@ -185,9 +188,16 @@ export function impactClaims(page: Page, sightings: readonly Sighting[]): Impact
       : /^(?:no|none|nil)\b\.?$/i.test(field.value)
         ? "NO-IMPACT"
         : undefined;
+    const whole = field.form === "colon" || field.line.cells.filter((cell) => cell !== "").length === 2;
     const graded =
-      GRADED_LABEL.test(field.label) && field.form !== "below" && /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
-    const degree = yes ?? (DEPENDS.test(field.value) ? "UNCLEAR" : degreeOf(field.value)) ?? (graded ? "UNCLEAR" : undefined);
+      GRADED_LABEL.test(field.label) &&
+      whole &&
+      field.form !== "below" &&
+      /^\p{L}[\p{L} -]{1,40}$/u.test(field.value);
+    const degree =
+      yes ??
+      (DEPENDS.test(field.value) ? "UNCLEAR" : degreeOf(field.value)) ??
+      (graded ? "UNCLEAR" : undefined);
     const cue = `${mask(field.label)}: ${mask(field.value)}`;
     claims.push({ degree, cue, quote: field.line.text, from: "field", direct: true });
   }
@@ -371,7 +381,7 @@ function together(degrees: readonly Degree[]): Degree {
   if (only !== undefined) {
     if (only === "NO-IMPACT" && degrees.some((degree) => degree !== undefined && degree !== only))
       return "UNCLEAR";
-    return only;
+    return degrees.includes("UNCLEAR") ? "UNCLEAR" : only;
   }
   if (degrees.includes("UNCLEAR")) return "UNCLEAR";
   if (degrees.includes("RISK")) return "RISK";

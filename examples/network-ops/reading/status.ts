@@ -71,8 +71,22 @@ const TOLD = wordsIn(
   "i",
 );
 /** Something changed, and the words do not say what. */
-const UNCLEAR =
-  /\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|chang(?:ed|es) (?:to|in)|correct(?:ed|ion)|on hold|failed|unsuccessful\w*|incomplete|rolled back|roll-?back|(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing|suspended|delayed|postponed?|postponement|new dates?|follow-?up|escalat\w+|closure|ended|success\w*|finali[sz]ed|restored|revoked|void|rejected|declined|draft|proposal|took place|(?:was|were|not) (?:performed|carried out|conducted|executed|implemented|completed)|(?:is|are) (?:now )?(?:starting|beginning|about to)|could not be|unable to complete)\b|^\W*re:/i;
+const UNCLEAR = wordsIn(
+  "",
+  [
+    String.raw`\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|correct(?:ed|ion))\b`,
+    String.raw`\bchang(?:ed|es) (?:to|in)\b|\b(?:has|have) changed\b|\bnew (?:dates?|times?|windows?|schedule)\b`,
+    String.raw`\b(?:on hold|suspended|delayed|postponed?|postponement|put off|no longer|subject to|will not take place)\b`,
+    String.raw`\b(?:failed|unsuccessful\w*|incomplete|rolled back|roll-?back|could not be|unable to complete|success\w*)\b`,
+    String.raw`\b(?:(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing)\b`,
+    String.raw`\b(?:is|are) (?:now )?(?:starting|beginning|about to)\b|\btook place\b|\bfollow-?up\b|\bescalat\w+\b`,
+    String.raw`\b(?:was|were|not) (?:performed|carried out|conducted|executed|implemented|completed)\b`,
+    String.raw`\b(?:closure|ended|finali[sz]ed|restored|all clear|withdraw\w*|revoked|void|rejected|declined)\b`,
+    String.raw`\b(?:draft|proposal)\b|^\W*re:`,
+  ],
+  "",
+  "i",
+);
 const STARTS = /(?:\bstart(?:ed|ing|s)?\b|\bbegin(?:s|ning)?\b|\bcommence\w*\b)/i;
 const PLANNED =
   /\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|activit\w+|event|change|upgrade|intervention|notification|operation)\b|\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b/i;
@@ -87,7 +101,7 @@ const UNREAL = wordsIn(
     String.raw`able to|have to|right to|(?<!advised |informed |notified |note )that .{0,20}\bto`,
     "order to|planned to|expected to|try to|to",
   ],
-  String.raw`\W*(?:\w+\W+){0,3}$`,
+  String.raw`\b\W*(?:\w+\W+){0,3}$`,
   "i",
 );
 /** A sentence that opens so is a condition as a whole. */
@@ -102,7 +116,40 @@ const CONDITION = wordsIn(
 );
 
 /** "Planned work notification: 4711 - Cancelled" is a title for all its colon. */
-const TITLE_LABEL = /\b(?:notification|notice|announcement|alert|maintenance|works?)\b[^:]*:\s*$/i;
+const TITLE_LABEL =
+  /^\W*(?:planned |scheduled |emergency |network )*(?:maintenance|works?|change)(?: \w+)? (?:notification|notice|announcement|alert)\b[^:]*:\s*$/i;
+/** Of another maintenance. */
+const OTHERS = /\b(?:previous(?:ly)?|other|earlier|prior|former(?:ly)?|last|related|another|past)\b/i;
+/** A sentence that announces a plan. */
+const ANNOUNCES = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`will (?:soon )?(?:be )?(?:perform|carry|carri|conduct|undertak|execut|implement|upgrad|replac|commenc|working|doing)\w*`,
+    "will take place|will need to|needs? to perform|must perform|(?:plans?|intends?) to|going to",
+    "(?:has|have) (?:been )?(?:scheduled|planned|identified)|(?:is|are) (?:scheduled|planned|performing|conducting)",
+    String.raw`(?:inform\w*|advis\w*|notif\w*|aware|reminder|announcement|notice) (?:you )?(?:of|about|that|for)`,
+    String.raw`notification|reminder|announcement|will start in|will begin in|(?:begin|commence|start)s? in \d+`,
+  ],
+  "",
+  "i",
+);
+/** A sentence about the work that announces nothing and changes nothing. */
+const NEUTRAL = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`below|following|details?|contact|question\w*|apologi\w*|inconvenience|thank|understanding|impact\w*|affect\w*`,
+    String.raw`purpose|reason|in order to|improve\w*|necessary|required|location|duration|unavailab\w*|interrupt\w*|outage`,
+    String.raw`down|redundancy|quote|refer\w*|services?|circuits?|team|nature of|designated|access|via`,
+    "all times|time ?zone|highest levels|ongoing effort|committed|valued customer|portal|attach|attached|if|should|once|when",
+  ],
+  String.raw`\b`,
+  "i",
+);
+const ABOUT = /\b(?:maintenances?|works?|activity|activities|windows?|event|dates?|times?|schedule)\b/i;
+const PROSE_WORDS_MIN = 5;
+/** Titles have no verb: "Network maintenance notice of May". */
+const VERB =
+  /\b(?:is|are|was|were|has|have|had|will|must|we|cannot|won't|do|does|did|be|been|continues?|remains?)\b/i;
 
 const OPENING_LINES = 14;
 const TITLE_LINES = 3;
@@ -195,15 +242,29 @@ function claimsIn(text: string, from: "subject" | "opening" | "body", title = fa
   const said = from === "subject" ? text : text.slice(label.length);
   const named = label === "" || said.split(" ").length >= 4 || TITLE_LABEL.test(label);
   const told = from === "subject" || (named && !/reason|description|note:|purpose|detail/i.test(label));
-  const whole = from === "subject" || !CONDITION.test(text);
+  const whole = from === "subject" || (!CONDITION.test(text) && !OTHERS.test(text));
   if (told && whole) {
     for (const [pattern, status] of title ? [...TURNS, ...TITLE_TURNS] : TURNS)
       if (real(said, pattern, from) && !claims.some((claim) => claim.status === status)) add(status);
     const starts = title && !REMINDER.test(said) && real(said, STARTS, from) && !/:/.test(text);
-    if (claims.length === 0 && (real(said, UNCLEAR, from) || starts)) add("UNCLEAR");
+    const strange = from === "opening" && label === "" && strangeTurn(text);
+    if (claims.length === 0 && (real(said, UNCLEAR, from) || starts || strange)) add("UNCLEAR");
   }
+  // "Planned maintenance: dates amended" is short, and says that something changed.
+  const hint =
+    !told &&
+    !/\d/.test(said) &&
+    [...TURNS.map(([pattern]) => pattern), UNCLEAR].some((one) => one.test(said));
+  if (claims.length === 0 && hint) add("UNCLEAR");
   if (claims.length === 0 && (PLANNED.test(text) || REMINDER.test(text)) && from !== "body") add("CONFIRMED");
   return claims;
+}
+
+/** A sentence about the work in words that are not known: it may turn the plan into something else. */
+function strangeTurn(text: string): boolean {
+  if (text.split(" ").length < PROSE_WORDS_MIN || !ABOUT.test(text)) return false;
+  if (!VERB.test(text) || momentsIn(text).length > 0) return false;
+  return !ANNOUNCES.test(text) && !NEUTRAL.test(text);
 }
 
 /** The pattern stands in the text as a fact: not behind a condition, a wish or a denial. */

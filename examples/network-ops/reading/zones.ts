@@ -116,7 +116,8 @@ const NAMES: readonly (readonly [RegExp, Meaning])[] = [
 /** "GMT - 08/12/2021" is a zone and the next date, so that a minus stands right before its digits. */
 const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])(\d{1,2})(?:[:.]?(\d{2}))?(?![\d:/]|[.-]\d)/;
 /** With spaces around the sign only a plus, or a closing bracket or the end behind it, is an offset. */
-const SPACED = /^(UTC|GMT)\s?(?:([+])\s|([-−–])\s(?=\d{1,2}(?::\d{2})?\s*(?:$|[,;)\]])))(\d{1,2})(?::?(\d{2}))?(?![\d:/.])/;
+const SPACED =
+  /^(UTC|GMT)\s?(?:([+])\s|([-−–])\s(?=\d{1,2}(?::\d{2})?\s*(?:$|[,;)\]])))(\d{1,2})(?::?(\d{2}))?(?![\d:/.])/;
 /** An offset that could not be read must not be taken for none. */
 const UNREAD = /^(?:UTC|GMT)(?:\s?\+|[-−–]\d)/;
 const IANA = /^[A-Z][A-Za-z]+(?:\/[A-Z][A-Za-z_+-]+){1,2}/;
