@@ -15,7 +15,7 @@ import { getAttempt, saveAttempt } from "./attempts.ts";
 import type { Tried } from "./attempt-code.ts";
 import { conclude } from "./conclude.ts";
 import { FINISH_TOOL, GIVE_UP_TOOL, openingMessages, toolSpecs } from "./prompt.ts";
-import { callTool, toolFailure } from "./toolbox.ts";
+import { callTool, isContention, toolFailure } from "./toolbox.ts";
 import {
   lessonsOf,
   nothingStaged,
@@ -137,6 +137,8 @@ async function actOn(t: Trying, base: Staged, reply: ModelReply, at: Date): Prom
           if (t.bench.toolbox.get(call.name)?.effect === "write") calls.push(made);
           answer(made.output, false);
         } catch (error) {
+          // Trouble between stagings, none of the model's: staging makes all the calls again.
+          if (isContention(error)) throw error;
           answer(toolFailure(error), true);
         }
       }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { rely, type RelyParameter } from "../changes/index.ts";
 import { InputError, type Json, type RunId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
@@ -9,7 +10,18 @@ export type ToolContext = {
   readonly input: Json;
   /** Business time. */
   readonly at: Date;
+  /**
+   * Runs a query and makes the attempt depend on what it gives: where the commit finds anything else, a row
+   * that appeared included, the attempt is made again on fresh data. For what decides, such as seats sold.
+   */
+  readonly rely: <R extends object = Record<string, unknown>>(
+    sql: string,
+    params?: readonly RelyParameter[],
+  ) => Promise<readonly R[]>;
 };
+
+/** What a tool's caller knows of the run. */
+export type CallContext = Omit<ToolContext, "rely">;
 
 /** A tool as the agent loop sees it: JSON in, JSON out, over a staged transaction. */
 export type Tool = {
@@ -23,7 +35,7 @@ export type Tool = {
    *
    * @throws {InputError} `tool-input` when the input does not fit; whatever the tool itself throws
    */
-  call(tx: Transaction, input: Json, context: ToolContext): Promise<Json>;
+  call(tx: Transaction, input: Json, context: CallContext): Promise<Json>;
 };
 
 /** A tool as an engineer writes it: a typed function over a transaction. */
@@ -46,7 +58,8 @@ export function tool<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec
     async call(tx, input, context) {
       const parsed = spec.input.safeParse(input);
       if (!parsed.success) throw inputError(spec.name, parsed.error);
-      return spec.output.parse(await spec.run(tx, parsed.data, context)) as Json;
+      const relying: ToolContext = { ...context, rely: (sql, params) => rely(tx, sql, params) };
+      return spec.output.parse(await spec.run(tx, parsed.data, relying)) as Json;
     },
   };
 }

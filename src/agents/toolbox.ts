@@ -1,9 +1,9 @@
 import { FactotumError, InputError, type Json, messageOf } from "../kernel/index.ts";
-import { introspect, type Transaction } from "../postgres/index.ts";
+import { introspect, sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { ToolCall } from "../policy/index.ts";
 import type { Agent } from "./agent.ts";
 import { generateTools } from "./generate.ts";
-import type { Tool, ToolContext } from "./tool.ts";
+import type { CallContext, Tool } from "./tool.ts";
 
 /** The tools of an agent by name: its own, and those generated from the live schema. */
 export type Toolbox = ReadonlyMap<string, Tool>;
@@ -30,7 +30,7 @@ export async function callTool(
   tx: Transaction,
   toolbox: Toolbox,
   call: { readonly tool: string; readonly input: Json },
-  context: ToolContext,
+  context: CallContext,
 ): Promise<ToolCall> {
   const found = toolbox.get(call.tool);
   if (found === undefined) throw unknownTool(toolbox, call.tool);
@@ -49,6 +49,12 @@ export async function callTool(
 export function toolFailure(error: unknown): string {
   if (error instanceof FactotumError) return error.message;
   return `the tool failed: ${messageOf(error)}`;
+}
+
+/** Whether a tool failed only because others worked on the same rows at the same moment. */
+export function isContention(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  return state === "40001" || state === "40P01";
 }
 
 function unknownTool(toolbox: Toolbox, name: string): InputError {

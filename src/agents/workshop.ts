@@ -10,7 +10,7 @@ import { type Agent, writableTables } from "./agent.ts";
 import type { ModelChoice } from "./cascade.ts";
 import type { AgentState } from "./state.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
-import type { ToolContext } from "./tool.ts";
+import type { CallContext } from "./tool.ts";
 
 /** What the driver of runs is made of; given by the composition root. */
 export type WorkshopParts = ModelChoice & {
@@ -117,7 +117,7 @@ export function parseInput(agent: Agent, run: { readonly id: RunId; readonly inp
 }
 
 /** What tools are told of the run they work for. */
-export function toolContext(run: Run, at: Date): ToolContext {
+export function toolContext(run: Run, at: Date): CallContext {
   return { runId: run.id, input: run.input, at };
 }
 

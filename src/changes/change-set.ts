@@ -17,8 +17,25 @@ export type RowChange = {
   readonly fingerprint: string;
 };
 
+/** A parameter of a relied-on query: plain data, since it is kept until the commit asks again. */
+export type RelyParameter = string | number | boolean | null | readonly (string | number | boolean | null)[];
+
+/** A query that staged work relied on, and what it gave. */
+export type ReliedRead = {
+  readonly sql: string;
+  readonly params: readonly RelyParameter[];
+  /** Of columns and rows as Postgres text; rows count, their order does not. */
+  readonly digest: string;
+  /** The attempt's own changes that the query saw; the commit asks on top of the same ones. */
+  readonly under: readonly RowChange[];
+};
+
 /** What staged work would change, one entry a row, sorted by table and key. Plain data: it may be stored. */
-export type ChangeSet = { readonly rows: readonly RowChange[] };
+export type ChangeSet = {
+  readonly rows: readonly RowChange[];
+  /** Queries whose results must still be the same at the commit; see `rely`. */
+  readonly relies?: readonly ReliedRead[];
+};
 
 /** A change set that changes nothing. */
 export const emptyChangeSet: ChangeSet = { rows: [] };
@@ -35,7 +52,12 @@ export function netChange(base: ChangeSet, events: readonly RowEvent[]): ChangeS
   if (events.length === 0) return base;
   const groups = Map.groupBy([...base.rows, ...events], (row) => `${row.table} ${row.key}`);
   const rows = [...groups.values()].flatMap(netRow);
-  return { rows: rows.sort(byTableAndKey) };
+  return { ...base, rows: rows.sort(byTableAndKey) };
+}
+
+/** A change set that relies on reads, too; without any it stays as plain as it was. */
+export function withRelies(set: ChangeSet, relies: readonly ReliedRead[]): ChangeSet {
+  return relies.length === 0 ? set : { ...set, relies };
 }
 
 /** The change set that takes this one back. */

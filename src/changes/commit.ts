@@ -6,6 +6,7 @@ import { type ChangeSet, emptyChangeSet, netChange } from "./change-set.ts";
 import { ConflictError, type MovedRow } from "./errors.ts";
 import { deleteGuards, losesParents, type ReplicaCheck, replicaChecks } from "./foreign-keys.ts";
 import { recordStatement } from "./history-write.ts";
+import { holdReads } from "./hold-reads.ts";
 import { look, type Look } from "./look.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import { type Answer, pipeline, type Send, type Statement } from "./pipeline.ts";
@@ -16,10 +17,12 @@ import { events } from "./witness.ts";
 
 /**
  * Makes a staged change set real, inside the caller's transaction, and writes it into the history. Every
- * row must still be as the change set found it. On an error nothing of it stays, and the caller's
- * transaction can go on.
+ * row must still be as the change set found it, and every query it relied on must give what it gave. On an
+ * error nothing of it stays, and the caller's transaction can go on, but for a deadlock or a serialization
+ * failure: run the whole transaction again (`retries` of `Database.transaction`).
  *
- * @throws {ConflictError} naming the rows that moved, or what else stands in the way now
+ * @throws {ConflictError} naming the rows or queries that moved, or what else stands in the way now
+ * @throws {InputError} `isolation-too-high` when it relies on reads and the transaction is not READ COMMITTED
  */
 export async function commit(tx: Transaction, set: ChangeSet, about: About): Promise<ChangeSetId> {
   return await commitAs(tx, set, about, null);
@@ -33,6 +36,7 @@ export async function commitAs(
   undoes: ChangeSetId | null,
 ): Promise<ChangeSetId> {
   const send: Send = (statements) => pipeline(tx.client, statements);
+  await holdReads(tx.client, send, set);
   const seen = await look(tx.client, send, set);
   try {
     const changes = tableChanges(set, (name) => seen.relations.find((one) => one.name === name));

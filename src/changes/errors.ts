@@ -36,6 +36,9 @@ export class StageError extends FactotumError {
 /** A row that is no longer as the change set found it. */
 export type MovedRow = { readonly table: string; readonly key: string; readonly because: string };
 
+/** A relied-on query with its parameters. */
+export type MovedQuery = { readonly sql: string; readonly params: readonly unknown[] };
+
 /**
  * The database moved under a change set: nothing of it was applied. Making the attempt again on fresh
  * data may well work, so `retry` is "later".
@@ -43,9 +46,12 @@ export type MovedRow = { readonly table: string; readonly key: string; readonly 
 export class ConflictError extends FactotumError {
   /** The rows that moved, as far as they could be named. */
   readonly rows: readonly MovedRow[];
+  /** The queries relied on whose results are no longer the same. */
+  readonly queries: readonly MovedQuery[];
 
   constructor(fields: {
     readonly rows: readonly MovedRow[];
+    readonly queries?: readonly MovedQuery[];
     readonly because?: string;
     readonly cause?: unknown;
   }) {
@@ -61,6 +67,7 @@ export class ConflictError extends FactotumError {
       cause: fields.cause,
     });
     this.rows = fields.rows;
+    this.queries = fields.queries ?? [];
   }
 }
 

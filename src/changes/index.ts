@@ -1,17 +1,25 @@
 /** Room `changes`: work is staged, shown, committed whole or thrown away, and can be undone. */
 export type { About } from "./about.ts";
 export { attach, attached, detach } from "./attach.ts";
-export { type ChangeSet, emptyChangeSet, type RowChange } from "./change-set.ts";
+export {
+  type ChangeSet,
+  emptyChangeSet,
+  type ReliedRead,
+  type RelyParameter,
+  type RowChange,
+} from "./change-set.ts";
 export { commit } from "./commit.ts";
 export { diff, type Diff, type FieldDiff, type Row, type RowDiff } from "./diff.ts";
 export {
   ConflictError,
   type Dependant,
+  type MovedQuery,
   type MovedRow,
   StageError,
   type StageErrorCode,
   UndoRefused,
 } from "./errors.ts";
 export { type Blame, blame, type CommittedChangeSet, listCommitted, showCommitted } from "./history.ts";
+export { rely } from "./rely.ts";
 export { peek, stage, type StageOptions } from "./stage.ts";
 export { undo } from "./undo.ts";

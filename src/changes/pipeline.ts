@@ -2,7 +2,12 @@ import { createHash } from "node:crypto";
 import type { ClientBase, QueryResult } from "pg";
 
 /** One statement; prepared once on a connection and then known there by name. */
-export type Statement = { readonly text: string; readonly values?: readonly unknown[] };
+export type Statement = {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** Somebody else's text, whose number has no bound: not prepared; rows come as arrays of Postgres text. */
+  readonly foreign?: true;
+};
 
 /** What came back of one statement. */
 export type Answer = QueryResult<Record<string, unknown>>;
@@ -33,8 +38,9 @@ export async function pipeline(
   const was = switched.pipeline ?? false;
   switched.pipeline = true;
   try {
-    const answers = statements.map(async ({ text, values = [] }): Promise<Answer> => {
-      const config = { name: nameOf(text), text, values: [...values] };
+    const answers = statements.map(async ({ text, values = [], foreign }): Promise<Answer> => {
+      const as = foreign === true ? AS_TEXT : { name: nameOf(text) };
+      const config = { ...as, text, values: [...values] };
       return await send<Record<string, unknown>>(config);
     });
     const settled = await Promise.allSettled(answers);
@@ -45,6 +51,13 @@ export async function pipeline(
     switched.pipeline = was;
   }
 }
+
+/** How a foreign statement is sent: the extended protocol takes one statement only. */
+const AS_TEXT = {
+  rowMode: "array",
+  queryMode: "extended",
+  types: { getTypeParser: () => String },
+};
 
 function nameOf(text: string): string {
   const known = names.get(text);

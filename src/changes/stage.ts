@@ -1,11 +1,13 @@
 import { FactotumError, InvariantError, messageOf } from "../kernel/index.ts";
 import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { again } from "./again.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
-import { type ChangeSet, netChange } from "./change-set.ts";
+import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
 import { ConflictError, StageError } from "./errors.ts";
 import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import type { Answer, Statement } from "./pipeline.ts";
+import { reliance } from "./rely.ts";
 import { chooseMode } from "./replica.ts";
 import { setLocal } from "./settings.ts";
 import { openStagingSession, type StagingSession } from "./staging-session.ts";
@@ -34,7 +36,8 @@ const IDLE_MS_MAX = 60_000;
 /**
  * Runs work in a transaction of its own in which the base's changes are already made, notes what rows it
  * changes, and rolls back: nobody else ever sees it, and no lock outlives the call. What `work` throws
- * arrives as it was thrown.
+ * arrives as it was thrown, but after a deadlock or a serialization failure it is run again: it must have no
+ * effect outside its transaction.
  *
  * @returns what `work` returned, and the base with its changes added, to be the next call's base
  * @throws {StageError} when the work cannot become a change set
@@ -46,13 +49,23 @@ export async function stage<T>(
   options: StageOptions,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
+  return await again(() => stageOnce(db, base, options, work));
+}
+
+async function stageOnce<T>(
+  db: Database,
+  base: ChangeSet,
+  options: StageOptions,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
   return await inSession(db, options.tables, async (session) => {
     const known = await know(db, session.send, [...options.tables, ...base.rows.map((row) => row.table)]);
     const xid = await begin(session, known, base, { ...options, readOnly: false });
-    const result = await session.lend(work);
+    const reads = reliance(session.send, known, base);
+    const result = await session.lend((tx) => reads.during(tx, work));
     const seen = await finish(session, deferredConstraints(known, options.tables), xid);
     const events = await witness(seen, known, session.send, { tables: options.tables, base });
-    return { result, changes: netChange(base, events) };
+    return { result, changes: withRelies(netChange(base, events), reads.relies()) };
   });
 }
 

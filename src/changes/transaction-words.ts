@@ -19,6 +19,11 @@ export function transactionCommand(sql: string): string | undefined {
   return undefined;
 }
 
+/** Whether a statement is a query, by its first word; a read-only transaction sees to it that none writes. */
+export function isQuery(sql: string): boolean {
+  return ["select", "with", "values", "table"].includes(words(sql)[0] ?? "");
+}
+
 function rollsBackToSavepoint(sql: string): boolean {
   const [, second, third] = words(sql);
   return second === "to" || ((second === "work" || second === "transaction") && third === "to");

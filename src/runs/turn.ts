@@ -17,7 +17,10 @@ export type TurnEnd =
   | { readonly kind: "done"; readonly state: Json; readonly outcome: string }
   | { readonly kind: "failed"; readonly state: Json; readonly because: string };
 
-/** What one turn does: everything through `tx`, nothing outside; `at` is the business time. */
+/**
+ * What one turn does: everything through `tx`, nothing outside, since after a deadlock it is done again;
+ * `at` is the business time.
+ */
 export type TurnWork = (tx: Transaction, run: Run, at: Date) => Promise<TurnEnd>;
 
 /** A run as one worker holds it. */
@@ -62,13 +65,19 @@ type OpenRow = {
  * @throws {FencedError} when the run is held by another by now; whatever `work` throws, with nothing kept
  */
 export async function takeTurn(db: Database, hold: Hold, turnMsMax: number, work: TurnWork): Promise<Hold> {
-  return await db.transaction(async (tx) => {
-    const opened = await open(tx, hold, turnMsMax);
-    gatherSteps(tx, opened.run.id);
-    const end = await work(tx, opened.run, opened.at);
-    return await close(tx, hold, opened, end);
-  });
+  return await db.transaction(
+    async (tx) => {
+      const opened = await open(tx, hold, turnMsMax);
+      gatherSteps(tx, opened.run.id);
+      const end = await work(tx, opened.run, opened.at);
+      return await close(tx, hold, opened, end);
+    },
+    { retries: RETRIES },
+  );
 }
+
+/** After a deadlock or a serialization failure; a turn has no effect outside, so it can be taken again. */
+const RETRIES = 5;
 
 type Opened = { readonly run: Run; readonly stateText: string; readonly at: Date };
 
