@@ -123,7 +123,7 @@ export function headersOf(page: Page): Map<string, string> {
   return headers;
 }
 
-/** Two words in a row head a table when values follow; beside another label they are a label and its value. */
+/** Two words in a row head a table when values follow; else they are a label and its value. */
 function headsTwo(page: Page, line: Line): boolean {
   const next = page.lines[line.index + 1];
   const first = next?.cells.find((cell) => cell !== "");
@@ -148,8 +148,12 @@ function columnRuns(page: Page): Cell[][] {
   return [...runs, run].filter((cells) => cells.length >= 3);
 }
 
-const HEADERISH =
-  /\b(?:name|id|ids|location|loc|type|duration|number|no|status|impact|bandwidth|address|account|product|serial|service|circuit|customer|order|start|end|date|time|reference|ref|code|port|site|clli|city|country|a|z|speed|uuid|profile|asset|pon)\b|#/i;
+const HEADERISH = new RegExp(
+  String.raw`\b(?:name|id|ids|location|loc|type|duration|number|no|status|impact|bandwidth|address|` +
+    String.raw`account|product|serial|service|circuit|customer|order|start|end|date|time|reference|ref|` +
+    String.raw`code|port|site|clli|city|country|a|z|speed|uuid|profile|asset|pon)\b|#`,
+  "i",
+);
 
 /** The header is as many cells as read like one; where the run is whole rows of that, the more certain. */
 function addVertical(run: readonly Cell[], headers: Map<string, string>): void {

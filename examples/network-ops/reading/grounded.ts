@@ -7,7 +7,8 @@
  */
 import type { Notice, Statement } from "../notice.ts";
 import { eventsOf } from "./calendar.ts";
-import { type Degree, degreeOf, impactClaims } from "./impact.ts";
+import { type Degree, degreeOf } from "./degree.ts";
+import { impactClaims } from "./impact.ts";
 import { layOut, type Page } from "./page.ts";
 import { statusClaims } from "./status.ts";
 import { stampsOf } from "./stamps.ts";
@@ -99,7 +100,7 @@ function impactHas(page: Page, impact: string): boolean {
   );
 }
 
-/** Every instant that a time of the notice can be: its own day or one that stands near, in a zone it names. */
+/** Every instant that a time of the notice can be: on its own day or another named one, in a named zone. */
 function instantsOf(page: Page, sentAt: string | undefined): number[] {
   const { stamps } = stampsOf(page);
   const days = stamps.flatMap(({ moment }) => (moment.day === undefined ? [] : [moment.day]));

@@ -29,9 +29,14 @@ type Claim = {
 
 const WORK =
   String.raw`(?:planned\s+|scheduled\s+|emergency\s+|network\s+|global\s+|service\s+)*` +
-  String.raw`(?:maintenances?|maint\.?|mnt|maintenance\s+(?:notification|event|window|activity|request|work)|works?|work\s*order|planned\s*works?|` +
-  String.raw`change(?:\s+(?:request|control|order|management))?|event|notification|outage|activity|pw|crq?|chg|mop|gcr|wo)`;
-const NUMBER = String.raw`(?:\s+[a-z]{2,4}(?=\s))?(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|code)\s*(?:number|no\.?|id|#)?`;
+  String.raw`(?:maintenances?|maint\.?|mnt|maintenance\s+(?:notification|event|window|activity|` +
+  String.raw`request|work)|works?|work\s*order|planned\s*works?|` +
+  String.raw`change(?:\s+(?:request|control|order|management))?|event|notification|outage|activity|` +
+  String.raw`pw|crq?|chg|mop|gcr|wo)`;
+const NUMBER =
+  String.raw`(?:\s+[a-z]{2,4}(?=\s))?(?:\s*(?:ticket|case|reference|ref\.?|request|record|tracking|` +
+  String.raw`job))*\s*(?:id(?:entifier)?|no\.?|nr\.?|num(?:ber)?|#|reference|ref\.?|ticket|` +
+  String.raw`code)\s*(?:number|no\.?|id|#)?`;
 /** A label that names the work and says that a number follows. */
 const STRONG_LABEL = new RegExp(
   String.raw`^(?:our\s+|the\s+|internal\s+|vendor\s+)?${WORK}${NUMBER}\s*[.#]*$`,
@@ -39,11 +44,13 @@ const STRONG_LABEL = new RegExp(
 );
 /** A label for some number of theirs: enough only when a second place agrees. */
 const PLAIN_LABEL = new RegExp(
-  String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|incident|job|task|project|change|maintenance|maint|work\s*order|planned\s*works?|event|notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
+  String.raw`^(?:our\s+|your\s+)?(?:(?:tracking|trouble|noc|ticket|case|reference|ref\.?|request|` +
+    String.raw`incident|job|task|project|change|maintenance|maint|work\s*order|planned\s*works?|event|` +
+    String.raw`notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
   "i",
 );
 const WORK_ONLY = new RegExp(String.raw`^${WORK}$`, "i");
-/** `WMT#`: letters that only the carrier can explain; they need the subject's agreement. */
+/** `NTX#`: letters that only the carrier can explain; they need the subject's agreement. */
 const ACRONYM = /^[A-Z]{2,6}(?:[\s-]?(?:ID|No\.?|Number|#))?\s*#?$/;
 const OTHER_LABEL = wordsIn(
   String.raw`\b`,
@@ -190,7 +197,7 @@ function claimsOn(page: Page): Claim[] {
   return claims;
 }
 
-/** The subject gives the same letters and the same number: "(Notification WMT#: 4711)" above "WMT: 4711". */
+/** The subject gives the same letters and the same number: "(Notification NTX#: 4711)" above "NTX: 4711". */
 function acronymAgrees(page: Page, name: string, id: string): boolean {
   const letters = ACRONYM.exec(name) === null ? undefined : /^[A-Z]{2,6}/.exec(name)?.[0];
   if (letters === undefined) return false;
@@ -201,16 +208,23 @@ function acronymAgrees(page: Page, name: string, id: string): boolean {
 }
 
 const IN_PROSE = new RegExp(
-  String.raw`(?<![A-Za-z])(?<label>${WORK}${NUMBER})\s*(?:is|[:.#-])*\s*#?\s*(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  String.raw`(?<![A-Za-z])(?<label>${WORK}${NUMBER}` +
+    String.raw`)\s*(?:is|[:.#-])*\s*#?\s*(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za` +
+    String.raw`-z0-9_./-]*[A-Za-z0-9])`,
   "gi",
 );
 /** "planned work VL-00323": letters and digits right after the work's name. */
 const BARE = new RegExp(
-  String.raw`(?<![A-Za-z])(?:maintenance|work|works|change|event)\s+(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Z][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  String.raw`(?<![A-Za-z])(?:maintenance|work|works|change|` +
+    String.raw`event)\s+(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Z][A-Za-z0-9_./-]*[A-Za-z0-9])`,
   "g",
 );
-const MENTION =
-  /\b(?:reference|quote|quoting|mention(?:ing)?|include the|ticket|case|ref\.?)\b[:\s#]*(?:the\s+)?(?:ticket|number|id|reference|maintenance|case|\s|#|:)*[[(]?(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])/gi;
+const MENTION = new RegExp(
+  String.raw`\b(?:reference|quote|quoting|mention(?:ing)?|include the|ticket|case|` +
+    String.raw`ref\.?)\b[:\s#]*(?:the\s+)?(?:ticket|number|id|reference|maintenance|case|\s|#|` +
+    String.raw`:)*[[(]?(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  "gi",
+);
 
 function proseClaims(text: string, place: Anchor["place"]): Claim[] {
   const claims: Claim[] = [];

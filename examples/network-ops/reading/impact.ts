@@ -10,10 +10,8 @@ import type { Sighting } from "./inventory.ts";
 import { mask, type Page } from "./page.ts";
 import { sentencesOf } from "./sentences.ts";
 import { type Doubt, type Evidence, quoteOf } from "./types.ts";
+import { type Degree, degreeOf, DEPENDS, isImpact } from "./degree.ts";
 import { wordsIn } from "./words.ts";
-
-/** What a phrase says: a degree, some unknown degree, a mere risk, or nothing about impact. */
-export type Degree = Impact | "SOME" | "AFFECTING" | "LASTING" | "RISK" | "UNCLEAR" | undefined;
 
 /** A phrase about impact, in a form that a lesson can know again. */
 export type ImpactClaim = {
@@ -33,99 +31,16 @@ export type Impacts = {
   readonly evidence: readonly Evidence[];
 };
 
-const HARM = String.raw`(?:impact\w*|outages?|downtime|interruptions?|disruptions?|effect|loss of (?:service|connectivity|traffic)|service[- ](?:impact|outage|interruption)\w*|affect\w*|interrupt\w*|disrupt\w*)`;
-const NONE = new RegExp(
-  [
-    String.raw`\bno (?:\w+ ){0,3}?${HARM}`,
-    String.raw`\b(?:not|n't|never) (?:\w+ ){0,5}?${HARM}`,
-    String.raw`\bwithout (?:any |service |customer )*${HARM}`,
-    String.raw`\b(?:non|not)[- ]?(?:service[- ]?|customer[- ]?|traffic[- ]?)?(?:impact\w*|affect\w*|intrusive|disruptive)`,
-    String.raw`\bhitless\b`,
-    String.raw`\b(?:unaffected|zero (?:impact|downtime))\b`,
-    String.raw`\b(?:nil|none) (?:impact|expected|anticipated)`,
-  ].join("|"),
-  "gi",
-);
-const REDUNDANCY =
-  /\b(?:loss of (?:\w+ )?(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|resilien\w+|diversity|protection) loss|(?:reduc\w+|lost|lose|less|without|decreas\w+) (?:\w+ ){0,2}(?:redundancy|protection|diversity|resilien\w+)|(?:redundancy|protection|diversity|resilien\w+) (?:will |may |is |be )*(?:lost|reduced|impaired|degraded))/i;
-const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
-const SHAKY = wordsIn(
-  String.raw`\b`,
-  [
-    String.raw`switch(?:ing)?[- ]?hits?|flap\w*|intermittent\w*|micro-?\w*|latency|bounces?`,
-    String.raw`protection switch\w*|blips?|glitch\w*`,
-  ],
-  String.raw`\b`,
-  "i",
-);
-const OUTAGE = wordsIn(
-  String.raw`\b`,
-  [
-    String.raw`outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)`,
-    "loss of (?:service|connectivity|traffic|signal|light)",
-    "(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?",
-    String.raw`disrupted|unavailab\w+|service[- ]loss|loss in service|cease to function`,
-    "lose (?:service|connectivity)",
-  ],
-  String.raw`\b`,
-  "i",
-);
-const OUTAGE_ALONE = wordsIn(
-  "^",
-  [
-    "down|hard down|outage|total loss|full outage|offline|service down|loss of service",
-    "service affecting outage",
-  ],
-  String.raw`\b`,
-  "i",
-);
-/** What the trade calls an outage without saying so; a softer word anywhere takes it back. */
-const AFFECTING = /\b(?:service|customer|traffic)[- ](?:impacting|affecting)\b/i;
-/** An answer that depends on the circuit, or an outage that is several short ones. */
-const DEPENDS =
-  /\b(?:unprotected|protected|redundant|customers with|depending|varies|some (?:customers|services|circuits)|partial\w*|(?:short|brief|momentary|several|multiple|few) (?:\w+ )?(?:interruption|outage|disruption|impact|hit)s?)\b/i;
-/** An outage of something, not of our circuits. */
-const PARTLY = /\b(?:only|except|excluding|portal|management|monitoring|polling|voice|billing|voicemail)\b/i;
 /** "Impact: minor" is an answer whose scale only the carrier knows. */
 const GRADED_LABEL =
   /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
-const POSITIVE_DURATION =
-  /^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$/i;
+const POSITIVE_DURATION = new RegExp(
+  String.raw`^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|` +
+    String.raw`sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$`,
+  "i",
+);
 const LEGEND = /\b(?:legend|colou?r (?:explanation|code|key)|key to|definitions?|explanation of)\b/i;
 const LEGEND_LINES = 8;
-const SOME =
-  /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
-const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
-
-/** "Planned outage notification" names the mail, "outage window" a time: neither says how hard it hits. */
-const EVENT =
-  /\bunplanned outages?\b|\b(?:planned |scheduled |emergency )?outages? (?:notification|notice|id|window|start|end|date|time|number|reference|management|schedule|team|portal)\b/gi;
-
-/** The degree that a phrase names; several at once are unclear. */
-export function degreeOf(phrase: string): Degree {
-  const text = phrase.replaceAll(EVENT, " ");
-  const rest = text.replaceAll(NONE, " ~ ");
-  const none = rest !== text || /^(?:none|nil|no|n\/a none|no\.)$/i.test(text.trim());
-  const degrees: Degree[] = [];
-  if (REDUNDANCY.test(rest)) degrees.push("REDUCED-REDUNDANCY");
-  const plain = rest.replace(REDUNDANCY, " ");
-  if (DEGRADED.test(plain)) degrees.push("DEGRADED");
-  if (SHAKY.test(plain) || DEPENDS.test(plain)) degrees.push("UNCLEAR");
-  if (PARTLY.test(plain) && OUTAGE.test(plain)) degrees.push("UNCLEAR");
-  if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
-  if (none) degrees.push("NO-IMPACT");
-  if (degrees.length === 1) {
-    const only = degrees[0];
-    // "no outage expected, but at risk" promises less than no impact.
-    return only === "NO-IMPACT" && (RISK.test(rest) || /\bbut\b|\bhowever\b/i.test(rest)) ? "UNCLEAR" : only;
-  }
-  if (degrees.length > 1) return "UNCLEAR";
-  if (RISK.test(rest)) return "RISK";
-  if (AFFECTING.test(rest) && !/\b(?:may|might|could|potential\w*|possibl\w*|not|any)\b/i.test(rest))
-    return "AFFECTING";
-  return SOME.test(rest) ? "SOME" : undefined;
-}
-
 const FIELD_LABEL = wordsIn(
   String.raw`\b`,
   [
@@ -326,9 +241,6 @@ const silence = (degree: Impact): ImpactClaim => ({
   from: "field",
   direct: true,
 });
-
-export const isImpact = (degree: Degree): degree is Impact => degree !== undefined && !VAGUE.has(degree);
-const VAGUE: ReadonlySet<string> = new Set(["SOME", "AFFECTING", "LASTING", "RISK", "UNCLEAR"]);
 
 type General = {
   readonly field: Degree;

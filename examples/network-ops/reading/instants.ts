@@ -72,7 +72,7 @@ export function slotOf(range: Range, context: DateContext): Slot {
   };
 }
 
-/** What a lesson says the word means, or what is left where the page shows which part of the world it speaks of. */
+/** What a lesson says the word means, or what is left when the page is about North America. */
 const taught = (zone: ZoneMention, context: DateContext): readonly string[] | undefined => {
   const known = context.zones.get(zone.word.toLowerCase());
   if (known !== undefined) return [known];

@@ -5,7 +5,8 @@
 import type { Impact, Notice, Statement, Status } from "../notice.ts";
 import { eventsOf } from "./calendar.ts";
 import { placesOf } from "./identifiers.ts";
-import { type ImpactClaim, impactClaims, isImpact, SILENT } from "./impact.ts";
+import { isImpact } from "./degree.ts";
+import { type ImpactClaim, impactClaims, SILENT } from "./impact.ts";
 import { formOf, readInventory } from "./inventory.ts";
 import { boilerplate, hash } from "./lessons.ts";
 import { layOut, type Page } from "./page.ts";

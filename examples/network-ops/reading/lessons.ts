@@ -49,7 +49,7 @@ function shared(a: readonly number[], b: readonly number[]): number {
   return common / Math.max(1, Math.min(a.length, b.length));
 }
 
-/** True when the notice has the form that the lesson was learned from: most of its boilerplate is there again. */
+/** True when the notice has the form that the lesson was learned from: most of its boilerplate. */
 export function hasShapeOf(notice: Notice, lesson: Lesson): boolean {
   return shared(boilerplate(layOut(notice)), lesson.content.lines) >= SHARED_MIN;
 }

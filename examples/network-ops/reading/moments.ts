@@ -68,13 +68,17 @@ const DAY_PATTERNS: readonly RegExp[] = [
 ];
 
 const CLOCK = new RegExp(
-  String.raw`(?<![\d.:,/]|\p{L}-|\p{L}(?<!T))(?<hour>\d{1,2})(?<gap>[:.hH])(?<minute>\d{2})(?::(?<second>\d{2})(?:\.\d+)?)?` +
+  String.raw`(?<![\d.:,/]|\p{L}-|\p{L}(?<!T))(?<hour>\d{1,2})(?<gap>[:.hH])(?<minute>\d{2})(?::(?<sec` +
+    String.raw`ond>\d{2})(?:\.\d+)?)?` +
     String.raw`(?:\s?(?<half>[ap])\.?\s?m\b\.?|\s?(?:hrs|hours|h|uhr)\b)?(?![\d%]|[./:]\d)`,
   "giu",
 );
 const HALF = /(?<![\d.:,/-])(?<hour>\d{1,2})\s?(?<half>[ap])\.?m\b\.?/giu;
-const MILITARY =
-  /(?<![\d.:,/A-SU-Za-su-z])(?<hour>[012]\d)(?<minute>[0-5]\d)(?<second>[0-5]\d)?(?=Z\b|\s?(?:hrs|hours|h|UTC|GMT|Z)\b)/gu;
+const MILITARY = new RegExp(
+  String.raw`(?<![\d.:,/A-SU-Za-su-z])(?<hour>[012]\d)(?<minute>[0-5]\d)(?<second>[0-5]\d)?(?=Z\b|` +
+    String.raw`\s?(?:hrs|hours|h|UTC|GMT|Z)\b)`,
+  "gu",
+);
 
 /** Years beyond this distance of the century are typing errors, not plans. */
 const SHORT_YEAR_BASE = 2000;
@@ -180,7 +184,7 @@ function clockOf(groups: Readonly<Record<string, string | undefined>>): Clock | 
 
 /** What may stand between a day and its time without ending the moment. */
 const GLUE =
-  /^[\s,;@\-–|([]*(?:T|at|from|um|à|a las|kl\.?|on|the|starting|beginning|between|time|hrs|of)?[\s,:([]*$/i;
+  /^[\s,;@\-–|([]*(?:T|at|from|um|à|a las|kl\.?|on|the|starting|beginning|between|time|of)?[\s,:([]*$/i;
 const BACK_GLUE = /^[\s,;)\]]*(?:hrs|hours|h|uhr)?[\s,;)\]]*(?:on|am|le|el|of)?[\s,]*(?:the)?\s*$/i;
 
 function join(text: string, pieces: readonly Piece[]): Moment[] {

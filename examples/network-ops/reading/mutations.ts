@@ -145,7 +145,8 @@ function disturbed(notice: Notice, truth: Statement): Mutant[] {
       notice: body(
         notice,
         (text) =>
-          `${text}\nFrom: noc@example.net\nSent: 1 January 2020\nSubject: Planned maintenance\nMaintenance ID: ${other}\n` +
+          `${text}\nFrom: noc@example.net\nSent: 1 January 2020\nSubject: Planned maintenance\n` +
+          `Maintenance ID: ${other}\n` +
           "Start: 2020-02-03 01:00 UTC\nEnd: 2020-02-03 05:00 UTC\nImpact: none",
       ),
       allows: (statement) => sameWindow(statement, truth) && same(statement, truth),

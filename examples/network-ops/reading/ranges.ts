@@ -141,9 +141,9 @@ function connected(page: Page, start: Stamp, end: Stamp): boolean {
   const adjacent = end.line.index - start.line.index;
   const fresh = end.between === undefined;
   if (adjacent < 1 || adjacent > 2 || !fresh) return false;
-  const words = `${start.after} ${page.lines[start.line.index + 1] === end.line ? "" : page.lines[start.line.index + 1]?.text} ${
-    end.line.cells[end.cell]?.slice(0, end.moment.start) ?? ""
-  }`;
+  const next = page.lines[start.line.index + 1];
+  const within = next === end.line ? "" : (next?.text ?? "");
+  const words = `${start.after} ${within} ${end.line.cells[end.cell]?.slice(0, end.moment.start) ?? ""}`;
   return CONNECTOR.test(words);
 }
 

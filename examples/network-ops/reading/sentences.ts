@@ -1,4 +1,4 @@
-/** Lines cut into sentences, each with where it stands; a line that goes on in lower case is one with the next. */
+/** Lines cut into sentences; a long line that goes on in lower case is one with the next. */
 import type { Line, Page } from "./page.ts";
 
 export type Sentence = { readonly text: string; readonly line: Line; readonly first: boolean };

@@ -42,8 +42,11 @@ const COMPLETED = wordsIn(
 );
 const MOVED =
   /\b(?:re-?scheduled|(?:maintenance|work|works|window|date)s? (?:has|have|was|were|is)(?: been)? moved)\b/i;
-const BEGUN =
-  /\b(?:(?:is|are) (?:now |currently )?(?:in[- ]progress|underway|under way)|(?:has|have) (?:now )?(?:started|begun|commenced)|now (?:started|begun|active))\b/i;
+const BEGUN = new RegExp(
+  String.raw`\b(?:(?:is|are) (?:now |currently )?(?:in[- ]progress|underway|under way)|(?:has|` +
+    String.raw`have) (?:now )?(?:started|begun|commenced)|now (?:started|begun|active))\b`,
+  "i",
+);
 const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|to be confirmed|tbc)\b/i;
 /** In a subject or a title a bare word is enough: "CANCEL", "Reschedule notification", "In progress". */
 const TITLE_TURNS: readonly (readonly [RegExp, Status])[] = [
@@ -74,22 +77,36 @@ const TOLD = wordsIn(
 const UNCLEAR = wordsIn(
   "",
   [
-    String.raw`\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|correct(?:ed|ion))\b`,
-    String.raw`\bchang(?:ed|es) (?:to|in)\b|\b(?:has|have) changed\b|\bnew (?:dates?|times?|windows?|schedule)\b`,
-    String.raw`\b(?:on hold|suspended|delayed|postponed?|postponement|put off|no longer|subject to|will not take place)\b`,
-    String.raw`\b(?:failed|unsuccessful\w*|incomplete|rolled back|roll-?back|could not be|unable to complete|success\w*)\b`,
-    String.raw`\b(?:(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|commencing)\b`,
-    String.raw`\b(?:is|are) (?:now )?(?:starting|beginning|about to)\b|\btook place\b|\bfollow-?up\b|\bescalat\w+\b`,
+    String.raw`\b(?:updat(?:e|ed|es)|amend(?:ed|ment)|revis(?:ed|ion)|extend(?:ed|sion)|extension|` +
+      String.raw`correct(?:ed|ion))\b`,
+    String.raw`\bchang(?:ed|es) (?:to|in)\b|\b(?:has|have) changed\b|\bnew (?:dates?|times?|windows?|` +
+      String.raw`schedule)\b`,
+    String.raw`\b(?:on hold|suspended|delayed|postponed?|postponement|put off|no longer|subject to|` +
+      String.raw`will not take place)\b`,
+    String.raw`\b(?:failed|unsuccessful\w*|incomplete|rolled back|roll-?back|could not be|` +
+      String.raw`unable to complete|success\w*)\b`,
+    String.raw`\b(?:(?:will |is |about to )?(?:start|begin|commenc)\w* (?:soon|shortly|momentarily)|` +
+      String.raw`commencing)\b`,
+    String.raw`\b(?:is|are) (?:now )?(?:starting|beginning|about to)\b|\btook place\b|\bfollow-?up\b|` +
+      String.raw`\bescalat\w+\b`,
     String.raw`\b(?:was|were|not) (?:performed|carried out|conducted|executed|implemented|completed)\b`,
-    String.raw`\b(?:closure|ended|finali[sz]ed|restored|all clear|withdraw\w*|revoked|void|rejected|declined)\b`,
+    String.raw`\b(?:closure|ended|finali[sz]ed|restored|all clear|withdraw\w*|revoked|void|rejected|` +
+      String.raw`declined)\b`,
     String.raw`\b(?:draft|proposal)\b|^\W*re:`,
   ],
   "",
   "i",
 );
 const STARTS = /(?:\bstart(?:ed|ing|s)?\b|\bbegin(?:s|ning)?\b|\bcommence\w*\b)/i;
-const PLANNED =
-  /\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|activit\w+|event|change|upgrade|intervention|notification|operation)\b|\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b/i;
+const PLANNED = new RegExp(
+  String.raw`\b(?:planned|scheduled|emergency|urgent|demand|upcoming|routine|preventive|preventative|` +
+    String.raw`essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|` +
+    String.raw`activit\w+|event|change|upgrade|intervention|notification|operation)\b|` +
+    String.raw`\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|` +
+    String.raw`\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|` +
+    String.raw`conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b`,
+  "i",
+);
 const REMINDER = /\breminder\b/i;
 /** A status word close behind one of these says what could be, not what is. */
 const UNREAL = wordsIn(
@@ -116,19 +133,26 @@ const CONDITION = wordsIn(
 );
 
 /** "Planned work notification: 4711 - Cancelled" is a title for all its colon. */
-const TITLE_LABEL =
-  /^\W*(?:planned |scheduled |emergency |network )*(?:maintenance|works?|change)(?: \w+)? (?:notification|notice|announcement|alert)\b[^:]*:\s*$/i;
+const TITLE_LABEL = new RegExp(
+  String.raw`^\W*(?:planned |scheduled |emergency |network )*(?:maintenance|works?|` +
+    String.raw`change)(?: \w+)? (?:notification|notice|announcement|alert)\b[^:]*:\s*$`,
+  "i",
+);
 /** Of another maintenance. */
 const OTHERS = /\b(?:previous(?:ly)?|other|earlier|prior|former(?:ly)?|last|related|another|past)\b/i;
 /** A sentence that announces a plan. */
 const ANNOUNCES = wordsIn(
   String.raw`\b`,
   [
-    String.raw`will (?:soon )?(?:be )?(?:perform|carry|carri|conduct|undertak|execut|implement|upgrad|replac|commenc|working|doing)\w*`,
+    String.raw`will (?:soon )?(?:be )?(?:perform|carry|carri|conduct|undertak|execut|implement|upgrad|` +
+      String.raw`replac|commenc|working|doing)\w*`,
     "will take place|will need to|needs? to perform|must perform|(?:plans?|intends?) to|going to",
-    "(?:has|have) (?:been )?(?:scheduled|planned|identified)|(?:is|are) (?:scheduled|planned|performing|conducting)",
-    String.raw`(?:inform\w*|advis\w*|notif\w*|aware|reminder|announcement|notice) (?:you )?(?:of|about|that|for)`,
-    String.raw`notification|reminder|announcement|will start in|will begin in|(?:begin|commence|start)s? in \d+`,
+    "(?:has|have) (?:been )?(?:scheduled|planned|identified)",
+    "(?:is|are) (?:scheduled|planned|performing|conducting)",
+    String.raw`(?:inform\w*|advis\w*|notif\w*|aware|reminder|announcement|notice) (?:you )?(?:of|about|` +
+      String.raw`that|for)`,
+    String.raw`notification|reminder|announcement|will start in|will begin in|(?:begin|commence|` +
+      String.raw`start)s? in \d+`,
   ],
   "",
   "i",
@@ -137,10 +161,13 @@ const ANNOUNCES = wordsIn(
 const NEUTRAL = wordsIn(
   String.raw`\b`,
   [
-    String.raw`below|following|details?|contact|question\w*|apologi\w*|inconvenience|thank|understanding|impact\w*|affect\w*`,
-    String.raw`purpose|reason|in order to|improve\w*|necessary|required|location|duration|unavailab\w*|interrupt\w*|outage`,
+    String.raw`below|following|details?|contact|question\w*|apologi\w*|inconvenience|thank|` +
+      String.raw`understanding|impact\w*|affect\w*`,
+    String.raw`purpose|reason|in order to|improve\w*|necessary|required|location|duration|unavailab\w*|` +
+      String.raw`interrupt\w*|outage`,
     String.raw`down|redundancy|quote|refer\w*|services?|circuits?|team|nature of|designated|access|via`,
-    "all times|time ?zone|highest levels|ongoing effort|committed|valued customer|portal|attach|attached|if|should|once|when",
+    "all times|time ?zone|highest levels|ongoing effort|committed|valued customer|portal|attach|attached",
+    "if|should|once|when",
   ],
   String.raw`\b`,
   "i",
@@ -154,8 +181,11 @@ const VERB =
 const OPENING_LINES = 14;
 const TITLE_LINES = 3;
 const TITLE_WORDS_MAX = 6;
-const FIELD_LABEL =
-  /^(?:(?:maintenance|current|event|ticket|change|notification|notice|work|request|activity|new|overall|case)\s+)*(?:status|state|type|stage|phase)$/i;
+const FIELD_LABEL = new RegExp(
+  String.raw`^(?:(?:maintenance|current|event|ticket|change|notification|notice|work|request|` +
+    String.raw`activity|new|overall|case)\s+)*(?:status|state|type|stage|phase)$`,
+  "i",
+);
 
 const FIELD_VALUES: readonly (readonly [RegExp, Status])[] = [
   [/^(?:cancel|annul|withdrawn)/i, "CANCELLED"],

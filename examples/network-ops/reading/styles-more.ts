@@ -189,7 +189,7 @@ Circuit: RF-DS3-77120`,
     carrier: "Ridgeline Fiber",
     subject: "Ridgeline Fiber maintenance 440927",
     text: `Ridgeline Fiber planned maintenance notice
-If this maintenance is cancelled or rescheduled you will be informed. Once completed, a completion notice follows.
+If this maintenance is cancelled or rescheduled you will be informed. Once completed, a notice follows.
 Maintenance ID: 440927
 Start: 2024-05-14 05:00 UTC
 End: 2024-05-14 09:00 UTC

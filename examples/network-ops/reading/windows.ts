@@ -3,23 +3,14 @@
  */
 import { DateTime } from "luxon";
 import type { Notice } from "../notice.ts";
-import {
-  BESIDE,
-  couldBe,
-  type DateContext,
-  same,
-  type Slot,
-  slotOf,
-  type Span,
-  WINDOW_DAYS_MAX,
-} from "./instants.ts";
+import { BESIDE, couldBe, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
 import type { Day } from "./moments.ts";
 import { mask, type Page } from "./page.ts";
 import { type Range, rangesOf } from "./ranges.ts";
 import { type Stamp, stampsOf } from "./stamps.ts";
 import type { Doubt, Evidence, WindowLesson } from "./types.ts";
 import { quoteOf } from "./types.ts";
-import { type ZoneMention, zonesIn } from "./zones.ts";
+import { contextOf } from "./date-context.ts";
 import { wordsIn } from "./words.ts";
 
 /**
@@ -116,78 +107,6 @@ function evidenceOf(window: Span, slot: Slot): Evidence {
 }
 
 export const iso = (at: number): string => new Date(at).toISOString();
-
-function contextOf(
-  page: Page,
-  notice: Notice,
-  stamps: readonly Stamp[],
-  lessons: readonly WindowLesson[],
-): DateContext {
-  const days = stamps.flatMap((stamp) => (stamp.moment.day === undefined ? [] : [stamp.moment.day]));
-  const taughtOrders = new Set(lessons.flatMap((lesson) => lesson.order ?? []));
-  const zones = new Map<string, string>();
-  for (const { word, zone } of lessons.flatMap((lesson) => lesson.zones)) zones.set(word.toLowerCase(), zone);
-  const bare = zones.get("");
-  const stated = statedZone(page);
-  return {
-    days,
-    order: orderOf(days, stamps) ?? (taughtOrders.size === 1 ? [...taughtOrders][0] : undefined),
-    sentAt: sentAt(notice),
-    american: AMERICA.test(pageText(page)) && !ASIA.test(pageText(page)),
-    zone: stated ?? (bare === undefined ? undefined : { word: "", zones: [bare], start: 0, end: 0 }),
-    zones,
-  };
-}
-
-const pageText = (page: Page): string => page.lines.map((line) => line.text).join("\n");
-const AMERICA =
-  /\b(?:USA|U\.S\.|United States|Canada|Mexico|M[ée]xico|North America)\b|, (?:A[LKZR]|C[AOT]|DE|FL|GA|I[ADLN]|K[SY]|LA|M[ADINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY])\b/;
-const ASIA =
-  /\b(?:China|Shanghai|Beijing|Taiwan|Taipei|Hong Kong|Shenzhen|Guangzhou|Asia|Cuba|Saudi|Riyadh)\b/i;
-
-function sentAt(notice: Notice): DateTime | undefined {
-  const sent = notice.sentAt === undefined ? undefined : DateTime.fromISO(notice.sentAt, { zone: "UTC" });
-  return sent?.isValid === true ? sent : undefined;
-}
-
-/** Day-first or month-first, as the notice's own unambiguous numeric dates show; they must agree. */
-function orderOf(days: readonly Day[], stamps: readonly Stamp[]): DateContext["order"] {
-  const orders = new Set(days.flatMap((day) => day.order ?? []));
-  if (orders.size === 1) return [...orders][0];
-  if (orders.size > 1) return undefined;
-  // Slashes, a 12-hour clock and a zone of the United States together are one locale, and only that one.
-  const american = stamps.some(
-    ({ moment }) =>
-      moment.day?.swapped !== undefined &&
-      moment.clock?.twelveHour === true &&
-      moment.zone?.zones.some((zone) => AMERICAN.has(zone)) === true,
-  );
-  return american ? "mdy" : undefined;
-}
-
-const AMERICAN = new Set(["America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"]);
-
-/** "All times are in UTC", "Time zone: CET": a zone for every time that has none. */
-function statedZone(page: Page): ZoneMention | undefined {
-  const found = new Map<string, ZoneMention>();
-  for (const line of page.lines) {
-    if (
-      !/\btime\s?zone\b|\btimes?\b[^.]{0,40}\b(?:in|are|is|as|shown|given|listed|stated|local to)\b/i.test(
-        line.text,
-      )
-    )
-      continue;
-    const zones = zonesIn(line.text);
-    // A line with a time of its own speaks of that time; "UTC+08:00" is none.
-    const rest = zones.reduceRight(
-      (text, zone) => text.slice(0, zone.start) + text.slice(zone.end),
-      line.text,
-    );
-    if (/\d{1,2}:\d{2}/.test(rest)) continue;
-    for (const zone of zones) found.set(zone.zones.join(), zone);
-  }
-  return found.size === 1 ? [...found.values()][0] : undefined;
-}
 
 /** Groups ranges that can state the same time; a clock without a zone joins the span that it can show. */
 function clustersOf(slots: readonly Slot[]): Slot[][] {
@@ -390,8 +309,11 @@ function totalHours(slots: readonly Slot[]): number {
   return (Math.max(...spans.map((span) => span.endsAt)) - first) / 3_600_000;
 }
 
-const DURATION =
-  /\b(?:duration|for|lasting?)\b[^.\d]{0,24}?(?<count>\d{1,3}(?:\.\d)?)\s?(?<unit>hours?|hrs?|minutes?|mins?)\b(?:,? (?:and )?(?<more>\d{1,2})\s?(?:minutes?|mins?)\b)?/gi;
+const DURATION = new RegExp(
+  String.raw`\b(?:duration|for|lasting?)\b[^.\d]{0,24}?(?<count>\d{1,3}(?:\.\d)?)\s?(?<unit>hours?|` +
+    String.raw`hrs?|minutes?|mins?)\b(?:,? (?:and )?(?<more>\d{1,2})\s?(?:minutes?|mins?)\b)?`,
+  "gi",
+);
 
 function durationsOf(page: Page): number[] {
   const hours: number[] = [];

@@ -21,7 +21,7 @@ const clock = (hours: number): string => {
   const minutes = Math.round(Math.abs(hours) * 60);
   return minutes % 60 === 0 ? String(minutes / 60) : `${Math.floor(minutes / 60)}:${minutes % 60}`;
 };
-/** `EST` in July is either a slip for the season's time or meant to the letter: two meanings, one in January. */
+/** `EST` in July is a slip for the season's time or meant to the letter: two meanings; one in January. */
 const seasonal = (zone: string, hours: number): Meaning => ({ zones: [zone, fixed(hours)] });
 const always = (hours: number): Meaning => ({ zones: [fixed(hours)] });
 const oneOf = (...zones: string[]): Meaning => ({ zones });
@@ -116,8 +116,11 @@ const NAMES: readonly (readonly [RegExp, Meaning])[] = [
 /** "GMT - 08/12/2021" is a zone and the next date, so that a minus stands right before its digits. */
 const OFFSET = /^(?:(UTC|GMT)\s?)?([+\-−–])(\d{1,2})(?:[:.]?(\d{2}))?(?![\d:/]|[.-]\d)/;
 /** With spaces around the sign only a plus, or a closing bracket or the end behind it, is an offset. */
-const SPACED =
-  /^(UTC|GMT)\s?(?:([+])\s|([-−–])\s(?=\d{1,2}(?::\d{2})?\s*(?:$|[,;)\]])))(\d{1,2})(?::?(\d{2}))?(?![\d:/.])/;
+const SPACED = new RegExp(
+  String.raw`^(UTC|GMT)\s?(?:([+])\s|([-−–])\s(?=\d{1,2}(?::\d{2})?\s*(?:$|` +
+    String.raw`[,;)\]])))(\d{1,2})(?::?(\d{2}))?(?![\d:/.])`,
+  "",
+);
 /** An offset that could not be read must not be taken for none. */
 const UNREAD = /^(?:UTC|GMT)(?:\s?\+|[-−–]\d)/;
 const IANA = /^[A-Z][A-Za-z]+(?:\/[A-Z][A-Za-z_+-]+){1,2}/;
