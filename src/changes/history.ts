@@ -4,6 +4,7 @@ import type { About } from "./about.ts";
 import type { RowChange } from "./change-set.ts";
 import { type Diff, diffRows, type RowDiff, type Shape } from "./diff.ts";
 import { formatRecord } from "./record.ts";
+import { keyColumns, readRelations } from "./relation.ts";
 
 /** A change set in the history. */
 export type CommittedChangeSet = About & {
@@ -56,16 +57,19 @@ export async function showCommitted(tx: Transaction, id: ChangeSetId): Promise<D
 }
 
 /**
- * The committed changes of one row, newest first.
+ * The committed changes of one row, newest first. History outlives rows and tables.
  *
  * @param table `schema.table`
  * @param key the values of the primary key in its order, as Postgres text
+ * @throws {InputError} `table-unknown` for a table that is neither there nor in the history, `key-unfit`
+ * where it has another number of key columns
  */
 export async function blame(
   tx: Transaction,
   table: string,
   key: readonly string[],
 ): Promise<readonly Blame[]> {
+  await checkKey(tx, table, key);
   const text = formatRecord(key);
   const { rows } = await tx.query<SetRow & { change: RowChange }>(
     `with sets as (${SETS})
@@ -90,6 +94,28 @@ export async function blame(
       shapes,
     );
     return first === undefined || change === undefined ? [] : [{ ...committedSet(first), change }];
+  });
+}
+
+async function checkKey(tx: Transaction, table: string, key: readonly string[]): Promise<void> {
+  const [relation] = await readRelations(tx, [table]);
+  const columns = relation === undefined ? [] : keyColumns(relation).map((column) => column.name);
+  if (relation === undefined) {
+    const past = await tx.query("select from factotum.row_shapes where relation = $1 or root = $1 limit 1", [
+      table,
+    ]);
+    if (past.rowCount > 0) return;
+    throw new InputError({
+      code: "table-unknown",
+      message: `there is no table ${table}, and no change of one is on record; name it as schema.table`,
+    });
+  }
+  if (columns.length === key.length) return;
+  throw new InputError({
+    code: "key-unfit",
+    message:
+      `the primary key of ${table} is (${columns.join(", ")}), so it takes ${columns.length} ` +
+      `value${columns.length === 1 ? "" : "s"} in that order, not ${key.length}`,
   });
 }
 

@@ -1,6 +1,7 @@
-import { parseRunId, type RunLine, runJson, storyJson } from "../server/index.ts";
+import { blameJson, parseRunId, type RunLine, runJson, storyJson } from "../server/index.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { renderBlame } from "./render-blame.ts";
 import { renderRuns } from "./render-runs.ts";
 import { renderStory } from "./render-story.ts";
 import { who } from "./who.ts";
@@ -34,6 +35,19 @@ export function showCommand(run: string): Command {
       return exitCodes.ok;
     });
   };
+}
+
+/** Tells every change of one row: who, why, by which model, at what cost, and what it was. */
+export function blameCommand(table: string, key: readonly string[]): Command {
+  return (setting) =>
+    withFactotum(setting, async (factotum) => {
+      const changes = await factotum.blame(table, key);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result({ changes: changes.map(blameJson) });
+      else if (changes.length > 0) terminal.out(renderBlame(changes, terminal.paint));
+      else terminal.out("no agent has changed this row");
+      return exitCodes.ok;
+    });
 }
 
 /** Undoes all that a run committed. */

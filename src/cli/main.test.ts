@@ -60,11 +60,8 @@ describe("without a project", () => {
       run(["runs", "--json"]),
     ]);
     expect(help.code).toBe(0);
-    for (const word of "run serve inbox answer runs show tools undo init doctor attach detach 130".split(
-      " ",
-    )) {
-      expect(help.out).toContain(`  ${word}`);
-    }
+    const words = "run serve inbox answer runs show blame tools undo init doctor attach detach 130";
+    for (const word of words.split(" ")) expect(help.out).toContain(`  ${word}`);
     expect([none.code, bad.code, port.code, lost.code]).toEqual([2, 2, 2, 2]);
     expect(bad.err).toContain("unknown command 'sing'");
     expect(json(bad)).toEqual({ error: { code: "usage", message: "unknown command 'sing'" } });
@@ -130,6 +127,20 @@ describe("a project, from its intake to an undo", () => {
       runId: "1",
       undone: [expect.any(String)],
     });
+    const [blamed, lines, unfit] = await Promise.all([
+      inShop("blame", "shop.orders", "a", "--json"),
+      inShop("blame", "shop.orders", "a"),
+      inShop("blame", "shop.orders", "a", "b"),
+    ]);
+    expect(json(blamed)).toMatchObject({
+      changes: [
+        { undoes: "1", undoneBy: null, change: { kind: "delete", before: { customer: "Ada" } } },
+        { agent: "clerk", runId: "1", because: "book: order a", undoneBy: expect.any(String) },
+      ],
+    });
+    expect(lines.out).toMatch(/takes back change set 1\n.*delete shop\.orders \(id a\)/);
+    expect(lines.out).toContain("book: order a (no model, $0.00)  taken back by change set");
+    expect([unfit.code, unfit.err]).toEqual([2, expect.stringContaining("it takes 1 value")]);
     const [again, runs, unknown, lost] = await Promise.all([
       inShop("undo", "1"),
       inShop("runs", "--json"),

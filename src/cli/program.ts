@@ -7,7 +7,7 @@ import type { Command as Work } from "./command.ts";
 import { answerCommand, inboxCommand } from "./inbox.ts";
 import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
-import { runsCommand, showCommand, undoCommand } from "./look.ts";
+import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
 import { runCommand, serveCommand } from "./run.ts";
 import { toolsCommand } from "./tools.ts";
 
@@ -121,6 +121,12 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .description("tell the story of a run: timeline, attempts, verdicts, changes, cost, questions")
     .argument("<run>", "its number")
     .action((run: string) => choose(showCommand(run)));
+  program
+    .command("blame")
+    .description("tell who changed a row, why, by which model, at what cost, and what it was")
+    .argument("<table>", "its table, as schema.table")
+    .argument("<key...>", "its primary key; of a key with several columns, each value in order")
+    .action((table: string, key: readonly string[]) => choose(blameCommand(table, key)));
   program
     .command("tools")
     .description("list the tools that a correction can be made of, with their inputs")

@@ -2,11 +2,19 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
-import { attach, attached, detach } from "../changes/index.ts";
+import { attach, attached, type Blame, blame, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
-import { type Database, migrate, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
+import {
+  type Database,
+  migrate,
+  openDatabase,
+  openQueue,
+  type Queue,
+  setClock,
+  type Transaction,
+} from "../postgres/index.ts";
 import { type Run, type RunPage, startRun, startWorker, type Worker } from "../runs/index.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
@@ -38,6 +46,8 @@ export type Factotum = {
   inbox(): Promise<readonly Question[]>;
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
+  /** Every committed change of one row, newest first. A table without a schema is in public. */
+  blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
   attach(): Promise<readonly string[]>;
   /** Takes every capture trigger off, also of tables that the configuration no longer names. */
   detach(): Promise<readonly string[]>;
@@ -129,17 +139,13 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     inbox: () => listQuestions(db),
     answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),
+    blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     async attach() {
       await db.transaction((tx) => attach(tx, tables));
       return tables;
     },
-    detach: () =>
-      db.transaction(async (tx) => {
-        const found = await attached(tx);
-        await detach(tx);
-        return found;
-      }),
+    detach: () => db.transaction(detachAll),
     diagnose: () => diagnose(db, config, found),
     async close() {
       await queue.stop();
@@ -170,6 +176,16 @@ function writable(config: Config): readonly string[] {
     Object.entries(agent.tables).flatMap(([table, access]) => (access === "write" ? [table] : [])),
   );
   return [...new Set(all)].sort();
+}
+
+async function detachAll(tx: Transaction): Promise<readonly string[]> {
+  const tables = await attached(tx);
+  await detach(tx);
+  return tables;
+}
+
+function qualified(table: string): string {
+  return table.includes(".") ? table : `public.${table}`;
 }
 
 function unknownAgent(config: Config, name: string): InputError {

@@ -18,6 +18,7 @@ export class HttpError extends FactotumError {
 const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "run-unknown": 404,
   "question-unknown": 404,
+  "table-unknown": 404,
   "question-closed": 409,
   "nothing-to-undo": 409,
   "undo-refused": 409,

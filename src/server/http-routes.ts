@@ -9,7 +9,7 @@ import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { parseQuestionId, parseRunId } from "./parse-id.ts";
-import { questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
+import { blameJson, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
@@ -32,6 +32,11 @@ const newAnswer = z.strictObject({
   note: plainText.optional(),
   by: plainText.min(1).max(NAME_CHARS_MAX).default("http"),
 });
+const KEY_COLUMNS_MAX = 32;
+const blaming = z.object({
+  table: plainText.min(1).max(NAME_CHARS_MAX),
+  key: z.array(plainText).min(1).max(KEY_COLUMNS_MAX),
+});
 const undoing = z.strictObject({ by: plainText.min(1).max(NAME_CHARS_MAX).default("http") });
 
 const ROUTES: readonly string[] = [
@@ -42,6 +47,7 @@ const ROUTES: readonly string[] = [
   "POST /api/runs {agent, key?, input}",
   "POST /api/runs/:id/undo {by?}",
   "GET /api/tools?agent=",
+  "GET /api/blame?table=&key= (a key of several columns: key= for each, in order)",
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -89,6 +95,11 @@ function readRoutes(app: Hono, factotum: Factotum): void {
   app.get("/api/tools", async (context) =>
     context.json({ tools: await listTools(factotum, agentOf(context)) }),
   );
+  app.get("/api/blame", async (context) => {
+    const asked = { table: context.req.query("table"), key: context.req.queries("key") };
+    const { table, key } = parseRequest(blaming, asked);
+    return context.json({ changes: (await factotum.blame(table, key)).map(blameJson) });
+  });
   app.get("/api/questions", async (context) =>
     context.json({ questions: (await factotum.inbox()).map(questionJson) }),
   );

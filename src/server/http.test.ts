@@ -89,6 +89,28 @@ describe("what the API tells", () => {
     expect(JSON.stringify(story)).not.toContain('changeSet"');
   });
 
+  test("who changed a row, why and at what cost; and what is wrong with a question for it", async () => {
+    expect((await get("/blame?table=shop.orders&key=a")).body).toMatchObject({
+      changes: [
+        {
+          ...{
+            agent: "clerk",
+            attempt: 1,
+            because: "book: order a",
+            model: null,
+            costMicroUsd: "0",
+            rows: 1,
+          },
+          ...{ undoes: null, undoneBy: null, change: { kind: "insert", before: null, key: { id: "a" } } },
+        },
+      ],
+    });
+    expect((await get("/blame?table=shop.orders&key=zzz")).body).toEqual({ changes: [] });
+    expect(codeOf(await get("/blame?table=shop.orders"))).toEqual([400, "request-invalid"]);
+    expect(codeOf(await get("/blame?table=shop.orders&key=a&key=b"))).toEqual([422, "key-unfit"]);
+    expect(codeOf(await get("/blame?table=nothing&key=a"))).toEqual([404, "table-unknown"]);
+  });
+
   test("an agent's tools, with what they want", async () => {
     expect((await get("/tools?agent=clerk")).body).toMatchObject({
       tools: [{ name: "book_order", effect: "write", inputSchema: { type: "object" } }],

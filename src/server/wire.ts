@@ -1,5 +1,6 @@
 /** The JSON that the HTTP API and the CLI's `--json` share: bigints as text, units in the names. */
 import type { Attempt, Summary } from "../agents/index.ts";
+import type { Blame } from "../changes/index.ts";
 import type { Question } from "../inbox/index.ts";
 import type { RunLine, RunStory } from "./story.ts";
 
@@ -55,6 +56,17 @@ export function questionJson(question: Question) {
   return {
     ...{ id, runId, agent, status, card, defaultChoice },
     ...{ dueAt: instant(dueAt), askedAt: instant(askedAt), answer, by },
+  };
+}
+
+/** One change of one row as JSON: a model or cost that there was none of is null. */
+export function blameJson(one: Blame) {
+  const { id, runId, attempt, agent, because, rows, undoes, undoneBy, change } = one;
+  const { model = null, costMicroUsd } = one;
+  const cost = costMicroUsd === undefined ? null : String(costMicroUsd);
+  return {
+    ...{ changeSet: id, at: instant(one.at), runId, attempt, agent, because, model, costMicroUsd: cost },
+    ...{ rows, undoes, undoneBy, change },
   };
 }
 
