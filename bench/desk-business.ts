@@ -2,7 +2,7 @@
 import { recordNotice } from "../examples/network-ops/desk/tools.ts";
 import { desk } from "../examples/network-ops/desk/agent.ts";
 import { knowledgeOf } from "../examples/network-ops/desk/knowledge.ts";
-import { learn } from "../examples/network-ops/reading/index.ts";
+import { hasShapeOf } from "../examples/network-ops/reading/index.ts";
 import {
   expectedOf,
   inventoryOf,
@@ -10,7 +10,8 @@ import {
   toNotice,
 } from "../examples/network-ops/reading/bench-rows.ts";
 import { applySchema } from "../examples/network-ops/schema.ts";
-import { toJson } from "factotum/kernel";
+import { recall } from "factotum/context";
+import { defaultTenant, toJson } from "factotum/kernel";
 import { defineConfig, openFactotum } from "factotum/server";
 import { type Database, setClock, type Transaction } from "factotum/postgres";
 
@@ -117,17 +118,12 @@ async function freshBusiness(db: Database, row: NoticeRow): Promise<void> {
   await setClock(db, { at: new Date(Number.isNaN(sent) ? stamp * 1000 : sent) });
 }
 
-/** Whether a lesson of the shape that this notice would teach is there already. */
+/** Whether the carrier's lessons hold one that was learned from a notice of this form. */
 async function knowsShape(db: Database, row: NoticeRow): Promise<boolean> {
-  const { rows } = await db.query<{ topic: string; shape: string }>(
-    "select topic, shape from factotum.lessons",
-  );
-  if (rows.length === 0) return false;
-  const knowledge = await knowledgeOf(db, []);
-  const shapes = learn(toNotice(row), expectedOf(row), knowledge).map(
-    (lesson) => `${lesson.carrier}\n${lesson.shape}`,
-  );
-  return rows.some(({ topic, shape }) => shapes.includes(`${topic}\n${shape}`));
+  const lessons = await recall(db, { tenant: defaultTenant, agent: desk.name });
+  const { lessons: known } = await knowledgeOf(db, lessons);
+  const notice = toNotice(row);
+  return known.some((lesson) => lesson.carrier === row.provider && hasShapeOf(notice, lesson));
 }
 
 async function committedBy(db: Database, row: NoticeRow): Promise<readonly Committed[]> {
