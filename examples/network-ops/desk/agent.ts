@@ -1,6 +1,7 @@
 /** The network-operations desk: carriers' notices in, a true calendar out. */
+import { createHash } from "node:crypto";
 import { type Agent, defineAgent } from "factotum/agents";
-import { microUsd } from "factotum/kernel";
+import { canonicalJson, microUsd } from "factotum/kernel";
 import { learn } from "../reading/index.ts";
 import { Notice } from "../notice.ts";
 import { completeness, grounding, policyAsks, soundCalendar, statementsOf } from "./checks.ts";
@@ -71,7 +72,11 @@ export const desk: Agent<Notice> = defineAgent<Notice>({
   async learn({ input, calls, view }) {
     const statements = statementsOf({ input, calls });
     const lessons = learn(input, statements, await knowledgeOf(view, []));
-    return lessons.map(({ carrier, shape, content }) => ({ topic: carrier, shape, content }));
+    // Notices of one form teach different things: what was cancelled must not overwrite what was announced.
+    return lessons.map(({ carrier, shape, content }) => ({
+      ...{ topic: carrier, content },
+      shape: `${shape}/${createHash("sha256").update(canonicalJson(content)).digest("hex").slice(0, 8)}`,
+    }));
   },
   follow: followWindow,
 });
