@@ -63,9 +63,9 @@ async function stageOnce<T>(
     const xid = await begin(session, known, base, { ...options, readOnly: false });
     const reads = reliance(session.send, known, base);
     const result = await session.lend((tx) => reads.during(tx, work));
-    const seen = await finish(session, deferredConstraints(known, options.tables), xid);
+    const { clean, ...seen } = await finish(session, deferredConstraints(known, options.tables), xid);
     const events = await witness(seen, known, session.send, { tables: options.tables, base });
-    return { result, changes: withRelies(netChange(base, events), reads.relies()) };
+    return { value: { result, changes: withRelies(netChange(base, events), reads.relies()) }, clean };
   });
 }
 
@@ -83,41 +83,48 @@ export async function peek<T>(
     const names = base.rows.map((row) => row.table);
     const known = await know(db, session.send, names);
     await begin(session, known, base, { tables: [], readOnly: true });
-    const result = await session.lend(work);
-    await session.send([ROLLBACK, UNLOCK]);
-    return result;
+    const value = await session.lend(work);
+    const answers = await session.send([ROLLBACK, UNLOCK]);
+    return { value, clean: isClean(answers[1]) };
   });
 }
 
 const ROLLBACK: Statement = { text: "rollback" };
 const BEGIN: Statement = { text: "begin isolation level read committed" };
-/** What a rollback leaves behind of a tool: session locks. */
-const UNLOCK: Statement = { text: "select pg_catalog.pg_advisory_unlock_all()" };
+/** Statements a connection may hold prepared, a tool's own among them, and still be used again. */
+const PREPARED_MAX = 1_000;
+/** What a rollback leaves behind of a tool: session locks, which this gives back, and prepared statements. */
+const UNLOCK: Statement = {
+  text: `select pg_catalog.pg_advisory_unlock_all(),
+    (select count(*) filter (where from_sql) = 0 and count(*) < ${PREPARED_MAX}
+      from pg_catalog.pg_prepared_statements) as clean`,
+};
+const isClean = (unlocked: Answer | undefined): boolean => unlocked?.rows[0]?.["clean"] === true;
 /** Work that failed may have counted writes to tables that the next does not declare either; see `LOCKS`. */
 const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" };
 
 async function inSession<T>(
   db: Database,
   tables: readonly string[] | undefined,
-  use: (session: StagingSession) => Promise<T>,
+  use: (session: StagingSession) => Promise<{ readonly value: T; readonly clean: boolean }>,
 ): Promise<T> {
   const session = await openStagingSession(db, tables);
-  let result: T;
+  let done: { readonly value: T; readonly clean: boolean };
   try {
-    result = await use(session);
+    done = await use(session);
   } catch (error) {
     await abandon(session);
     throw error;
   }
-  session.keep();
-  return result;
+  session.keep(done.clean);
+  return done.value;
 }
 
 /** Rolls back after a failure; a connection that cannot is closed, which does the same. */
 async function abandon(session: StagingSession): Promise<void> {
   try {
-    await session.send([ROLLBACK, UNLOCK, FLUSH]);
-    session.keep();
+    const answers = await session.send([ROLLBACK, UNLOCK, FLUSH]);
+    session.keep(isClean(answers[1]));
   } catch {
     session.destroy();
   }
@@ -222,20 +229,25 @@ async function enter(
 }
 
 /** One round trip: hold the user's deferred constraints against the work, read what it changed, roll back. */
-async function finish(session: StagingSession, constraints: readonly string[], xid: unknown): Promise<Seen> {
+async function finish(
+  session: StagingSession,
+  constraints: readonly string[],
+  xid: unknown,
+): Promise<Seen & { readonly clean: boolean }> {
   const check =
     constraints.length > 0 ? [{ text: `set constraints ${constraints.join(", ")} immediate` }] : [];
   let answers: readonly Answer[];
   try {
-    answers = await session.send([...check, CAPTURED, LOCKS, ROLLBACK]);
+    answers = await session.send([...check, CAPTURED, LOCKS, ROLLBACK, UNLOCK]);
   } catch (error) {
     throw finishFailed(error);
   }
-  const captured = answers.at(-3)?.rows as readonly unknown[] as readonly Captured[];
-  const locks = answers.at(-2)?.rows as readonly unknown[] as readonly Lock[];
-  if (locks.some((lock) => lock.advisory)) await session.send([UNLOCK]);
+  const captured = answers.at(-4)?.rows as readonly unknown[] as readonly Captured[];
+  const locks = answers.at(-3)?.rows as readonly unknown[] as readonly Lock[];
   // The pill's lock is always there, so there is a row to look at.
-  if (locks[0]?.xid === xid && locks[0]?.attempt === "staging") return { captured, locks };
+  if (locks[0]?.xid === xid && locks[0]?.attempt === "staging") {
+    return { captured, locks, clean: isClean(answers.at(-1)) };
+  }
   throw new StageError({
     code: "escaped-transaction",
     message: "a tool left its transaction, or cleared factotum.attempt in it; nothing was kept",

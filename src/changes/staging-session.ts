@@ -10,22 +10,32 @@ export type StagingSession = {
   readonly send: Send;
   /** Runs work with a guarded handle; see `StageError` `escaped-transaction`. */
   lend<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
-  /** Back for the next staging: only after the transaction was rolled back. */
-  keep(): void;
+  /**
+   * Back for the next staging: only after the transaction was rolled back.
+   *
+   * @param clean whether the work left no statement prepared, the one thing of its own that a rollback and
+   * an unlock leave behind; a connection that is not clean is closed
+   */
+  keep(clean: boolean): void;
   /** Closes the connection, and with it whatever was open. */
   destroy(): void;
 };
 
 /**
- * A connection stays open for this long after a staging, since the next of a burst is much cheaper on one
- * whose statements are prepared; then it is closed, because a tool may have left statements prepared in it.
- * `Database.close()` waits for as long.
+ * A connection stays open for this long after a staging, as long as a pool's idle one, since the next is
+ * three times as cheap on one whose statements are prepared. It is held here, and not released, because
+ * `Session.release` discards those statements. `Database.close()` closes it.
  */
-const WARM_MS = 200;
+const WARM_MS = 60_000;
 /** Warm connections held for one database; more are closed at once. */
 const WARM_MAX = 4;
 
-type Warm = { readonly session: Session; readonly tables: string; readonly timer: NodeJS.Timeout };
+type Warm = {
+  readonly session: Session;
+  readonly tables: string;
+  readonly timer: NodeJS.Timeout;
+  readonly drop: () => void;
+};
 
 const warm = new WeakMap<Database, Warm[]>();
 
@@ -45,6 +55,7 @@ export async function openStagingSession(
   const [kept] = at < 0 ? [] : held.splice(at, 1);
   if (kept === undefined) return over(db, await db.session(), declared ?? "");
   clearTimeout(kept.timer);
+  kept.session.client.off("end", kept.drop);
   return over(db, kept.session, kept.tables);
 }
 
@@ -56,12 +67,19 @@ function keepWarm(db: Database, session: Session, tables: string): void {
     return;
   }
   const timer = setTimeout(() => {
-    const at = held.indexOf(one);
+    drop();
+  }, WARM_MS);
+  // A process that has nothing else to do may end.
+  timer.unref();
+  const drop = (): void => {
+    clearTimeout(timer);
+    const at = held.findIndex((one) => one.session === session);
     if (at >= 0) held.splice(at, 1);
     session.destroy();
-  }, WARM_MS);
-  const one: Warm = { session, tables, timer };
-  held.push(one);
+  };
+  held.push({ session, tables, timer, drop });
+  // The server is gone, or has closed it: found out now, and not by the next staging.
+  session.client.once("end", drop);
 }
 
 function over(db: Database, session: Session, tables: string): StagingSession {
@@ -71,8 +89,9 @@ function over(db: Database, session: Session, tables: string): StagingSession {
   return {
     send: (statements) => pipeline(client, statements, send),
     lend: (work) => lend(session, send, work),
-    keep: () => {
-      keepWarm(db, session, tables);
+    keep: (clean) => {
+      if (clean) keepWarm(db, session, tables);
+      else session.destroy();
     },
     destroy: () => {
       session.destroy();

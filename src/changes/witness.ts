@@ -21,7 +21,7 @@ export const CAPTURED: Statement = {
  * write from a cascade that found no row. Kept without joins on names: replanning it once cost 2 ms a call.
  */
 export const LOCKS: Statement = {
-  text: `select l.relation::text as oid, l.mode, c.relkind, l.locktype = 'advisory' as advisory,
+  text: `select l.relation::text as oid, l.mode, c.relkind,
       pg_stat_get_xact_tuples_inserted(l.relation) + pg_stat_get_xact_tuples_updated(l.relation)
         + pg_stat_get_xact_tuples_deleted(l.relation) > 0
         or current_setting('track_counts') = 'off' as written,
@@ -29,10 +29,10 @@ export const LOCKS: Statement = {
       ${attachedSql("l.relation")} as attached, ${versionSql("l.relation")} as version,
       pg_current_xact_id_if_assigned()::text as xid, current_setting('factotum.attempt', true) as attempt
     from pg_lock_status() l left join pg_class c on c.oid = l.relation
-    where l.pid = pg_backend_pid() and l.granted and (l.locktype = 'advisory' or l.locktype = 'relation'
+    where l.pid = pg_backend_pid() and l.granted and l.locktype = 'relation'
       and l.mode in ('RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
         'AccessExclusiveLock')
-      and (c.relkind is null or c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't'))`,
+      and (c.relkind is null or c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't')`,
 };
 
 /** One lock of a staged transaction, with what is known of the table it is on. */
@@ -41,7 +41,6 @@ export type Lock = {
   readonly mode: string;
   /** Null of a table that the transaction dropped. */
   readonly relkind: string | null;
-  readonly advisory: boolean;
   readonly written: boolean;
   readonly ours: boolean;
   readonly attached: boolean;
@@ -74,7 +73,7 @@ export async function witness(
 ): Promise<readonly RowEvent[]> {
   const { captured } = seen;
   if (captured.length > EVENTS_MAX) throw tooMany();
-  const locks = seen.locks.filter((lock) => !lock.ours && !lock.advisory);
+  const locks = seen.locks.filter((lock) => !lock.ours);
   const versions = new Map(locks.map((lock) => [lock.oid, lock.version]));
   const oids = new Set([...captured.map((row) => row.oid), ...locks.filter(matters).map((lock) => lock.oid)]);
   const stale = [...oids].filter((oid) => known.byOid.get(oid)?.version !== versions.get(oid));

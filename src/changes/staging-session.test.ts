@@ -1,0 +1,54 @@
+/** Connections used for one staging after another. */
+import { beforeAll, expect, test } from "vitest";
+import type { Database, Transaction } from "../postgres/index.ts";
+import { throwawayDatabase } from "../testing/index.ts";
+import { attach, emptyChangeSet, peek, stage } from "./index.ts";
+
+const options = { tables: ["public.thing"] };
+let db: Database;
+
+beforeAll(async () => {
+  db = await throwawayDatabase();
+  await db.query("create table public.thing (id int primary key, name text)");
+  await db.transaction((tx) => attach(tx, options.tables));
+});
+
+const pidOf = async (tx: Transaction): Promise<number> =>
+  (await tx.query<{ pid: number }>("select pg_backend_pid() as pid")).rows[0]?.pid ?? 0;
+const staged = async (sql = "select"): Promise<number> => {
+  const work = async (tx: Transaction): Promise<number> => {
+    await tx.query(sql);
+    return await pidOf(tx);
+  };
+  return (await stage(db, emptyChangeSet, options, work)).result;
+};
+
+test("the next staging finds the connection of the last, and nothing that its tool left there", async () => {
+  const first = await staged("insert into public.thing values (1, 'a')");
+  expect(await staged("set work_mem = '1MB'")).toBe(first);
+  const settings = await peek(db, emptyChangeSet, async (tx) => {
+    const { rows } = await tx.query<{ memory: string }>("select current_setting('work_mem') as memory");
+    return { pid: await pidOf(tx), memory: rows[0]?.memory };
+  });
+  expect(settings.pid).toBe(first);
+  expect(settings.memory).not.toBe("1MB");
+});
+
+test("a connection on which a tool prepared or dropped statements is not used again", async () => {
+  const first = await staged();
+  expect(await staged("prepare mine as select 1")).toBe(first);
+  const second = await staged();
+  expect(second).not.toBe(first);
+  await expect(staged("deallocate all")).rejects.toThrow(/nothing was kept/);
+  expect(await staged()).not.toBe(second);
+});
+
+test("a connection that the server closed meanwhile is not used again", async () => {
+  const first = await staged();
+  await db.query("select pg_terminate_backend($1)", [first]);
+  const gone = async (): Promise<boolean> =>
+    (await db.query("select from pg_stat_activity where pid = $1", [first])).rowCount === 0;
+  while (!(await gone()));
+  for (let n = 0; n < 20; n += 1) await db.query("select");
+  expect(await staged()).not.toBe(first);
+});
