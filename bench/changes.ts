@@ -1,0 +1,171 @@
+/**
+ * What staging and committing cost beside the same SQL run directly, and how a step's cost grows in a long
+ * attempt.
+ *
+ *   npm run --silent bench:changes -- [--json] [--slices 15] [--steps 500] [--attempts 5]
+ *
+ * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder. What is
+ * compared is run in turn, slice by slice, so that a busy neighbour slows both; figures are medians.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { attach, type ChangeSet, commit, emptyChangeSet, rely, stage } from "factotum/changes";
+import type { RunId } from "factotum/kernel";
+import { type Database, migrate, openDatabase, type Transaction } from "factotum/postgres";
+
+const { values: given } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    slices: { type: "string", default: "15" },
+    steps: { type: "string", default: "500" },
+    attempts: { type: "string", default: "5" },
+  },
+});
+const slices = Number(given.slices);
+const steps = Number(given.steps);
+const attempts = Number(given.attempts);
+const SIZES = [1, 10, 100, 1_000];
+const TABLES = ["public.account"];
+const HOT_ROWS = 20;
+/** Steps around a place of the curve that its figure is the median of. */
+const WINDOW = 5;
+const about = { runId: "1" as RunId, attempt: 1, agent: "bench", because: "a bench" };
+
+const update = "update public.account set balance = balance + 1 where id = any($1)";
+const insert = "insert into public.account (owner, balance) values ($1, 1)";
+const one = "update public.account set balance = balance + 1 where id = $1";
+const ids = (count: number): readonly number[] => Array.from({ length: count }, (_, at) => at + 1);
+
+/** How long each of several ways takes, in milliseconds, run in turn slice by slice. */
+async function race<Name extends string>(
+  ways: Readonly<Record<Name, () => Promise<() => Promise<unknown>>>>,
+  repeats: number,
+): Promise<(name: Name) => readonly number[]> {
+  const took = new Map<string, number[]>();
+  // One slice more than counted: the first warms up.
+  for (let slice = -1; slice < slices; slice += 1) {
+    for (const [name, prepare] of Object.entries<() => Promise<() => Promise<unknown>>>(ways)) {
+      let sum = 0;
+      for (let n = 0; n < repeats; n += 1) {
+        const run = await prepare();
+        const began = performance.now();
+        await run();
+        sum += performance.now() - began;
+      }
+      if (slice >= 0) took.set(name, [...(took.get(name) ?? []), sum / repeats]);
+    }
+  }
+  return (name) => took.get(name) ?? [];
+}
+
+const middle = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+/** The median of one way's slices over another's of the same moment. */
+const ratio = (over: readonly number[], under: readonly number[]): number =>
+  middle(over.map((value, at) => value / (under[at] ?? NaN)));
+const round = (value: number, digits = 2): number => Number(value.toFixed(digits));
+
+/** A transaction that keeps nothing: what a staged call cannot be cheaper than. */
+async function rolledBack(db: Database, work: (tx: Transaction) => Promise<unknown>): Promise<void> {
+  const session = await db.session();
+  try {
+    await session.query("begin");
+    await work(session);
+    await session.query("rollback");
+  } finally {
+    await session.release();
+  }
+}
+
+async function ofSize(db: Database, rows: number) {
+  const wanted = ids(rows);
+  const staged = async (): Promise<ChangeSet> =>
+    (await stage(db, emptyChangeSet, { tables: TABLES }, (tx) => tx.query(update, [wanted]))).changes;
+  const relying = async (): Promise<ChangeSet> => {
+    const { changes } = await stage(db, emptyChangeSet, { tables: TABLES }, async (tx) => {
+      await rely(tx, "select sum(balance) from public.account where id <= 10");
+      return tx.query(update, [wanted]);
+    });
+    return changes;
+  };
+  const committing = (set: ChangeSet) => async () => await db.transaction((tx) => commit(tx, set, about));
+  const repeats = rows > 100 ? 1 : rows > 10 ? 3 : 8;
+  const took = await race(
+    {
+      staged: async () => staged,
+      direct: async () => () => db.transaction((tx) => tx.query(update, [wanted])),
+      undone: async () => () => rolledBack(db, (tx) => tx.query(update, [wanted])),
+      commit: async () => committing(await staged()),
+      relying: async () => committing(await relying()),
+      byRow: async () => () =>
+        db.transaction(async (tx) => {
+          for (const id of wanted) await tx.query(one, [id]);
+        }),
+    },
+    repeats,
+  );
+  return {
+    rows,
+    stagedMs: round(middle(took("staged"))),
+    commitMs: round(middle(took("commit"))),
+    stagedToDirect: round(ratio(took("staged"), took("direct"))),
+    stagedToRolledBack: round(ratio(took("staged"), took("undone"))),
+    commitToDirect: round(ratio(took("commit"), took("direct"))),
+    commitToRowByRow: round(ratio(took("commit"), took("byRow"))),
+    relyingToCommit: round(ratio(took("relying"), took("commit"))),
+  };
+}
+
+/** Milliseconds of each step of several attempts, every step a staging on top of all before it. */
+async function curve(db: Database, step: (tx: Transaction, n: number) => Promise<unknown>) {
+  const took: number[][] = [];
+  for (let n = 0; n < attempts; n += 1) {
+    const times: number[] = [];
+    let base = emptyChangeSet;
+    for (let at = 1; at <= steps; at += 1) {
+      const began = performance.now();
+      base = (await stage(db, base, { tables: TABLES }, (tx) => step(tx, at))).changes;
+      times.push(performance.now() - began);
+    }
+    took.push(times);
+  }
+  const at = (place: number): number => {
+    const from = Math.max(0, Math.min(place - 1 - (WINDOW >> 1), steps - WINDOW));
+    return middle(took.flatMap((times) => times.slice(from, from + WINDOW)));
+  };
+  const places = [5, 50, 100, 200, 300, 400, 500].filter((place) => place <= steps);
+  const last = places.at(-1) ?? steps;
+  return {
+    ms: Object.fromEntries(places.map((place) => [place, round(at(place))])),
+    lastToFifth: round(at(last) / at(5)),
+  };
+}
+
+const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
+const db = await openDatabase({ kind: "embedded", directory });
+await migrate(db);
+await db.query(`create table public.account (id bigint generated always as identity primary key,
+  owner text not null, balance bigint not null, note text, opened_at timestamptz not null default now())`);
+await db.query(
+  `insert into public.account (owner, balance, note)
+     select 'o' || n, n, 'note ' || n from generate_series(1, 5000) n`,
+);
+await db.query("vacuum analyze public.account");
+await db.transaction((tx) => attach(tx, TABLES));
+const sizes = [];
+for (const rows of SIZES) sizes.push(await ofSize(db, rows));
+const hot = await curve(db, (tx) => tx.query(update, [ids(HOT_ROWS)]));
+const distinct = await curve(db, (tx, n) => tx.query(insert, [`owner ${n}`]));
+await db.close();
+await rm(directory, { recursive: true, force: true });
+if (given.json)
+  console.log(JSON.stringify({ sizes, hotRows: { rows: HOT_ROWS, ...hot }, inserts: distinct }));
+else {
+  console.table(sizes);
+  console.log(`milliseconds of step n, ${HOT_ROWS} hot rows rewritten each step`);
+  console.table({ hot: { ...hot.ms, "last / 5th": hot.lastToFifth } });
+  console.log("milliseconds of step n, one row inserted each step");
+  console.table({ inserts: { ...distinct.ms, "last / 5th": distinct.lastToFifth } });
+}
