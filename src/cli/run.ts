@@ -33,7 +33,7 @@ export function runCommand(options: RunOptions): Command {
           const taken = await workOff(factotum, worker, options.source, setting);
           await report(factotum, taken, http, setting);
           if (signal.aborted) return exitCodes.interrupted;
-          if (http !== undefined) await serveUntilStopped(http, terminal, signal);
+          if (http !== undefined) await serveUntilStopped(http, worker, terminal, signal);
         } finally {
           await worker.stop();
         }
@@ -59,7 +59,7 @@ export function serveCommand(options: ListenOptions): Command {
         await factotum.prepare();
         const worker = factotum.work();
         if (terminal.json) terminal.result({ url: http.url });
-        await serveUntilStopped(http, terminal, signal);
+        await serveUntilStopped(http, worker, terminal, signal);
         await worker.stop();
       } finally {
         await http.close();
@@ -143,10 +143,17 @@ function intakeJson({ noun, read, started, duplicates, unreadable, unreadableIte
   return { noun, read, started, duplicates, unreadable, unreadableItems };
 }
 
-async function serveUntilStopped(http: HttpServer, terminal: Terminal, signal: AbortSignal): Promise<void> {
+/** @throws what ended the worker, when nobody asked it to stop */
+async function serveUntilStopped(
+  http: HttpServer,
+  worker: Worker,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
   terminal.note(`serving ${http.url}; answer questions in another terminal with: npx factotum inbox`);
   terminal.note("stop with Ctrl-C");
-  await aborted(signal);
+  const fault = await Promise.race([aborted(signal), worker.ended]);
+  if (fault !== undefined) throw fault;
   terminal.note("stopping: what is in hand is finished first");
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { messageOf, type RunId } from "../kernel/index.ts";
+import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
 import { type Database, isConnectionFault } from "../postgres/index.ts";
 import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
 import { FencedError, RunError } from "./errors.ts";
@@ -42,6 +42,8 @@ export type WorkerOptions = {
 
 /** Takes up runs until it is stopped. */
 export interface Worker {
+  /** Resolves, never rejects, once the worker is gone: with `worker-stopped`, or with what nothing can mend. */
+  readonly ended: Promise<FactotumError>;
   /** Resolves when no run is ready, driven or due, by this worker or another; rejects once stopped. */
   drained(): Promise<void>;
   /** Takes no more runs, lets drivers finish within `stopMs`, aborts those that do not, and leaves. */
@@ -68,6 +70,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const worker = new RunWorker(options);
   const ended = worker.work();
   return {
+    ended: worker.ended,
     drained: async () => await worker.drained(),
     stop: async () => {
       worker.askToStop();
@@ -86,6 +89,7 @@ class RunWorker {
   readonly #say: (line: string) => void;
   readonly #driving = new Map<HeldLease, Promise<void>>();
   readonly #stopping = new AbortController();
+  readonly #gone = Promise.withResolvers<FactotumError>();
   #waiters: Waiter[] = [];
   #bell = Promise.withResolvers<void>();
   /** Something may be due, or left behind by a worker that died: look at everything. */
@@ -130,12 +134,25 @@ class RunWorker {
         await this.#serve(membership);
         pause = REJOIN_MS_BASE;
       } catch (error) {
+        if (error instanceof FactotumError && error.retry === "never") return this.#end(error);
         this.#say(`worker: ${messageOf(error)}; trying again`);
         pause = Math.min(REJOIN_MS_MAX, pause * 2);
         await delay(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       }
     }
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(stopped());
+    this.#end(stopped());
+  }
+
+  /** Nobody waits for a worker that is gone. */
+  #end(because: FactotumError): void {
+    this.#stopping.abort();
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(because);
+    this.#gone.resolve(because);
+  }
+
+  /** Resolves with the reason once the worker is gone. */
+  get ended(): Promise<FactotumError> {
+    return this.#gone.promise;
   }
 
   /** A job is only a word that there may be something: losing one, or getting one twice, changes nothing. */
