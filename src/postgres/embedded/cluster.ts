@@ -18,8 +18,8 @@ import { systemCodeOf } from "../errors.ts";
 import { type Binaries, unsupported } from "./binaries.ts";
 import { dataOf, folderRefused, type Home } from "./home.ts";
 
-/** The database superuser of an embedded server. */
-export const SUPERUSER = "factotum";
+/** The superuser of an embedded server. Not `factotum`: a role finds the schema of its own name first. */
+export const SUPERUSER = "postgres";
 const PASSWORD_BYTES = 24;
 const PARTIAL = "data.partial-";
 const RANDOM_BYTES = 4;
