@@ -20,7 +20,7 @@ export {
   type ToolContext,
   type Waking,
 } from "./agents/index.ts";
-export type { Diff, RelyParameter, RowDiff } from "./changes/index.ts";
+export { type Diff, rely, type RelyingView, type RelyParameter, type RowDiff } from "./changes/index.ts";
 export type { Lesson } from "./context/index.ts";
 export type { Answer, Card, CardChange, Choice, Question } from "./inbox/index.ts";
 export {

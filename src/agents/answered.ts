@@ -59,12 +59,12 @@ async function restage(a: Working, calls: NonNullable<Answer["calls"]>, because:
     ...{ calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], because },
   };
   if ("problem" in staged) return askPerson(asking(a), record, [`it could not be staged: ${staged.problem}`]);
-  const { diff, verdicts } = await examine(a.workshop, a.bench, a.run, staged, at);
-  const attempt = { ...record, calls: staged.calls, changeSet: staged.changeSet, diff, verdicts };
+  const { diff, verdicts, staged: seen } = await examine(a.workshop, a.bench, a.run, staged, at);
+  const attempt = { ...record, calls: seen.calls, changeSet: seen.changeSet, diff, verdicts };
   const broken = forbidden(a.bench.agent, attempt);
   if (broken.length > 0) return askPerson(asking(a), attempt, broken);
   try {
-    return await commitForPerson(a, staged, attempt);
+    return await commitForPerson(a, seen, attempt);
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     return askPerson(asking(a), attempt, [error.message]);

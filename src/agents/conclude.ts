@@ -13,7 +13,7 @@ import { buildCard } from "./card.ts";
 import { followEnd } from "./follow.ts";
 import { nextRung } from "./cascade.ts";
 import type { AgentState, Disposition } from "./state.ts";
-import { examine, parseInput, type Staged, type Working } from "./workshop.ts";
+import { type Examined, examine, parseInput, type Staged, type Working } from "./workshop.ts";
 
 /** How often a rung is tried again on fresh data when its commit meets rows that moved. */
 const CONFLICTS_MAX = 3;
@@ -32,8 +32,9 @@ export type Conclusion = Working & {
  * Ends a try: checks what it staged and, in one turn, commits it, hands over to the next rung, or puts
  * it to a person. A commit that meets rows that moved throws the try away and has it made again.
  */
-export async function conclude(c: Conclusion): Promise<Run> {
-  const { diff, verdicts } = await look(c);
+export async function conclude(given: Conclusion): Promise<Run> {
+  const { diff, verdicts, staged } = await look(given);
+  const c = { ...given, tried: { ...given.tried, staged } };
   const attempt = attemptOf(c, diff, verdicts);
   const ruling = rule(verdicts);
   if (c.tried.end.kind === "refuse") return refuse(c, attempt, c.tried.end.because);
@@ -43,14 +44,14 @@ export async function conclude(c: Conclusion): Promise<Run> {
   return handOver(c, attempt, because);
 }
 
-async function look(c: Conclusion): Promise<{ diff: Diff; verdicts: readonly Verdict[] }> {
+async function look(c: Conclusion): Promise<Examined> {
   const { end, staged, rung } = c.tried;
   if (end.kind !== "finished") {
-    return { diff: [], verdicts: [{ check: rung, kind: "fail", because: end.because }] };
+    return { diff: [], verdicts: [{ check: rung, kind: "fail", because: end.because }], staged };
   }
   const seen = await examine(c.workshop, c.bench, c.run, staged, c.at);
   const doubts = end.doubts.map((because): Verdict => ({ check: rung, kind: "unsure", because }));
-  return { diff: seen.diff, verdicts: [...seen.verdicts, ...doubts] };
+  return { ...seen, verdicts: [...seen.verdicts, ...doubts] };
 }
 
 function attemptOf(c: Conclusion, diff: Diff, verdicts: readonly Verdict[]): AttemptRecord {

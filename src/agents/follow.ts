@@ -75,11 +75,12 @@ function parkUntil(f: Working, until: Date | null): Promise<Run> {
 async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { kind: "act" }): Promise<Run> {
   const { agent } = f.bench;
   const at = await businessTime(f.workshop);
-  const staged = await stageCalls(f, step.calls, at);
+  const made = await stageCalls(f, step.calls, at);
   const number = f.state.attempt + 1;
   const state = { ...f.state, attempt: number, question: null };
-  if ("problem" in staged) return giveUp(f, staged.problem);
-  const { diff, verdicts } = await examine(f.workshop, f.bench, f.run, staged, at, follower.checks);
+  if ("problem" in made) return giveUp(f, made.problem);
+  const seen = await examine(f.workshop, f.bench, f.run, made, at, follower.checks);
+  const { diff, verdicts, staged } = seen;
   const ruling = rule(verdicts);
   if (ruling.kind !== "commit") return giveUp(f, ruling.because.join("; "));
   try {

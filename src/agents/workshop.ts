@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type ChangeSet, type Diff, diff, emptyChangeSet, peek, stage } from "../changes/index.ts";
+import { type ChangeSet, type Diff, diff, emptyChangeSet, inspect, stage } from "../changes/index.ts";
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
 import { type Lesson, recall } from "../context/index.ts";
@@ -79,7 +79,14 @@ export async function stageMore<T>(
   return { staged: { calls: [...base.calls, ...result.calls], changeSet: changes }, end: result.end };
 }
 
-/** What a staged change set looks like, and what the checks say of it. */
+/** What a staged change set looks like, what checks say of it, and the work with what they relied on. */
+export type Examined = {
+  readonly diff: Diff;
+  readonly verdicts: readonly Verdict[];
+  readonly staged: Staged;
+};
+
+/** Examines a staged change set. A check may `rely` on what it reads, as a tool may. */
 export async function examine(
   workshop: Workshop,
   bench: Bench,
@@ -87,8 +94,8 @@ export async function examine(
   staged: Staged,
   at: Date,
   checks: readonly Check<unknown>[] = bench.agent.checks,
-): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }> {
-  return peek(workshop.db, staged.changeSet, async (tx) => {
+): Promise<Examined> {
+  const { result, changes } = await inspect(workshop.db, staged.changeSet, async (tx) => {
     const rows = await diff(tx, staged.changeSet);
     const all = [onlyTables<unknown>(writableTables(bench.agent)), ...checks];
     const input = parseInput(bench.agent, run);
@@ -97,6 +104,7 @@ export async function examine(
       verdicts: await verify(all, { input, diff: rows, calls: staged.calls, view: tx, at }),
     };
   });
+  return { ...result, staged: { ...staged, changeSet: changes } };
 }
 
 /** The lessons an agent has learned so far. */

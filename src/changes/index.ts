@@ -20,6 +20,6 @@ export {
   UndoRefused,
 } from "./errors.ts";
 export { type Blame, blame, type CommittedChangeSet, listCommitted, showCommitted } from "./history.ts";
-export { rely } from "./rely.ts";
-export { peek, stage, type StageOptions } from "./stage.ts";
+export { rely, type RelyingView } from "./rely.ts";
+export { inspect, peek, stage, type StageOptions } from "./stage.ts";
 export { undo } from "./undo.ts";

@@ -10,6 +10,7 @@ import {
   commit,
   ConflictError,
   emptyChangeSet,
+  inspect,
   peek,
   rely,
   stage,
@@ -153,6 +154,21 @@ describe("a relied-on read", () => {
     expect(result[3]).toContain("starts with select");
     expect(changes.rows).toHaveLength(1);
     expect(changes.relies).toBeUndefined();
+  });
+
+  test("a check of a staged change set may rely, on the attempt's own rows as well", async () => {
+    const { changes } = await sell(2, "ann");
+    const examine = async () =>
+      await inspect(db, changes, async (view) => {
+        const [row] = await rely<{ n: string }>(view, "select count(*) as n from public.ticket");
+        return row?.n;
+      });
+    const seen = await examine();
+    expect([seen.result, seen.changes.relies?.length]).toEqual(["1", 2]);
+    await db.query("insert into public.ticket (flight, passenger) values (1, 'app')");
+    await expect(accept(seen.changes)).rejects.toThrow(/select count\(\*\) as n from public\.ticket;/);
+    await accept((await examine()).changes);
+    expect(await tickets()).toHaveLength(2);
   });
 
   test("is refused where it would not be kept", async () => {

@@ -18,21 +18,26 @@ const ROWS_MAX = 10_000;
 
 type Reader = (sql: string, params: readonly RelyParameter[]) => Promise<Answer>;
 
-const readers = new WeakMap<Transaction, Reader>();
+const readers = new WeakMap<object, Reader>();
+
+/** A handle on a staged view: a `Transaction`, or as much of it as a check gets. */
+export type RelyingView = {
+  readonly query: (sql: string, params?: readonly unknown[]) => Promise<unknown>;
+};
 
 /**
  * Runs a query in the staged view and makes the change set depend on its result: the commit asks again,
  * and where anything else comes out, a row more included, it is a `ConflictError`. Ask narrowly: every
  * column and row counts, and so does a clock or a random number in the query.
  *
- * @param tx the handle that `stage` gave to the work
+ * @param tx the handle that `stage` or `inspect` gave to the work
  * @param sql one query that writes nothing; its rows are taken as a set, whatever their order
  * @param params plain data; a date or a bigint goes as text
  * @returns the rows, as `tx.query` would give them
- * @throws {InputError} `not-staged` outside `stage`, `not-a-query`; what Postgres says of the query
+ * @throws {InputError} `not-staged` outside of these, `not-a-query`; what Postgres says of the query
  */
 export async function rely<R extends object = Record<string, unknown>>(
-  tx: Transaction,
+  tx: RelyingView,
   sql: string,
   params: readonly RelyParameter[] = [],
 ): Promise<readonly R[]> {

@@ -79,11 +79,41 @@ export async function peek<T>(
   base: ChangeSet,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
+  return await inView(db, base, (session) => session.lend(work));
+}
+
+/**
+ * `peek` for work whose judgement decides, such as a check: what it relies on (`rely`) is added to the
+ * change set, and asked again at the commit.
+ *
+ * @returns what `work` returned, and the base with what was relied on added
+ * @throws {ConflictError} when a row of the base moved
+ */
+export async function inspect<T>(
+  db: Database,
+  base: ChangeSet,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
+  return await again(() =>
+    inView(db, base, async (session, known) => {
+      const reads = reliance(session.send, known, base);
+      const result = await session.lend((tx) => reads.during(tx, work));
+      return { result, changes: withRelies(base, reads.relies()) };
+    }),
+  );
+}
+
+/** Lends a view of the base that cannot be written to. */
+async function inView<T>(
+  db: Database,
+  base: ChangeSet,
+  use: (session: StagingSession, known: Known) => Promise<T>,
+): Promise<T> {
   return await inSession(db, undefined, async (session) => {
     const names = base.rows.map((row) => row.table);
     const known = await know(db, session.send, names);
     await begin(session, known, base, { tables: [], readOnly: true });
-    const value = await session.lend(work);
+    const value = await use(session, known);
     const answers = await session.send([ROLLBACK, UNLOCK]);
     return { value, clean: isClean(answers[1]) };
   });

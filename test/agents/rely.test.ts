@@ -1,5 +1,6 @@
 /** Reads a tool relied on: what appeared since makes the attempt be made again, on what is there now. */
 import { tool } from "factotum/agents";
+import { rely } from "factotum/changes";
 import { listSteps } from "factotum/runs";
 import { expect, test } from "vitest";
 import { z } from "zod";
@@ -14,8 +15,8 @@ const placeOneOf = tool({
   effect: "write",
   input: z.strictObject({ product: z.string(), quantity: z.number().int().positive() }),
   output: z.strictObject({ before: z.number() }),
-  run: async (tx, { quantity }, { rely }) => {
-    const [row] = await rely<{ n: number }>("select count(*)::integer as n from shop.orders");
+  run: async (tx, { quantity }, context) => {
+    const [row] = await context.rely<{ n: number }>("select count(*)::integer as n from shop.orders");
     const before = row?.n ?? 0;
     if (before >= ORDERS_MAX) throw new Error("no more orders today");
     await tx.query("insert into shop.orders (product_id, quantity) values (1, $1)", [quantity]);
@@ -59,4 +60,31 @@ test("the last place is not given twice: the next try finds it taken, and a pers
   const { status, steps, orders } = await workBesideRival(7, 8);
   expect([status, orders]).toEqual(["waiting", ORDERS_MAX]);
   expect(steps.map((step) => step.kind)).toEqual(["conflict", "conflict", "asked"]);
+});
+
+test("what a check relied on is held to the commit, too", async () => {
+  let rivals = 1;
+  const shop = await openShop(
+    clerk({
+      checks: [
+        {
+          name: "few orders",
+          run: async ({ view }) => {
+            const sql = "select count(*)::integer as n from shop.orders where quantity > 0";
+            const [row] = await rely<{ n: number }>(view, sql);
+            if (rivals-- > 0) {
+              await shop.db.query("insert into shop.orders (product_id, quantity) values (2, 1)");
+            }
+            return (row?.n ?? 0) > 1 ? [{ kind: "fail", because: "too many orders" }] : [];
+          },
+        },
+      ],
+    }),
+  );
+  const run = await shop.order({ product: "lamp", quantity: 3 });
+  const steps = await listSteps(shop.db, run.id);
+  expect(steps.map((step) => step.kind)[0]).toBe("conflict");
+  expect(JSON.stringify(steps[0]?.data)).toContain("from shop.orders where quantity > 0");
+  expect([run.status, await shop.orders(), await shop.stock("lamp")]).toEqual(["waiting", 1, 10]);
+  await shop.close();
 });
