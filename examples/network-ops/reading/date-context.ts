@@ -6,6 +6,7 @@ import type { Day } from "./moments.ts";
 import type { Page } from "./page.ts";
 import type { Stamp } from "./stamps.ts";
 import type { WindowLesson } from "./types.ts";
+import { wordsIn } from "./words.ts";
 import { type ZoneMention, zonesIn } from "./zones.ts";
 
 /** Gathers what helps to read the dates of one page. */
@@ -63,6 +64,17 @@ function orderOf(days: readonly Day[], stamps: readonly Stamp[]): DateContext["o
 
 const AMERICAN = new Set(["America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"]);
 
+/** A portal's zone, a choice of zones, or what the zone is not: no zone is stated by these. */
+const UNSTATED = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`portal|web ?site|dashboard|calendar|invoices?|reports?|logs?|tickets?|may`,
+    "might|can|could|not|or|either|sometimes|usually|unless|if|local to|office|support|business",
+  ],
+  String.raw`\b`,
+  "i",
+);
+
 /** "All times are in UTC", "Time zone: CET": a zone for every time that has none. */
 function statedZone(page: Page): ZoneMention | undefined {
   const found = new Map<string, ZoneMention>();
@@ -73,6 +85,7 @@ function statedZone(page: Page): ZoneMention | undefined {
       )
     )
       continue;
+    if (UNSTATED.test(line.text)) continue;
     const zones = zonesIn(line.text);
     // A line with a time of its own speaks of that time; "UTC+08:00" is none.
     const rest = zones.reduceRight(

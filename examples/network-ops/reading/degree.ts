@@ -72,6 +72,7 @@ export const DEPENDS = new RegExp(
 );
 /** An outage of something, not of our circuits. */
 const PARTLY = /\b(?:only|except|excluding|portal|management|monitoring|polling|voice|billing|voicemail)\b/i;
+const UNLIKELY = /\b(?:unlikely|improbable|rare(?:ly)?|worst case|not (?:expected|planned|likely))\b/i;
 const SOME =
   /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
 const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;
@@ -92,7 +93,7 @@ export function degreeOf(phrase: string): Degree {
   if (REDUNDANCY.test(rest)) degrees.push("REDUCED-REDUNDANCY");
   const plain = rest.replace(REDUNDANCY, " ");
   if (DEGRADED.test(plain)) degrees.push("DEGRADED");
-  if (SHAKY.test(plain) || DEPENDS.test(plain)) degrees.push("UNCLEAR");
+  if (SHAKY.test(plain) || DEPENDS.test(plain) || UNLIKELY.test(plain)) degrees.push("UNCLEAR");
   if (PARTLY.test(plain) && OUTAGE.test(plain)) degrees.push("UNCLEAR");
   if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
   if (none) degrees.push("NO-IMPACT");

@@ -103,7 +103,6 @@ export function readIdentifiers(
 ): Identified {
   const claims = claimsOn(page).filter((claim) => !taken.has(claim.id.toLowerCase()));
   const taught = taughtBy(page, anchors, taken);
-  if (taught.length === 1) return found(taught, claims, "lesson");
   const strong = distinct(claims.filter((claim) => claim.strength === "strong"));
   const plain = distinct(claims.filter((claim) => claim.strength !== "mention"));
   const inSubject = subjectIds(page).filter((id) => !taken.has(id.toLowerCase()));
@@ -112,6 +111,15 @@ export function readIdentifiers(
     doubts: [{ field: "maintenanceId", because, candidates }],
     evidence: claims.map(evidenceOf),
   });
+  const [known] = taught;
+  if (known !== undefined && taught.length === 1) {
+    // Where the subject never named the id before, another number there is nothing new.
+    const titled = anchors.some((anchor) => anchor.place === "subject");
+    const others = inSubject.filter((other) => titled && other !== known && looksLike(other, known));
+    return others.length === 0
+      ? found(taught, claims, "lesson")
+      : doubt("a second id of the same form is named", [known, ...others]);
+  }
   if (strong.length > 1) return doubt("several maintenance ids are named", strong);
   const [id] = strong;
   if (id !== undefined) {
@@ -244,9 +252,11 @@ function proseClaims(text: string, place: Anchor["place"]): Claim[] {
   return claims;
 }
 
-/** Words of the subject that can be ids. */
-function subjectIds(page: Page): string[] {
-  const words = page.subject.split(/[\s,;|()[\]"'<>*:#]+/);
+const subjectIds = (page: Page): string[] => idsIn(page.subject);
+
+/** Words of the text that can be ids. */
+export function idsIn(text: string): string[] {
+  const words = text.split(/[\s,;|()[\]"'<>*:#]+/);
   return [
     ...new Set(words.map((word) => word.replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "")).filter(canBeId)),
   ];

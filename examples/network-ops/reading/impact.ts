@@ -44,7 +44,7 @@ const LEGEND_LINES = 8;
 const FIELD_LABEL = wordsIn(
   String.raw`\b`,
   [
-    "impact|effect|service[- ]affecting|affecting|outage|interruption|degree",
+    "impact|effect|service[- ]affecting|affecting|outage|interruption|degree|downtime",
     String.raw`severity of impact|auswirkung\w*|incidence|afectaci[oó]n`,
   ],
   String.raw`\b`,
@@ -164,8 +164,8 @@ function rowClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
     const below = alone && (!line.tabular || line.cells.filter((text) => text !== "").length === 1);
     const next = below ? nextCells(page, line.index, sightings) : [];
     for (const phrase of [...beside, rest.replace(/^[\s:,–(-]+/, ""), ...next]) {
-      if (phrase.split(" ").length > 12 || BESIDE.test(phrase)) continue;
-      const degree = degreeOf(phrase);
+      const told = phrase.split(" ").length > 12 || BESIDE.test(phrase) ? undefined : degreeOf(phrase);
+      const degree = told ?? (HINT.test(phrase.replaceAll(ALWAYS, " ")) ? "UNCLEAR" : undefined);
       if (degree === undefined || degree === "SOME" || degree === "AFFECTING") continue;
       claims.push({
         degree,
@@ -180,6 +180,23 @@ function rowClaims(page: Page, sightings: readonly Sighting[]): ImpactClaim[] {
   }
   return claims;
 }
+
+/** Words beside a circuit that speak of how it fares, in a way that is not understood. */
+const HINT = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`(?:un)?protected|redundan\w+|down|outages?|downtime|impact\w*|(?:un|non-?)?affect\w*`,
+    String.raw`switch(?:ed|ing)?|hits?|hitless|loss|degrad\w*|flap\w*|interrupt\w*|offline|unavail\w*|at risk`,
+    String.raw`latency|disrupt\w*|diver(?:se|sity)|resilien\w*|re-?rout\w*|fail-?over|none`,
+  ],
+  String.raw`\b`,
+  "i",
+);
+
+/** "The affected services": says which, not how hard. */
+const LISTED = /\b(?:affect|impact)\w*/gi;
+/** What a service is at any time, however hard it is hit now. */
+const ALWAYS = /\bunprotected\b|^\W*no (?:resilience|protection)\W*$/gi;
 
 const ROW_REACH = 3;
 
@@ -205,9 +222,11 @@ export function readImpacts(
   lessons: ImpactLessons,
 ): Impacts {
   const plain = impactClaims(page, sightings);
-  const silent = plain.every((claim) => claim.degree === undefined || claim.degree === "SOME")
-    ? lessons.get(SILENT)
-    : undefined;
+  // A word about impact that is not understood is no silence.
+  const hinted = page.lines.some(
+    ({ part, text }) => part !== "attachment" && HINT.test(text.replaceAll(LISTED, " ")),
+  );
+  const silent = plain.length === 0 && !hinted ? lessons.get(SILENT) : undefined;
   const claims = [...plain, ...(silent === undefined ? [] : [silence(silent)])].map((claim) => {
     const taught = lessons.get(claim.cue);
     return taught === undefined ? claim : { ...claim, degree: taught, direct: true };

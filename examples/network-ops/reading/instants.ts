@@ -60,6 +60,8 @@ export function slotOf(range: Range, context: DateContext): Slot {
   });
   const only = spans.length > 0 && unique(spans).length === 1 ? spans[0] : undefined;
   if (range.spares.some((spare) => only === undefined || !repeats(spare, only))) doubts.push(BESIDE);
+  if (range.days) doubts.push(DAYS);
+  if (VAGUE.test(range.quote)) doubts.push(ABOUT);
   const utc = zone !== undefined && zones.length === 1 && zones[0] === "UTC";
   return {
     range,
@@ -84,7 +86,13 @@ function orderOf(range: Range, context: DateContext): Slot["order"] {
 }
 
 /** The doubt about a second time that is not the first one in another zone. */
-export const BESIDE = "another time stands beside the window's";
+const BESIDE = "another time stands beside the window's";
+const DAYS = "several days stand before one time";
+const ABOUT = "the time is only about so";
+const VAGUE =
+  /\b(?:approx(?:imately)?|circa|ca|roughly|open[- ]end\w*|not before)\b(?=[^|]*\d{1,2}[:.]?\d{2})/i;
+/** Doubts that no agreement with another range can settle. */
+export const FATAL: readonly string[] = ["a weekday is not the date's", BESIDE, DAYS, ABOUT];
 
 /** True when the moment is the span's start or end again, told in its own zone. */
 function repeats(spare: Moment, span: Span): boolean {
@@ -166,11 +174,10 @@ function spansIn(
   const spans: Span[] = [];
   for (const first of starts)
     for (const last of ends ?? [first]) {
-      const startsAt = instantOf(first, range.start, startZone);
-      let endsAt = instantOf(last, range.end, endZone);
-      if (startsAt === undefined || endsAt === undefined) continue;
-      if (ends === undefined && endsAt <= startsAt) endsAt = nextDay(endsAt, endZone);
-      spans.push({ startsAt, endsAt });
+      for (const startsAt of instantsOf(first, range.start, startZone))
+        for (const endsAt of instantsOf(last, range.end, endZone))
+          if (ends !== undefined || endsAt > startsAt) spans.push({ startsAt, endsAt });
+          else spans.push({ startsAt, endsAt: nextDay(endsAt, endZone) });
     }
   return spans;
 }
@@ -178,8 +185,8 @@ function spansIn(
 const nextDay = (at: number, zone: string): number =>
   DateTime.fromMillis(at, { zone }).plus({ days: 1 }).toMillis();
 
-/** The instant, or undefined where the clock jumps over it: such a time does not exist. */
-function instantOf(reading: Reading, moment: Moment, zone: string): number | undefined {
+/** The instant: none where the clock jumps over it, two where the clock shows it twice. */
+function instantsOf(reading: Reading, moment: Moment, zone: string): number[] {
   const minutes = moment.clock?.minutes ?? 0;
   const at = DateTime.fromObject(
     {
@@ -190,8 +197,8 @@ function instantOf(reading: Reading, moment: Moment, zone: string): number | und
     },
     { zone },
   ).plus({ days: minutes >= 1440 ? 1 : 0 });
-  if (!at.isValid || (minutes < 1440 && at.hour * 60 + at.minute !== minutes)) return undefined;
-  return at.toMillis();
+  if (!at.isValid || (minutes < 1440 && at.hour * 60 + at.minute !== minutes)) return [];
+  return at.getPossibleOffsets().map((one) => one.toMillis());
 }
 
 /** Of an ambiguous day and month only the readings stay that make a window: forward, and not weeks long. */

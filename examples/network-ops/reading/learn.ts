@@ -2,11 +2,13 @@
  * What a resolved notice teaches: where its id stood, which words meant its status and impact, which
  * ranges were its windows, and what its zone words meant.
  */
+import { DateTime } from "luxon";
 import type { Impact, Notice, Statement, Status } from "../notice.ts";
 import { eventsOf } from "./calendar.ts";
 import { placesOf } from "./identifiers.ts";
 import { isImpact } from "./degree.ts";
 import { type ImpactClaim, impactClaims, SILENT } from "./impact.ts";
+import type { Slot } from "./instants.ts";
 import { formOf, readInventory } from "./inventory.ts";
 import { boilerplate, hash } from "./lessons.ts";
 import { layOut, type Page } from "./page.ts";
@@ -129,8 +131,9 @@ function windowOf(page: Page, notice: Notice, resolved: readonly Statement[]): W
     );
     if (hit) kept.add(label);
     else if (slot.spans.length === 1) dropped.add(label);
-    if (hit && slot.zone !== undefined && slot.zone.zones.length > 0)
-      zones.set(slot.zone.word, slot.zone.zones[0] ?? "UTC");
+    const meant = hit && slot.spans.length > 1 ? meantBy(slot, wanted) : [];
+    if (slot.zone !== undefined && meant.length === 1 && meant[0] !== undefined)
+      zones.set(slot.zone.word, meant[0]);
     if (slot.spans.length === 0 && slot.wall.length === 1)
       if (wanted.some((window) => near(Date.parse(window.startsAt), slot.wall[0]?.startsAt ?? 0)))
         zones.set("", "UTC");
@@ -152,6 +155,17 @@ function windowOf(page: Page, notice: Notice, resolved: readonly Statement[]): W
     zones: [...zones].map(([word, zone]) => ({ word, zone })),
     ...order,
   };
+}
+
+/** The zones of an ambiguous word in which the clock as written shows one of the windows. */
+function meantBy(slot: Slot, wanted: Statement["windows"]): string[] {
+  return (slot.zone?.zones ?? []).filter((zone) =>
+    wanted.some((window) => {
+      const at = Date.parse(window.startsAt);
+      const offset = DateTime.fromMillis(at, { zone }).offset * 60_000;
+      return slot.wall.some((wall) => near(wall.startsAt, at + offset));
+    }),
+  );
 }
 
 const near = (a: number, b: number): boolean => Math.abs(a - b) <= 60_000;

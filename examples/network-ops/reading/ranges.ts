@@ -22,6 +22,8 @@ export type Range = {
   readonly how: "connected" | "labelled";
   /** Other times in the same cells: the same instant in another zone, or an old time that was struck out. */
   readonly spares: readonly Moment[];
+  /** The time stands once and several days stand before it: each of them may have it. */
+  readonly days: boolean;
 };
 
 const CONNECTOR = wordsIn(
@@ -84,14 +86,20 @@ export function rangesOf(
     if (end === undefined || used.has(start) || !connected(page, start, end)) return;
     if (start.moment.clock === undefined || end.moment.clock === undefined) return;
     used.add(start).add(end);
-    ranges.push(toRange(page, withDay(merged, at, start), end, "connected"));
+    ranges.push({
+      ...toRange(page, withDay(merged, at, start), end, "connected"),
+      days: daysBefore(merged, at),
+    });
   });
   merged.forEach((start, at) => {
     if (used.has(start) || start.role !== "start" || start.moment.clock === undefined) return;
     const end = endFor(merged, at, used);
     if (end === undefined) return;
     used.add(start).add(end);
-    ranges.push(toRange(page, withDay(merged, at, start), end, "labelled"));
+    ranges.push({
+      ...toRange(page, withDay(merged, at, start), end, "labelled"),
+      days: daysBefore(merged, at),
+    });
   });
   const spare = merged.filter((stamp) => !used.has(stamp) && stamp.moment.clock !== undefined);
   const loose = spare.filter(
@@ -188,6 +196,20 @@ function withDay(stamps: readonly Stamp[], at: number, stamp: Stamp): Stamp {
   return stamp;
 }
 
+/** "10 May and 11 May, 01:00 to 05:00": days in one cell, without a time between them. */
+function daysBefore(stamps: readonly Stamp[], at: number): boolean {
+  const stamp = stamps[at];
+  if (stamp === undefined || stamp.moment.day !== undefined) return false;
+  const [last, other] = stamps.slice(Math.max(0, at - 2), at).toReversed();
+  if (last === undefined || other === undefined || last.moment.clock !== undefined) return false;
+  return (
+    stamp.line.index - last.line.index <= DATE_REACH &&
+    other.moment.clock === undefined &&
+    other.line === last.line &&
+    other.cell === last.cell
+  );
+}
+
 function toRange(page: Page, start: Stamp, end: Stamp, how: Range["how"]): Range {
   const label = [...start.labels, headingOf(page, start)].filter((text) => text !== "").join(" / ");
   const zone = end.moment.zone ?? start.moment.zone ?? labelZone(start, end);
@@ -206,6 +228,7 @@ function toRange(page: Page, start: Stamp, end: Stamp, how: Range["how"]): Range
     lastLine: end.line.index,
     how,
     spares: [],
+    days: false,
   };
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Notice, Statement, Status } from "../notice.ts";
 import { type Event, eventsOf, evidenceOf, invitedOf, toStatement } from "./calendar.ts";
+import { crossDoubts } from "./cross-checks.ts";
 import { readIdentifiers } from "./identifiers.ts";
 import { same } from "./instants.ts";
 import { readImpacts } from "./impact.ts";
@@ -51,6 +52,8 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
     ...status.doubts,
   ];
   doubts.push(...invitationDoubts(notice, page, found, status.status));
+  const own = [...identified.ids, ...affected.circuits];
+  doubts.push(...crossDoubts({ page, notice, status, found, sightings: affected.sightings, own }));
   if (page.truncated) doubts.push({ field: "notice", because: "the notice is too long to be read in full" });
   if (affected.circuits.length === 0 && affected.carrier !== undefined)
     doubts.push({ field: "circuits", because: "no circuit of ours is named" });

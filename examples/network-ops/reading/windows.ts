@@ -3,7 +3,7 @@
  */
 import { DateTime } from "luxon";
 import type { Notice } from "../notice.ts";
-import { BESIDE, couldBe, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
+import { couldBe, FATAL, same, type Slot, slotOf, type Span, WINDOW_DAYS_MAX } from "./instants.ts";
 import type { Day } from "./moments.ts";
 import { mask, type Page } from "./page.ts";
 import { type Range, rangesOf } from "./ranges.ts";
@@ -206,9 +206,8 @@ function unsure(cluster: readonly Slot[]): string[] {
     if (cluster.some((slot) => slot.spans.length > 1)) reasons.push("the date or the zone reads two ways");
     if (reasons.length === 0) reasons.push("no reading of the time is certain");
   }
-  // These two are wrong whatever another range says.
-  for (const fatal of ["a weekday is not the date's", BESIDE])
-    if (cluster.some((slot) => slot.doubts.includes(fatal))) reasons.push(fatal);
+  // These are wrong whatever another range says.
+  for (const fatal of FATAL) if (cluster.some((slot) => slot.doubts.includes(fatal))) reasons.push(fatal);
   if (span.endsAt <= span.startsAt) reasons.push("the end is not after the start");
   if (span.endsAt - span.startsAt > WINDOW_DAYS_MAX * DAY)
     reasons.push("the window is longer than two weeks");
