@@ -26,21 +26,21 @@ const ROUNDS_MAX = 4;
 export async function holdReads(client: ClientBase, send: Send, set: ChangeSet): Promise<void> {
   const relies = set.relies ?? [];
   if (relies.length === 0) return;
-  await checkIsolation(send);
   const written = [...new Set(set.rows.map((row) => row.table))].sort();
-  let held: ReadonlySet<string> = new Set();
-  for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const read = await askAgain(client, send, relies);
-    if (round > 0 && read.isSubsetOf(held)) return;
+  let held = await askAgain(client, send, relies, ISOLATION, checkIsolation);
+  for (let round = 1; round < ROUNDS_MAX; round += 1) {
+    // In one round trip, and yet one after the other: each statement waits for the one before it.
+    const read = await askAgain(client, send, relies, lockTables(written, [...held]));
+    if (read.isSubsetOf(held)) return;
     held = held.union(read);
-    await send([lockTables(written, [...held])]);
   }
   throw new InvariantError("queries that were relied on read other tables each time they were asked");
 }
 
+const ISOLATION: Statement = { text: "select current_setting('transaction_isolation') as isolation" };
+
 /** A later snapshot for each statement is what makes asking under a lock worth anything. */
-async function checkIsolation(send: Send): Promise<void> {
-  const [answer] = await send([{ text: "select current_setting('transaction_isolation') as isolation" }]);
+function checkIsolation(answer: Answer | undefined): void {
   const isolation = String(answer?.rows[0]?.["isolation"]);
   if (isolation === "read committed") return;
   throw new InputError({
@@ -51,35 +51,47 @@ async function checkIsolation(send: Send): Promise<void> {
   });
 }
 
-/** Asks every query on top of the own changes it saw; answers the tables that were read. */
+/**
+ * Asks every query on top of the own changes it saw; answers the tables that were read.
+ *
+ * @param first goes ahead of all of them, outside of the savepoint, so that its locks stay
+ */
 async function askAgain(
   client: ClientBase,
   send: Send,
   relies: readonly ReliedRead[],
+  first: Statement,
+  check: (answer: Answer | undefined) => void = () => {},
 ): Promise<ReadonlySet<string>> {
   const groups = Map.groupBy(relies, (one) => JSON.stringify(one.under));
   let tables: ReadonlySet<string> = new Set();
+  let ahead = [first];
   for (const group of groups.values()) {
     const own = await putUnder(client, send, group[0]?.under ?? []);
-    tables = tables.union(await askGroup(send, group, own));
+    tables = tables.union(await askGroup(send, ahead, group, own, check));
+    ahead = [];
   }
   return tables;
 }
 
 async function askGroup(
   send: Send,
+  ahead: readonly Statement[],
   group: readonly ReliedRead[],
   own: readonly (Statement & { readonly rows?: number })[],
+  check: (answer: Answer | undefined) => void,
 ): Promise<ReadonlySet<string>> {
   const [begin, ...pinned] = ENTER;
-  const before = [must(begin, "a savepoint"), ...own, ...pinned];
+  const before = [...ahead, must(begin, "a savepoint"), ...own, ...pinned];
   let answers: readonly Answer[];
   try {
     answers = await send([...before, ...readStatements(group), ...LEAVE]);
   } catch (error) {
     throw failed(error, group);
   }
-  const missed = own.some(({ rows }, at) => rows !== undefined && answers[1 + at]?.rowCount !== rows);
+  if (ahead.length > 0) check(answers[0]);
+  const first = ahead.length + 1;
+  const missed = own.some(({ rows }, at) => rows !== undefined && answers[first + at]?.rowCount !== rows);
   const at = before.length;
   const moved = group.filter((one, n) => digestOf(must(answers[at + n], "an answer")) !== one.digest);
   if (missed || moved.length > 0) throw movedReads(moved.length > 0 ? moved : group);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import type { RunId } from "../kernel/index.ts";
-import type { Database } from "../postgres/index.ts";
+import type { Database, Transaction } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { type About, attach, type ChangeSet, commit, ConflictError, rely, stage } from "./index.ts";
 
@@ -21,6 +21,7 @@ type Step = {
 type State = Readonly<Record<Name, ReadonlyMap<number, number>>>;
 
 const KEYS = 4;
+const TURN_STATEMENTS = 15;
 const name = fc.constantFrom<Name>("a", "b");
 const key = fc.integer({ min: 1, max: KEYS });
 const anyStep: fc.Arbitrary<Step> = fc.record({
@@ -111,7 +112,12 @@ async function run({ steps, waits }: Attempt): Promise<boolean> {
       set = await work(set, one);
     }
     await byTurns(waits[3] ?? 0);
-    await db.transaction((tx) => commit(tx, set, about), { retries: 10 });
+    // A turn writes more than its change set: the transaction stays open for a while.
+    const turn = async (tx: Transaction): Promise<void> => {
+      await commit(tx, set, about);
+      for (let n = 0; n < TURN_STATEMENTS; n += 1) await tx.query("select");
+    };
+    await db.transaction(turn, { retries: 10 });
     return true;
   } catch (error) {
     if (error instanceof ConflictError) return false;

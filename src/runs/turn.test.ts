@@ -274,3 +274,21 @@ test("a start sends its job if it commits, and a job makes a worker look", async
   await worker.stop();
   await queue.stop();
 });
+
+test("a turn that Postgres breaks off for another's sake is taken again, and counts once", async () => {
+  const db = await throwawayDatabase();
+  const id = await start(db);
+  let tries = 0;
+  await driveAll(db, async (lease) => {
+    await lease.turn(async (tx, run) => {
+      tries += 1;
+      await appendStep(tx, run.id, { kind: "try", attempt: null, data: tries });
+      const deadlock = "do $$ begin raise exception 'broken off' using errcode = '40P01'; end $$";
+      if (tries < 3) await tx.query(deadlock);
+      return { kind: "done", state: tries, outcome: "through" };
+    });
+  });
+  const run = await getRun(db, id);
+  expect([run.status, run.state, run.failures]).toEqual(["done", 3, 0]);
+  expect((await listSteps(db, id)).map((step) => step.data)).toEqual([3]);
+});
