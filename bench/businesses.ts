@@ -15,17 +15,16 @@ import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { commitPass } from "./businesses-commits.ts";
 import { type Businesses, domains, loadBusinesses, readBusinesses } from "./businesses-data.ts";
 import { deadlocks, type Replayed, replay, writtenTables } from "./businesses-replay.ts";
+import { baselines, judge, type Judged, writeDue } from "./businesses-quality.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
 
 const USAGE = "usage: npm run bench:businesses -- --data DIR [--json] [--misses]";
 const AT_ONCE = 8;
 /** What the measure asks for and this program does not measure yet. */
 const NOT_BUILT = [
-  "writeDue",
-  "writeDue.withPerson",
-  "baselines",
-  "cascade",
-  "agent loop and provider stand-in",
+  "the agent loop with a provider stand-in: calls are staged one by one as recorded",
+  "guards before a call: checks look at the whole change set in the end, not at the first refusal",
+  "cascade: the cheap recorded model first, then the stronger",
 ];
 
 async function main(): Promise<void> {
@@ -66,12 +65,14 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   const one = await replayAll(db, shapes, data, 1);
   const replaySeconds = seconds(replaying);
   const many = await replayAll(db, shapes, data, AT_ONCE);
+  const judged: Judged[] = [];
+  for (const run of one) judged.push(await judge(db, run));
   const unchanged = (await checksum(db, shapes)) === before;
-  if (misses) tellMisses(one);
+  if (misses) tellMisses(judged);
   const equalDiffs = many.filter((run, at) => run.lines.join("\n") === one[at]?.lines.join("\n")).length;
   return {
-    ...Object.fromEntries(domains.map((domain) => [domain, figures(one, (run) => run.domain === domain)])),
-    all: figures(one, () => true),
+    ...Object.fromEntries(domains.map((domain) => [domain, figures(judged, (run) => run.domain === domain)])),
+    all: figures(judged, () => true),
     isolation: {
       discarded: { tables: shapes.size, unchanged },
       together: { atOnce: AT_ONCE, equalDiffs, total: one.length, deadlocksRetried: deadlocks.met },
@@ -83,8 +84,9 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   };
 }
 
-function figures(all: readonly Replayed[], of: (recording: Replayed["recording"]) => boolean) {
-  const runs = all.filter((run) => of(run.recording));
+function figures(all: readonly Judged[], of: (recording: Replayed["recording"]) => boolean) {
+  const judged = all.filter((one) => of(one.run.recording));
+  const runs = judged.map((one) => one.run);
   const sum = (count: (run: Replayed) => number): number =>
     runs.reduce((total, run) => total + count(run), 0);
   const total = runs.length;
@@ -92,6 +94,8 @@ function figures(all: readonly Replayed[], of: (recording: Replayed["recording"]
     toolResults: { equal: sum((run) => run.answers.equal), total: sum((run) => run.answers.total) },
     reward: { agree: runs.filter((run) => run.reward === run.recording.reward).length, total },
     rowDiff: { equal: runs.filter((run) => run.rowsEqual).length, total },
+    writeDue: writeDue(judged),
+    baselines: baselines(judged),
   };
 }
 
@@ -110,11 +114,15 @@ async function replayAll(
   return done;
 }
 
-function tellMisses(runs: readonly Replayed[]): void {
-  for (const { recording, answers, rowsEqual, reward } of runs) {
+function tellMisses(all: readonly Judged[]): void {
+  for (const { run, stopped, verdicts } of all) {
+    const { recording, answers, rowsEqual, reward, rowsRight } = run;
     for (const miss of answers.unequal) console.error(`answer ${miss}`);
     if (!rowsEqual) console.error(`rows ${recording.id}`);
     if (reward !== recording.reward) console.error(`reward ${recording.id}: ${reward}`);
+    const said = verdicts.flatMap((one) => (one.kind === "fail" ? [one.because] : []));
+    if (rowsRight && stopped) console.error(`blocked ${recording.id}: ${said.join("; ")}`);
+    if (!rowsRight && !stopped && run.lines.length > 0) console.error(`not stopped ${recording.id}`);
   }
 }
 
