@@ -192,6 +192,7 @@ const RECAPTURED: Statement = {
 
 /** What was applied must be what was staged: a rule, or a trigger we did not know, would show here. */
 function compareRecaptured(plan: Plan, answer: Answer): void {
+  if (isAsStaged(plan, answer)) return;
   const byOid = new Map(plan.relations.map((relation) => [relation.oid, relation]));
   const captured = answer.rows.flatMap((row) => {
     const { oid, before, after } = row as { oid: string; before: string | null; after: string | null };
@@ -212,6 +213,22 @@ function compareRecaptured(plan: Plan, answer: Answer): void {
   throw new ConflictError({
     rows,
     because: "applying the change set did not give the rows that were staged",
+  });
+}
+
+/** The usual case without reading any image: each staged row captured once, just as it is, and no other. */
+function isAsStaged({ changes }: Plan, answer: Answer): boolean {
+  const nameless = (oid: string, before: string | null, after: string | null): string =>
+    JSON.stringify([oid, before, after]);
+  const left = new Set(
+    changes.flatMap(({ relation, rows }) =>
+      rows.map(({ before, after }) => nameless(relation.oid, before, after)),
+    ),
+  );
+  if (left.size !== answer.rows.length) return false;
+  return answer.rows.every((row) => {
+    const { oid, before, after } = row as { oid: string; before: string | null; after: string | null };
+    return left.delete(nameless(oid, before, after));
   });
 }
 
