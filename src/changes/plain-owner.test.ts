@@ -12,6 +12,7 @@ import {
   detach,
   emptyChangeSet,
   peek,
+  rely,
   stage,
   undo,
 } from "./index.ts";
@@ -70,6 +71,24 @@ const commitAndUndo = async (set: ChangeSet): Promise<void> => {
   await db.transaction((tx) => undo(tx, id, about));
   expect(await image(db)).toEqual(before);
 };
+
+test("without any grant, a read on top of own rows in two tables is asked again on top of them", async () => {
+  const work = async (base: ChangeSet, child: number) =>
+    await stage(db, base, { tables: TABLES }, async (tx) => {
+      await tx.query("insert into public.child values ($1, 7)", [child]);
+      return await rely(tx, "select count(*)::int as n from public.child where parent in (1, 7)");
+    });
+  const parent = await staged(emptyChangeSet, "insert into public.parent values (7, 'g')");
+  const one = await work(parent, 71);
+  const two = await work(one.changes, 72);
+  expect([one.result, two.result]).toEqual([[{ n: 3 }], [{ n: 4 }]]);
+  await commitAndUndo(two.changes);
+  await db.query("insert into public.child values (9, 1)");
+  await expect(db.transaction((tx) => commit(tx, two.changes, about))).rejects.toThrow(
+    /reads differently now/,
+  );
+  await db.query("delete from public.child where id = 9");
+});
 
 test("without any grant, tables that have no user triggers can be changed", async () => {
   const one = await staged(emptyChangeSet, "insert into public.parent values (3, 'c')");
