@@ -27,6 +27,8 @@ export type RowChanges = z.infer<typeof RowChanges>;
 
 const Task = z.looseObject({
   id: z.string(),
+  domain: z.enum(domains),
+  actions: z.array(z.object({ name: z.string(), kwargs: z.json() })),
   dialect: z.union([z.literal(1), z.literal(2)]),
   user_id: z.string(),
   outputs: z.array(z.string()),
@@ -68,6 +70,7 @@ export type Recording = z.infer<typeof Line> & {
 export type Businesses = {
   readonly schema: string;
   readonly tables: Readonly<Record<Domain, Readonly<Record<string, Table>>>>;
+  readonly tasks: readonly Task[];
   readonly recordings: readonly Recording[];
 };
 
@@ -90,15 +93,17 @@ export function readBusinesses(folder: string): Businesses {
         "give the folder of the recorded businesses",
     });
   }
-  const tasks = globSync("**/tasks.json", { cwd: folder })
-    .flatMap((file) => z.array(Task).parse(parseFile(join(folder, file))))
-    .map((task) => [task.id, task] as const);
+  const tasks = globSync("**/tasks.json", { cwd: folder }).flatMap((file) =>
+    z.array(Task).parse(parseFile(join(folder, file))),
+  );
+  const byId = new Map(tasks.map((task) => [task.id, task]));
   const table = (domain: Domain): Record<string, Table> =>
     z.record(z.string(), Table).parse(parseFile(join(base, `db.${domain}.json`)));
   return {
     schema: readFileSync(join(base, "schema.sql"), "utf8"),
     tables: { retail: table("retail"), airline: table("airline") },
-    recordings: files.flatMap((file) => readRecordings(join(folder, file), new Map(tasks))),
+    tasks,
+    recordings: files.flatMap((file) => readRecordings(join(folder, file), byId)),
   };
 }
 

@@ -1,13 +1,13 @@
 /** One recorded conversation through staged tools, and how it is graded. */
 import type { Tool, ToolContext } from "factotum/agents";
 import { type ChangeSet, emptyChangeSet, stage } from "factotum/changes";
-import { FactotumError, type Json, type RunId, toJson } from "factotum/kernel";
+import { type Json, messageOf, type RunId, toJson } from "factotum/kernel";
 import type { ToolCall } from "factotum/policy";
 import { type Database, sqlStateOf, type Transaction } from "factotum/postgres";
 import { airlineTables, airlineTools } from "../examples/airline/tools.ts";
 import type { Dialect } from "../examples/retail/dialect.ts";
 import { retailTables, retailTools } from "../examples/retail/tools.ts";
-import type { Domain, Recording } from "./businesses-data.ts";
+import type { Domain, Recording, Task } from "./businesses-data.ts";
 import { linesOfChanges, linesOfRecord, sameAnswer, type Shapes } from "./businesses-rows.ts";
 
 /** The instant at which all recordings happened. */
@@ -49,7 +49,7 @@ export async function replay(db: Database, shapes: Shapes, recording: Recording)
     waiting.push(...(message.c ?? []));
     if (message.r === undefined) continue;
     const call = waiting.shift();
-    if (call === undefined) throw new Error(`${recording.id} holds a result without a call`);
+    if (call === undefined) continue;
     const [name, input] = call;
     const done = await callStaged(db, recording.domain, changes, tools, { name, input });
     ({ changes } = done);
@@ -73,6 +73,16 @@ export async function replay(db: Database, shapes: Shapes, recording: Recording)
   };
 }
 
+/** Whether the actions that solve a task end in the rows that it expects. */
+export async function solves(db: Database, shapes: Shapes, task: Task): Promise<boolean> {
+  const tools = toolsOf(task.domain, task.dialect);
+  let changes = emptyChangeSet;
+  for (const { name, kwargs } of task.actions) {
+    ({ changes } = await callStaged(db, task.domain, changes, tools, { name, input: kwargs }));
+  }
+  return same(await linesOfChanges(db, shapes, changes), linesOfRecord(task.expected_rows));
+}
+
 /** One call in a staging transaction of its own; a refusal leaves the change set as it was. */
 async function callStaged(
   db: Database,
@@ -92,8 +102,8 @@ async function callStaged(
     );
     return { changes, answer: toJson(result), failed: false };
   } catch (error) {
-    if (!(error instanceof FactotumError)) throw error;
-    return { changes: base, answer: `Error: ${error.message}`, failed: true };
+    // Whatever a tool throws is told to the model, what Postgres refuses among it.
+    return { changes: base, answer: `Error: ${messageOf(error)}`, failed: true };
   }
 }
 

@@ -14,7 +14,7 @@ import { attach } from "factotum/changes";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { commitPass } from "./businesses-commits.ts";
 import { type Businesses, domains, loadBusinesses, readBusinesses } from "./businesses-data.ts";
-import { deadlocks, type Replayed, replay, writtenTables } from "./businesses-replay.ts";
+import { deadlocks, type Replayed, replay, solves, writtenTables } from "./businesses-replay.ts";
 import { baselines, judge, type Judged, writeDue } from "./businesses-quality.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
 
@@ -73,6 +73,7 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   return {
     ...Object.fromEntries(domains.map((domain) => [domain, figures(judged, (run) => run.domain === domain)])),
     all: figures(judged, () => true),
+    expectedActions: await expectedActions(db, shapes, data, misses),
     isolation: {
       discarded: { tables: shapes.size, unchanged },
       together: { atOnce: AT_ONCE, equalDiffs, total: one.length, deadlocksRetried: deadlocks.met },
@@ -82,6 +83,16 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
     loadSeconds,
     replaySeconds,
   };
+}
+
+/** The actions that solve each task, of either dialect, against the rows that the task expects. */
+async function expectedActions(db: Database, shapes: Shapes, data: Businesses, misses: boolean) {
+  let equal = 0;
+  for (const task of data.tasks) {
+    if (await solves(db, shapes, task)) equal += 1;
+    else if (misses) console.error(`task ${task.id}`);
+  }
+  return { equal, total: data.tasks.length };
 }
 
 function figures(all: readonly Judged[], of: (recording: Replayed["recording"]) => boolean) {
