@@ -42,7 +42,7 @@ export type WorkerOptions = {
 
 /** Takes up runs until it is stopped. */
 export interface Worker {
-  /** Resolves, never rejects, once the worker is gone: with `worker-stopped`, or with what nothing can mend. */
+  /** Resolves, never rejects, when the worker is gone: with `worker-stopped`, or with what ended it. */
   readonly ended: Promise<FactotumError>;
   /** Resolves when no run is ready, driven or due, by this worker or another; rejects once stopped. */
   drained(): Promise<void>;
