@@ -20,6 +20,7 @@ export function contextOf(
   const taughtOrders = new Set(lessons.flatMap((lesson) => lesson.order ?? []));
   const zones = new Map<string, string>();
   for (const { word, zone } of lessons.flatMap((lesson) => lesson.zones)) zones.set(word.toLowerCase(), zone);
+  for (const [word, zone] of explained(page)) zones.set(word, zone);
   const bare = zones.get("");
   const stated = statedZone(page);
   return {
@@ -75,6 +76,25 @@ const UNSTATED = wordsIn(
   "i",
 );
 
+/** "IST = UTC+05:30" in a footnote: what an abbreviation means here, if it is said in one way only. */
+function explained(page: Page): Map<string, string> {
+  const said = new Map<string, Set<string>>();
+  for (const { text } of page.lines)
+    for (const match of text.matchAll(
+      /\b([A-Z]{2,5})\s?(?:=|\(=?)\s?((?:UTC|GMT)\s?[+-]\s?\d{1,2}(?::?\d{2})?)\b/g,
+    )) {
+      const [zone] = zonesIn(match[2] ?? "");
+      const own = zonesIn(match[1] ?? "")[0]?.zones ?? [];
+      const word = (match[1] ?? "").toLowerCase();
+      // Only a word that can mean several zones needs it; a season's word beside another offset is a slip.
+      if (zone?.zones[0] !== undefined && own.length > 2)
+        said.set(word, (said.get(word) ?? new Set()).add(zone.zones[0]));
+    }
+  return new Map(
+    [...said].flatMap(([word, zones]) => (zones.size === 1 ? [[word, [...zones][0] ?? "UTC"]] : [])),
+  );
+}
+
 /** "All times are in UTC", "Time zone: CET": a zone for every time that has none. */
 function statedZone(page: Page): ZoneMention | undefined {
   const found = new Map<string, ZoneMention>();
@@ -86,7 +106,11 @@ function statedZone(page: Page): ZoneMention | undefined {
     )
       continue;
     if (UNSTATED.test(line.text)) continue;
-    const zones = zonesIn(line.text);
+    // "Time zone" alone has its value on the next line.
+    const below = /^\W*time ?zone\W*$/i.test(line.text) ? (page.lines[line.index + 1]?.text ?? "") : "";
+    const all = zonesIn(`${line.text} ${below}`);
+    const place = all.filter(({ word }) => word.includes("/"));
+    const zones = place.length === 1 && all.length === 2 ? place : all;
     // A line with a time of its own speaks of that time; "UTC+08:00" is none.
     const rest = zones.reduceRight(
       (text, zone) => text.slice(0, zone.start) + text.slice(zone.end),

@@ -6,7 +6,8 @@ import { wordsIn } from "./words.ts";
 export type Degree = Impact | "SOME" | "AFFECTING" | "LASTING" | "RISK" | "UNCLEAR" | undefined;
 
 const HARM =
-  String.raw`(?:impact\w*|outages?|downtime|interruptions?|disruptions?|effect|loss of (?:service|` +
+  String.raw`(?:impact\w*|influence|disconnections?|outages?|downtime|interruptions?|disruptions?|effect|` +
+  String.raw`loss of (?:service|` +
   String.raw`connectivity|traffic)|service[- ](?:impact|outage|interruption)\w*|affect\w*|` +
   String.raw`interrupt\w*|disrupt\w*)`;
 const NONE = new RegExp(
@@ -30,7 +31,8 @@ const REDUNDANCY = new RegExp(
     String.raw`degraded))`,
   "i",
 );
-const DEGRADED = /\b(?:degrad\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
+const DEGRADED =
+  /\b(?:d[ée]grad\w+|degrada\w+|packet loss|reduced (?:capacity|bandwidth|throughput|performance))\b/i;
 const SHAKY = wordsIn(
   String.raw`\b`,
   [
@@ -43,6 +45,9 @@ const SHAKY = wordsIn(
 const OUTAGE = wordsIn(
   String.raw`\b`,
   [
+    String.raw`disconnect(?:ed|ions?)|(?:ports?|links?|circuits?) (?:\w+ )?(?:down|offline)`,
+    "corte de servicio|ausfall|unterbrechung|indisponibilidade|indisponibilit[ée]|coupure",
+    "interrupci[oó]n|interrup[çc][ãa]o",
     String.raw`outages?|hard down|downtime|(?:be|go|going|are|is) (?:\w+ )?(?:down|offline)`,
     "loss of (?:service|connectivity|traffic|signal|light)",
     "(?:service|traffic|connectivity|network)? ?interruptions?|interrupted|disruptions?",
@@ -72,6 +77,23 @@ export const DEPENDS = new RegExp(
 );
 /** An outage of something, not of our circuits. */
 const PARTLY = /\b(?:only|except|excluding|portal|management|monitoring|polling|voice|billing|voicemail)\b/i;
+/** Short, possible or denied in another language: the outage words beside it say less than they seem to. */
+const SOFTENED = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`kurz\w*|breves?|bref|br[èe]ve|riesgo|risco|risque|risiko|m[öo]glich\w*|posibles?`,
+    String.raw`poss[ií]ve(?:l|is)|possibles?|[ée]ventuel\w*|kein\w*|ohne|sin|sem|sans|aucune?|nicht`,
+    String.raw`n[aã]o|pas|ning[uú]n\w*|nenhum\w*`,
+  ],
+  String.raw`\b`,
+  "i",
+);
+/** Hits of milliseconds while traffic moves to its other path: what is left for the time is one path. */
+const SWITCHED = new RegExp(
+  String.raw`^\W*(?:\(?\d+\)?|an?|one|single|multiple|several)?\s*(?:protection )?switch(?:ing)? ?hits?` +
+    String.raw`(?:\(s\))?(?: \(?(?:of )?(?:<|up to |~)?\s?\d+ ?m(?:illi)?s(?:ec\w*)?\)?)?\W*$`,
+  "i",
+);
 const UNLIKELY = /\b(?:unlikely|improbable|rare(?:ly)?|worst case|not (?:expected|planned|likely))\b/i;
 const SOME =
   /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
@@ -86,6 +108,7 @@ const EVENT = new RegExp(
 
 /** The degree that a phrase names; several at once are unclear. */
 export function degreeOf(phrase: string): Degree {
+  if (SWITCHED.test(phrase)) return "REDUCED-REDUNDANCY";
   const text = phrase.replaceAll(EVENT, " ");
   const rest = text.replaceAll(NONE, " ~ ");
   const none = rest !== text || /^(?:none|nil|no|n\/a none|no\.)$/i.test(text.trim());
@@ -93,7 +116,9 @@ export function degreeOf(phrase: string): Degree {
   if (REDUNDANCY.test(rest)) degrees.push("REDUCED-REDUNDANCY");
   const plain = rest.replace(REDUNDANCY, " ");
   if (DEGRADED.test(plain)) degrees.push("DEGRADED");
-  if (SHAKY.test(plain) || DEPENDS.test(plain) || UNLIKELY.test(plain)) degrees.push("UNCLEAR");
+  const shaky = DEGRADED.test(plain) ? plain.replaceAll(/\blatency\b/gi, " ") : plain;
+  if (SHAKY.test(shaky) || SOFTENED.test(plain) || DEPENDS.test(plain) || UNLIKELY.test(plain))
+    degrees.push("UNCLEAR");
   if (PARTLY.test(plain) && OUTAGE.test(plain)) degrees.push("UNCLEAR");
   if (OUTAGE.test(plain) || OUTAGE_ALONE.test(plain.trim())) degrees.push("OUTAGE");
   if (none) degrees.push("NO-IMPACT");

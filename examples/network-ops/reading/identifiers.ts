@@ -49,6 +49,27 @@ const PLAIN_LABEL = new RegExp(
     String.raw`notification)[\s-]*)+(?:id|no\.?|nr\.?|number|#|reference|ref\.?|ticket)*\s*[.#]*$`,
   "i",
 );
+/** A label for a number in some language or trade: enough when the subject names the same number. */
+const AGREED_LABEL = wordsIn(
+  String.raw`(?:^|[^\p{L}])`,
+  [
+    "number|no|nr|nummer|n[úu]mero|num[ée]ro|ref|reference|referencia|r[ée]f[ée]rence|referenz|id",
+    "identification",
+    String.raw`case|caso|call|chamado|operation|intervention|bulletin|event|ticket|tt|crn|ot|work|wartung\w*`,
+    "trabajo|trabalho|maintenance|mantenimiento|manuten[çc][ãa]o|travaux|[A-Z]{2,4}",
+  ],
+  String.raw`(?=$|[^\p{L}])|^\p{L}+nummer$`,
+  "iu",
+);
+const FOREIGN_OTHER = wordsIn(
+  "",
+  [
+    "kund|client|cust|contra|vertrag|auftrag|pedido|commande|factur|rechnung|konto|cuenta",
+    String.raw`orden(?! de trabajo)|conta\b`,
+  ],
+  "",
+  "i",
+);
 const WORK_ONLY = new RegExp(String.raw`^${WORK}$`, "i");
 /** `NTX#`: letters that only the carrier can explain; they need the subject's agreement. */
 const ACRONYM = /^[A-Z]{2,6}(?:[\s-]?(?:ID|No\.?|Number|#))?\s*#?$/;
@@ -65,7 +86,7 @@ const OTHER_LABEL = wordsIn(
   "i",
 );
 /** Letters, digits and a few joints; a digit at least, and not too short to be told from a count. */
-const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?/;
+const ID = /^[A-Za-z0-9](?:[A-Za-z0-9_./#-]*[A-Za-z0-9])?/;
 const PHONE = /^(?:\d{1,4}[-.])?\d{2,4}[-.]\d{3}[-.]\d{2,4}$|^\d{3}[-.]\d{4}$|^[01][-.]\d{3}/;
 const ID_LENGTH_MIN = 4;
 const ID_LENGTH_MAX = 40;
@@ -137,6 +158,7 @@ export function readIdentifiers(
       return doubt("a second id of the same form is named", [id, ...rivals]);
     return found([id], claims, "label");
   }
+  if (unread(page)) return doubt("the maintenance id is written in an unknown way", distinct(claims));
   const twice = distinct(claims).filter((other) => inSubject.includes(other));
   const rivals = distinct(claims).filter((other) => !twice.includes(other));
   if (twice.length === 1 && rivals.length === 0) return found(twice, claims, "subject and body");
@@ -173,6 +195,14 @@ function looksLike(a: string, b: string): boolean {
 /** The letters stay, since they are the carrier's prefix; digits and their number do not. */
 const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
 
+/** A label that names the work's id, over a value that has digits and is no id. */
+function unread(page: Page): boolean {
+  return fieldsOf(page).some(
+    ({ label, value, form }) =>
+      form !== "below" && STRONG_LABEL.test(label.trim()) && /\d/.test(value) && idIn(value) === undefined,
+  );
+}
+
 /** All claims on the page. */
 function claimsOn(page: Page): Claim[] {
   const claims: Claim[] = [];
@@ -184,12 +214,14 @@ function claimsOn(page: Page): Claim[] {
     const id = idIn(field.value);
     if (id === undefined || OTHER_LABEL.test(label.replace(/#.*$/, "").replace(/\bwork\s*order\b/, "")))
       continue;
-    const strength = STRONG_LABEL.test(label)
+    const strength = label.split(" / ").some((part) => STRONG_LABEL.test(part.trim()))
       ? "strong"
       : (PLAIN_LABEL.test(label) || WORK_ONLY.test(label) || acronymAgrees(page, field.name.trim(), id)) &&
           field.line.part !== "attachment"
         ? "plain"
-        : undefined;
+        : AGREED_LABEL.test(label) && !FOREIGN_OTHER.test(label) && page.subject.includes(id)
+          ? "mention"
+          : undefined;
     if (strength === undefined || (field.form === "below" && field.value.split(" ").length > 3)) continue;
     claims.push({
       id,
@@ -223,8 +255,8 @@ const IN_PROSE = new RegExp(
 );
 /** "planned work VL-00323": letters and digits right after the work's name. */
 const BARE = new RegExp(
-  String.raw`(?<![A-Za-z])(?:maintenance|work|works|change|` +
-    String.raw`event)\s+(?<id>(?=[A-Za-z0-9_./-]*\d)[A-Z][A-Za-z0-9_./-]*[A-Za-z0-9])`,
+  String.raw`(?<![A-Za-z])(?:[Mm]aintenance|[Ww]orks?|[Cc]hange|[Ee]vent|MAINTENANCE|WORKS?|EVENT)\s+(?<id>` +
+    String.raw`(?=[A-Za-z0-9_./-]*\d)[A-Z][A-Za-z0-9_./-]*[A-Za-z0-9])`,
   "g",
 );
 const MENTION = new RegExp(
@@ -234,16 +266,16 @@ const MENTION = new RegExp(
   "gi",
 );
 
+/** Before a number of something else. */
+const OTHER_BEFORE =
+  /\b(?:account|client|customer|your|circuit|order|previous|original|reschedule of|replaces|supersedes)\W*$/i;
+
 function proseClaims(text: string, place: Anchor["place"]): Claim[] {
   const claims: Claim[] = [];
   const push = (match: RegExpMatchArray, strength: Claim["strength"], by: string): void => {
     const id = match.groups?.["id"] ?? "";
     const before = text.slice(Math.max(0, (match.index ?? 0) - 30), match.index);
-    if (
-      !canBeId(id) ||
-      /\b(?:account|circuit|order|previous|original|reschedule of|replaces|supersedes)\W*$/i.test(before)
-    )
-      return;
+    if (!canBeId(id) || OTHER_BEFORE.test(before)) return;
     claims.push({ id, strength, place, before: mask(match.groups?.["label"] ?? by), quote: text, by });
   };
   for (const match of text.matchAll(IN_PROSE)) push(match, "strong", "words before it");

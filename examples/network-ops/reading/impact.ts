@@ -35,7 +35,8 @@ export type Impacts = {
 const GRADED_LABEL =
   /^(?:service |customer |expected |client |business )*impact(?: level| type| severity| category)?$/;
 const POSITIVE_DURATION = new RegExp(
-  String.raw`^(?:up to |max(?:imum)?\.? |approx\w*\.? |~ ?|<=? ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|` +
+  String.raw`^(?:up to |max(?:imum)?\.? |approx\w*\.? |about |around |ca\.? |~ ?|<=? ?|` +
+    String.raw`[1-9] ?x ?)*0*[1-9]\d*(?:\.\d+)?\s?\(?(?:s|` +
     String.raw`sec\w*|min\w*|m|h|hrs?|hours?)\)?(?:\(s\))?\b[^a-z]*(?:\d+\s?(?:min\w*|sec\w*))?\.?$`,
   "i",
 );
@@ -44,8 +45,8 @@ const LEGEND_LINES = 8;
 const FIELD_LABEL = wordsIn(
   String.raw`\b`,
   [
-    "impact|effect|service[- ]affecting|affecting|outage|interruption|degree|downtime",
-    String.raw`severity of impact|auswirkung\w*|incidence|afectaci[oó]n`,
+    "impact|effect|service[- ]affecting|affecting|outage|interruption|degree|downtime|influence",
+    String.raw`severity of impact|auswirkung\w*|incidence|afectaci[oó]n|impacto|offline|disconnection`,
   ],
   String.raw`\b`,
   "i",
@@ -143,7 +144,7 @@ function durationClaim(field: Field): ImpactClaim | undefined {
   if (!POSITIVE_DURATION.test(field.value)) return undefined;
   const cue = `${mask(field.label)}: #`;
   const claim = { cue, quote: field.line.text, from: "field", direct: true } as const;
-  if (/\b(?:outage|downtime|interruption|unavailability)\b/i.test(field.label))
+  if (/\b(?:outage|downtime|interruption|unavailability|offline|disconnection)\b/i.test(field.label))
     return { ...claim, degree: "OUTAGE" };
   if (/\b(?:service|expected|customer) (?:\w+ )*impact\b|\bimpact (?:duration|time)?$/i.test(field.label))
     return { ...claim, degree: "LASTING" };
@@ -186,8 +187,8 @@ const HINT = wordsIn(
   String.raw`\b`,
   [
     String.raw`(?:un)?protected|redundan\w+|down|outages?|downtime|impact\w*|(?:un|non-?)?affect\w*`,
-    String.raw`switch(?:ed|ing)?|hits?|hitless|loss|degrad\w*|flap\w*|interrupt\w*|offline|unavail\w*|at risk`,
-    String.raw`latency|disrupt\w*|diver(?:se|sity)|resilien\w*|re-?rout\w*|fail-?over|none`,
+    String.raw`switch(?:ed|ing)?|hits?|hitless|loss|degrad\w*|flap\w*|interrupt\w*|offline|unavail\w*`,
+    String.raw`at risk|latency|disrupt\w*|diver(?:se|sity)|resilien\w*|re-?rout\w*|fail-?over|none`,
   ],
   String.raw`\b`,
   "i",

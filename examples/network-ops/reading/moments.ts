@@ -63,6 +63,7 @@ const DAY_PATTERNS: readonly RegExp[] = [
     String.raw`(?<month>${MONTH})(?![\p{L}])(?:[-/]|\.?\s*(?:the\s+)?)(?<day>\d{1,2})${NTH}(?![\d:])` +
       String.raw`(?:[,\s\-/]+(?:'?(?<year>${YEAR})(?![\d:])|'(?<short>\d{2})(?!\d)))?`,
   ),
+  pattern(String.raw`(?<a>\d{1,2})(?<gap>\. )(?<b>\d{1,2})\. (?<year>${YEAR})(?!\d)`),
   pattern(String.raw`(?<a>\d{1,2})(?<gap>[/.\-])(?<b>\d{1,2})\k<gap>(?<year>${YEAR}|\d{2})(?![\d./-]*\d)`),
   pattern(String.raw`(?<year>20\d{2})(?<a>[01]\d)(?<b>[0-3]\d)(?=T\d|\s+\d{2}:?\d{2})`),
 ];
@@ -76,7 +77,7 @@ const CLOCK = new RegExp(
 const HALF = /(?<![\d.:,/-])(?<hour>\d{1,2})\s?(?<half>[ap])\.?m\b\.?/giu;
 const MILITARY = new RegExp(
   String.raw`(?<![\d.:,/A-SU-Za-su-z])(?<hour>[012]\d)(?<minute>[0-5]\d)(?<second>[0-5]\d)?(?=Z\b|` +
-    String.raw`\s?(?:hrs|hours|h|UTC|GMT|Z)\b)`,
+    String.raw`\s?(?:hrs|hours|h|H|UTC|GMT|Z)\b)`,
   "gu",
 );
 
@@ -130,7 +131,9 @@ function dayOf(groups: Readonly<Record<string, string | undefined>>, text: strin
     text.indexOf(groups["year"] ?? "") < text.lastIndexOf(groups["b"] ?? "")
   )
     if (/^\D*\d{4}/.test(text)) return possible({ year, month: a, day: b, form: "iso", ...about });
-  if (a > 12) return possible({ year, month: b, day: a, form: "numeric", order: "dmy", ...about });
+  // Dots are day-first wherever they are written.
+  if (a > 12 || groups["gap"]?.startsWith(".") === true)
+    return possible({ year, month: b, day: a, form: "numeric", order: "dmy", ...about });
   if (b > 12) return possible({ year, month: a, day: b, form: "numeric", order: "mdy", ...about });
   const swapped = a === b ? {} : { swapped: { month: b, day: a } };
   return possible({ year, month: a, day: b, form: "numeric", ...swapped, ...about });

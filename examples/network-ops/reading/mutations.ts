@@ -22,8 +22,12 @@ const ZONES = wordsIn(
   String.raw`\b(?:[+-]\d+)?\s*(?:\([A-Z][a-z]+ [A-Za-z ]+\))?\s*[)\]]?`,
   "g",
 );
-const IMPACTS =
-  /.*\b(?:impact|outage|hard down|interruption|unavailable|loss of|downtime|affect|disruption|degrad)\w*.*/gi;
+const IMPACTS = wordsIn(
+  String.raw`.*\b`,
+  ["impact|outage|hard down|interruption|unavailable|loss of|downtime|affect|disruption|degrad|influence"],
+  String.raw`\w*.*`,
+  "gi",
+);
 
 const HARM = /\b(?:outage|hard down|total loss of service|loss of service)\b/gi;
 const OTHER_HARM = /\b(?:interrupt\w*|downtime|unavailable|go down|service affecting|disrupt\w*|down)\b/i;

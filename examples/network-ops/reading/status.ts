@@ -27,24 +27,40 @@ export type StatusFound = {
   readonly evidence: readonly Evidence[];
 };
 
-const CANCELLED =
-  /\b(?:cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted)\b/i;
+const CANCELLED = wordsIn(
+  String.raw`\b`,
+  [
+    "cancell?ed|cancell?ation(?! (?:policy|fee|charge))|annulled|called off|withdrawn|aborted",
+    String.raw`(?:maintenance|works?|event|activity)(?: \w+)? will not take place(?=[.!]|$)`,
+  ],
+  String.raw`(?!\w)`,
+  "i",
+);
 const COMPLETED = wordsIn(
   String.raw`\b`,
   [
     "completed(?! (?:by|within|before|during|in the|between))",
     String.raw`(?:is|are|now|maintenance|work) complete\b|completion (?:notice|notification|of)`,
-    "concluded|finished|(?:has|have|been|is|now) closed|is (?:now )?over",
+    "concluded|finished|(?:has|have|been|is|now) closed|(?:is|are) (?:now )?over",
     "end of (?:window|maintenance)|has ended",
   ],
   String.raw`\b`,
   "i",
 );
-const MOVED =
-  /\b(?:re-?scheduled|(?:maintenance|work|works|window|date)s? (?:has|have|was|were|is)(?: been)? moved)\b/i;
+const MOVED = wordsIn(
+  String.raw`\b`,
+  [
+    "re-?scheduled|(?:maintenance|work|works|window|date)s? (?:has|have|was|were|is)(?: been)? moved",
+    "moved (?:this|the) (?:maintenance|works?) to a (?:later|earlier|new) date",
+    "(?:maintenance|works?) (?:has|have) been brought forward",
+  ],
+  String.raw`\b`,
+  "i",
+);
 const BEGUN = new RegExp(
   String.raw`\b(?:(?:is|are) (?:now |currently )?(?:in[- ]progress|underway|under way)|(?:has|` +
-    String.raw`have) (?:now )?(?:started|begun|commenced)|now (?:started|begun|active))\b`,
+    String.raw`have) (?:now )?(?:started|begun|commenced)|now (?:started|begun|active)|` +
+    String.raw`(?:are|is) starting now)\b`,
   "i",
 );
 const TENTATIVE = /\b(?:tentative(?:ly)?|provisional(?:ly)?|to be confirmed|tbc)\b/i;
@@ -56,7 +72,7 @@ const TITLE_TURNS: readonly (readonly [RegExp, Status])[] = [
     "COMPLETED",
   ],
   [/\b(?:re-?schedule|re-?scheduling)\b/i, "RE-SCHEDULED"],
-  [/\b(?:in[- ]progress|underway)\b/i, "IN-PROCESS"],
+  [/\b(?:in[- ]progress|underway)\b|[-–:]\s*started\W*$|^\W*starting now\b/i, "IN-PROCESS"],
 ];
 /** Words that turn a plan into something else, each with what it turns into. */
 const TURNS: readonly (readonly [RegExp, Status])[] = [
@@ -103,6 +119,9 @@ const PLANNED = new RegExp(
     String.raw`essential|unscheduled|service)(?:[ -]\w+){0,4}? (?:maintenances?|works?|outage|` +
     String.raw`activit\w+|event|change|upgrade|intervention|notification|operation)\b|` +
     String.raw`\bmaintenance (?:notification|notice|announcement|advisory|alert|work|window)\b|` +
+    String.raw`\b(?:change|event|works?) (?:notification|notice)\b|\bconstruction works?\b|` +
+    String.raw`\b(?:we are |we're |is )` +
+    String.raw`planning (?:a |an )?(?:\w+ )?(?:maintenance|works?)\b|` +
     String.raw`\b(?:reminder|announcement)\b|\bwill (?:be )?(?:perform\w*|carry|carrying|carried|` +
     String.raw`conduct\w*|undertak\w*|execut\w*|upgrad\w*|replac\w*)\b`,
   "i",
@@ -147,7 +166,7 @@ const ANNOUNCES = wordsIn(
     String.raw`will (?:soon )?(?:be )?(?:perform|carry|carri|conduct|undertak|execut|implement|upgrad|` +
       String.raw`replac|commenc|working|doing)\w*`,
     "will take place|will need to|needs? to perform|must perform|(?:plans?|intends?) to|going to",
-    "(?:has|have) (?:been )?(?:scheduled|planned|identified)",
+    "(?:has|have) (?:been )?(?:scheduled|planned|identified)|(?:we are|we're|is) planning",
     "(?:is|are) (?:scheduled|planned|performing|conducting)",
     String.raw`(?:inform\w*|advis\w*|notif\w*|aware|reminder|announcement|notice) (?:you )?(?:of|about|` +
       String.raw`that|for)`,

@@ -154,8 +154,15 @@ function namedAt(rest: string, at: number): ZoneMention | undefined {
   if (UNREAD.test(rest)) return undefined;
   const word = WORD.exec(rest)?.[0];
   const meaning = word === undefined ? undefined : ABBREVIATIONS[word];
-  if (word !== undefined && meaning !== undefined)
-    return { word, ...meaning, start: at, end: at + word.length };
+  if (word !== undefined && meaning !== undefined) {
+    // "(UTC+05:30)" behind it is the same zone once more, and no second time.
+    const offset = BESIDE.exec(rest.slice(word.length))?.[0] ?? "";
+    return { word, ...meaning, start: at, end: at + word.length + offset.length };
+  }
+  const city = CITY.exec(rest);
+  const zone = CITIES.get(city?.[1]?.toLowerCase() ?? "");
+  if (city !== null && zone !== undefined)
+    return { word: city[0], zones: [zone], start: at, end: at + city[0].length };
   const lower = rest.toLowerCase();
   for (const [pattern, named] of NAMES) {
     const name = pattern.exec(lower)?.[0];
@@ -165,6 +172,18 @@ function namedAt(rest: string, at: number): ZoneMention | undefined {
   return undefined;
 }
 
+const BESIDE = /^\s?\(\s?(?:UTC|GMT)\s?[+-]\s?\d{1,2}(?::?\d{2})?\s?\)/;
+const CITY = /^([A-Z][a-z]+(?: [A-Z][a-z]+)?) (?:local )?time\b/i;
+/** Cities that stand for their zones; a name that two zones share is left out. */
+const CITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries(
+    Object.groupBy(Intl.supportedValuesOf("timeZone"), (zone) =>
+      (zone.split("/").at(-1) ?? "").replaceAll("_", " ").toLowerCase(),
+    ),
+  ).flatMap(([city, zones]) =>
+    zones?.length === 1 && zones[0]?.includes("/") === true ? [[city, zones[0]]] : [],
+  ),
+);
 const REST_MAX = 48;
 const STANDS_ALONE = /(?<![A-Za-z0-9])(?=[A-Z+\-−])/g;
 
