@@ -79,7 +79,8 @@ function fromText(notice: Notice, page: Page, knowledge: Knowledge): Reading {
   }
   if (statements.length === 0 && doubts.length === 0)
     doubts.push({ field: "notice", because: "no statement could be made of it" });
-  const relevant = affected.carrier !== undefined || (found.windows.length > 0 && status.claims.length > 0);
+  const announced = found.windows.length > 0 && status.claims.length > 0;
+  const relevant = affected.carrier !== undefined || announced || speaksOfWork(notice);
   return { statements, doubts, evidence, relevant };
 }
 
@@ -212,4 +213,20 @@ function merge(statements: readonly Statement[], notice: Notice, doubts: Doubt[]
 
 function unique(doubts: readonly Doubt[]): Doubt[] {
   return [...new Map(doubts.map((doubt) => [`${doubt.field}/${doubt.because}`, doubt])).values()];
+}
+
+/** Only the beginning counts: a newsletter may mention maintenance somewhere far down. */
+const OPENING_CHARS = 1_500;
+const WORK =
+  /\bmaint(?:enance|note)?\b|\b(?:planned|scheduled|emergency) (?:work|outage)|BEGIN:V(?:CALENDAR|EVENT)/i;
+
+/**
+ * Whether a message could be a notice after all. Calling one irrelevant refuses it for good, so any word
+ * of maintenance in its subject or opening makes it a question instead.
+ */
+function speaksOfWork(notice: Notice): boolean {
+  const files = notice.attachments.map((file) => file.text.slice(0, OPENING_CHARS));
+  return [notice.subject ?? "", notice.text.slice(0, OPENING_CHARS), ...files].some((text) =>
+    WORK.test(text),
+  );
 }
