@@ -40,7 +40,7 @@ const PART = wordsIn(
     String.raw`phases?|partly|partially|part(?= of (?:this|the|it)\b)|stages?|steps?|surveys?|half|halves`,
     String.raw`(?<!work |change |maintenance )orders?(?! to\b)|history|created|first|second|preparat\w+`,
     String.raw`preliminary|site (?:visit|access)|by mistake|mistakenly|replac(?:es|ed by|ing)|supersed\w+`,
-    String.raw`(?:cancell?ed|completed|closed) in error|related|linked|no longer cancell?ed|some of`,
+    String.raw`(?:cancell?ed|completed|closed) in error|related|linked|no longer cancell?ed|some of|if`,
   ],
   String.raw`\b`,
   "i",

@@ -110,7 +110,9 @@ function statedZone(page: Page): ZoneMention | undefined {
     const below = /^\W*time ?zone\W*$/i.test(line.text) ? (page.lines[line.index + 1]?.text ?? "") : "";
     const all = zonesIn(`${line.text} ${below}`);
     const place = all.filter(({ word }) => word.includes("/"));
-    const zones = place.length === 1 && all.length === 2 ? place : all;
+    const [first, second] = all;
+    const twice = place.length === 1 && first !== undefined && second !== undefined && all.length === 2;
+    const zones = twice ? [{ ...first, zones: [...first.zones, ...second.zones] }] : all;
     // A line with a time of its own speaks of that time; "UTC+08:00" is none.
     const rest = zones.reduceRight(
       (text, zone) => text.slice(0, zone.start) + text.slice(zone.end),

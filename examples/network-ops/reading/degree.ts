@@ -94,7 +94,15 @@ const SWITCHED = new RegExp(
     String.raw`(?:\(s\))?(?: \(?(?:of )?(?:<|up to |~)?\s?\d+ ?m(?:illi)?s(?:ec\w*)?\)?)?\W*$`,
   "i",
 );
-const UNLIKELY = /\b(?:unlikely|improbable|rare(?:ly)?|worst case|not (?:expected|planned|likely))\b/i;
+const UNLIKELY = wordsIn(
+  String.raw`\b`,
+  [
+    String.raw`(?:no|not|never|without) (?:\w+ ){0,3}(?:down|offline|disconnect\w*)|\d+ ?ms|milliseconds?`,
+    "unlikely|improbable|rare(?:ly)?|worst case|not (?:expected|planned|likely)",
+  ],
+  String.raw`\b`,
+  "i",
+);
 const SOME =
   /\b(?:(?:service|customer|traffic)[- ](?:impact\w*|affecting)|impact(?:s|ed|ing)?|affect(?:s|ed|ing)?)\b/i;
 const RISK = /\b(?:at[- ]risk|risk|hazard|potential(?:ly)?)\b/i;

@@ -161,7 +161,8 @@ export function readIdentifiers(
   if (unread(page)) return doubt("the maintenance id is written in an unknown way", distinct(claims));
   const twice = distinct(claims).filter((other) => inSubject.includes(other));
   const rivals = distinct(claims).filter((other) => !twice.includes(other));
-  if (twice.length === 1 && rivals.length === 0) return found(twice, claims, "subject and body");
+  if (twice.length === 1 && rivals.length === 0 && stands(page, twice[0] ?? "", claims, taken))
+    return found(twice, claims, "subject and body");
   // One number in the whole notice, under a label for a ticket, and a subject without any other.
   const [sole] = plain;
   if (sole !== undefined && distinct(claims).length === 1 && inSubject.length === 0)
@@ -194,6 +195,21 @@ function looksLike(a: string, b: string): boolean {
 
 /** The letters stay, since they are the carrier's prefix; digits and their number do not. */
 const formOfId = (id: string): string => id.replaceAll(/\d+/g, "9");
+
+/** Digits that a number of the subject alone must have: a device or a site is named with fewer. */
+const ALONE_DIGITS_MIN = 6;
+
+/** The subject's number is the only one of its form, stands under no other label, and is not a device's. */
+function stands(page: Page, id: string, claims: readonly Claim[], taken: ReadonlySet<string>): boolean {
+  const alone = !claims.some((claim) => claim.id === id && claim.place === "body");
+  if (alone && id.replaceAll(/\D/g, "").length < ALONE_DIGITS_MIN) return false;
+  if (fieldsOf(page).some(({ label, value }) => idIn(value) === id && OTHER_LABEL.test(label) && alone))
+    return false;
+  return !placesOf(page).some(
+    (place) =>
+      place.id !== id && looksLike(place.id, id) && !taken.has(place.id.toLowerCase()) && /\p{L}/u.test(id),
+  );
+}
 
 /** A label that names the work's id, over a value that has digits and is no id. */
 function unread(page: Page): boolean {

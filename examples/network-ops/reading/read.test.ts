@@ -41,6 +41,17 @@ describe("the reader", () => {
     }
   });
 
+  test("asks about an hour that the clock shows twice", () => {
+    const at = (day: string, end: string): string[] =>
+      LINES.flatMap((line) => {
+        if (line.startsWith("End:")) return [];
+        return line.startsWith("Start:") ? [`Window: ${day} 00:00 - ${end} Europe/Paris`] : [line];
+      });
+    expect(read(notice(at("2024-10-27", "02:30"))).doubts.length).toBeGreaterThan(0);
+    expect(read(notice(at("2024-10-27", "05:30"))).doubts).toEqual([]);
+    expect(read(notice(at("2024-10-20", "02:30"))).doubts).toEqual([]);
+  });
+
   test("never throws, whatever comes in", () => {
     const piece = fc.oneof(
       fc.string({ unit: "binary" }),

@@ -108,7 +108,9 @@ const UNCLEAR = wordsIn(
     String.raw`\b(?:was|were|not) (?:performed|carried out|conducted|executed|implemented|completed)\b`,
     String.raw`\b(?:closure|ended|finali[sz]ed|restored|all clear|withdraw\w*|revoked|void|rejected|` +
       String.raw`declined)\b`,
-    String.raw`\b(?:draft|proposal)\b|^\W*re:`,
+    String.raw`\b(?:draft|proposal|superseded)\b|^\W*re:|\b(?:plan\w*|intend\w*|going) to ` +
+      String.raw`(?:re-?schedule|cancel|` +
+      String.raw`postpone|move (?:this|the|it))\b`,
   ],
   "",
   "i",

@@ -5,6 +5,7 @@
  */
 import type { Attachment, Impact, Notice, Statement, Status } from "../notice.ts";
 import { CAREFUL } from "./styles-careful.ts";
+import { CROSSED } from "./styles-crossed.ts";
 import { MESSY } from "./styles-messy.ts";
 import { MORE } from "./styles-more.ts";
 import { PLAIN } from "./styles-plain.ts";
@@ -38,7 +39,7 @@ export type Draft = {
 };
 
 /** All styles. */
-export const STYLES: readonly Style[] = [...PLAIN, ...CAREFUL, ...MORE, ...MESSY].map((draft) => {
+export const STYLES: readonly Style[] = [...PLAIN, ...CAREFUL, ...MORE, ...MESSY, ...CROSSED].map((draft) => {
   const circuits = draft.circuits.map((circuitId) => ({
     circuitId,
     impact: draft.impacts?.[circuitId] ?? draft.impact ?? "OUTAGE",

@@ -157,7 +157,10 @@ function namedAt(rest: string, at: number): ZoneMention | undefined {
   if (word !== undefined && meaning !== undefined) {
     // "(UTC+05:30)" behind it is the same zone once more, and no second time.
     const offset = BESIDE.exec(rest.slice(word.length))?.[0] ?? "";
-    return { word, ...meaning, start: at, end: at + word.length + offset.length };
+    const open = offset.indexOf("(") + 1;
+    const again = offset === "" ? undefined : offsetAt(offset.slice(open).trimStart(), 0, false);
+    const zones = [...meaning.zones, ...(again?.zones ?? [])];
+    return { word, zones, start: at, end: at + word.length + offset.length };
   }
   const city = CITY.exec(rest);
   const zone = CITIES.get(city?.[1]?.toLowerCase() ?? "");
