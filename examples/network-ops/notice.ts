@@ -30,7 +30,7 @@ export const Notice = z.object({
 export type Notice = z.infer<typeof Notice>;
 
 /** One window of work; instants are ISO 8601 in UTC. */
-export const WindowStatement = z.object({
+const WindowStatement = z.object({
   startsAt: z.iso.datetime({ offset: true }),
   endsAt: z.iso.datetime({ offset: true }),
   circuits: z.array(z.object({ circuitId: z.string(), impact: Impact })),

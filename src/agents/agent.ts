@@ -24,7 +24,7 @@ export type CodeWork<Input> = {
   readonly feedback: readonly string[];
   readonly view: StagedView;
   /** Calls a tool; what it changes is staged. @throws what the tool throws, its changes undone */
-  call(tool: string, input: unknown): Promise<Json>;
+  readonly call: (tool: string, input: unknown) => Promise<Json>;
 };
 
 /**
