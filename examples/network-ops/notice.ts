@@ -35,7 +35,6 @@ const WindowStatement = z.object({
   endsAt: z.iso.datetime({ offset: true }),
   circuits: z.array(z.object({ circuitId: z.string(), impact: Impact })),
 });
-export type WindowStatement = z.infer<typeof WindowStatement>;
 
 /** What one notice states about one maintenance. A bare cancellation may name no window. */
 export const Statement = z.object({
