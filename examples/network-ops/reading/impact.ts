@@ -56,7 +56,7 @@ const FIELD_NOT = wordsIn(
   [
     "duration|start|end|time|date|window|circuits?|services? impacted|impacted services?",
     "affected services?|services? affected|locations?|assets?|products?|ids?",
-    "customers?(?! impact)|sites?|devices?|list",
+    "other|protected|unprotected|redundant|without|if|customers?(?! impact)|sites?|devices?|list",
   ],
   String.raw`\b`,
   "i",
@@ -291,7 +291,8 @@ function generalDegree(page: Page, claims: readonly ImpactClaim[]): General {
   const said = sentences
     .filter((claim) => claim.direct && isImpact(claim.degree))
     .map((claim) => claim.degree);
-  const clash = isImpact(field) && said.some((degree) => degree !== field);
+  const spared = field === "NO-IMPACT" && isImpact(sentence) && sentence !== field;
+  const clash = spared || (isImpact(field) && said.some((degree) => degree !== field));
   const plainly = [field, sentence].some((degree) => degree === "AFFECTING" || degree === "LASTING");
   const soft = page.lines.some((line) => line.part !== "attachment" && SOFT.test(line.text));
   return {
