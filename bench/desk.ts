@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type NoticeRow, parseRows } from "../examples/network-ops/reading/bench-rows.ts";
 import { scramble } from "../examples/network-ops/reading/scramble.ts";
+import { messageOf } from "factotum/kernel";
 import { type Committed, openDesk } from "./desk-business.ts";
 import { judge, type Judged, report, type Report } from "./desk-judge.ts";
 
@@ -99,4 +100,9 @@ function readable(
   ].join("\n");
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  console.error(`error: ${messageOf(error)}`);
+  process.exitCode = 1;
+}
