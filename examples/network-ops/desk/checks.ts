@@ -1,7 +1,7 @@
 /** What must hold of a change before the desk commits it. */
-import { type Check, type CheckContext, type Finding, invariant } from "factotum/policy";
-import { freezesHit, redundantConflicts, shortNotice } from "../calendar/index.ts";
-import { type Notice, Statement } from "../notice.ts";
+import { type Check, type CheckContext, type Finding, invariant, type StagedView } from "factotum/policy";
+import { freezesHit, isOver, redundantConflicts, shortNotice } from "../calendar/index.ts";
+import { type Notice, Statement, Status } from "../notice.ts";
 import { askedFor, grounded } from "../reading/index.ts";
 import { knowledgeOf } from "./knowledge.ts";
 
@@ -71,9 +71,16 @@ export const soundCalendar: readonly Check<Notice>[] = [
       .filter((id) => !named.has(id))
       .map((id) => `maintenance ${id} changed, which the notice does not name`);
   }),
-  invariant("a cancelled notice leaves no live window", (context) =>
-    windowsAfter(context, ["CANCELLED"]).map((id) => `maintenance ${id} is cancelled and has a live window`),
-  ),
+  invariant("a cancelled notice makes no window live", async (context) => {
+    const cancelled = new Map<string, string>();
+    for (const statement of statementsOf(context).filter((one) => one.status === "CANCELLED")) {
+      cancelled.set(await keyOf(context.view, statement), statement.maintenanceId);
+    }
+    return context.diff
+      .filter((row) => row.table === "netops.maintenance_windows" && isLive(row.after) && !isLive(row.before))
+      .flatMap((row) => cancelled.get(row.key["maintenance_id"] ?? "") ?? [])
+      .map((id) => `maintenance ${id} is cancelled and would get a live window`);
+  }),
   invariant("a notice opens, closes and rewrites no ticket", ({ diff }) =>
     diff.filter((row) => row.table === "netops.tickets").map((row) => `a ticket was changed (${row.kind})`),
   ),
@@ -113,22 +120,20 @@ export const followUpChecks: readonly Check<Notice>[] = [
   ),
 ];
 
-function windowsAfter(context: CheckContext<Notice>, statuses: readonly string[]): readonly string[] {
-  return statementsOf(context)
-    .filter((statement) => statements(statuses, statement))
-    .filter(() =>
-      context.diff.some(
-        (row) =>
-          row.table === "netops.maintenance_windows" &&
-          row.kind === "insert" &&
-          !statuses.includes(row.after?.["status"] ?? ""),
-      ),
-    )
-    .map((statement) => statement.maintenanceId);
+/** Our key of a maintenance that a statement speaks of. */
+async function keyOf(view: StagedView, { carrier, maintenanceId }: Statement): Promise<string> {
+  const { rows } = await view.query<{ id: string }>(
+    `select m.id from netops.maintenances m join netops.carriers k on k.id = m.carrier_id
+      where k.name = $1 and m.carrier_maintenance_id = $2`,
+    [carrier, maintenanceId],
+  );
+  return rows[0]?.id ?? "";
 }
 
-const statements = (statuses: readonly string[], statement: Statement): boolean =>
-  statuses.includes(statement.status);
+/** Whether a window's image is one of work that is still to be reckoned with. */
+function isLive(window: { readonly [column: string]: string | null } | null): boolean {
+  return window !== null && !isOver(Status.parse(window["status"]));
+}
 
 const some = (ids: readonly string[]): string =>
   [...ids.slice(0, NAMED_MAX), ...(ids.length > NAMED_MAX ? [`${ids.length - NAMED_MAX} more`] : [])].join(
