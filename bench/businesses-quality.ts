@@ -29,7 +29,14 @@ export async function judge(db: Database, run: Replayed): Promise<Judged> {
   const verdicts = await peek(db, run.changes, async (tx) => {
     const rows = await diff(tx, run.changes);
     const input = conversation(run.recording);
-    return await verify(checks, { input, diff: rows, calls: run.calls, view: tx, at: RECORDED_AT });
+    return await verify(checks, {
+      input,
+      diff: rows,
+      calls: run.calls,
+      turns: [],
+      view: tx,
+      at: RECORDED_AT,
+    });
   });
   const expected = new Set(linesOfRecord(run.recording.expected));
   const extra = run.lines.filter((line) => !expected.has(line)).length;

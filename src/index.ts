@@ -38,11 +38,14 @@ export {
   type Check,
   type CheckContext,
   type Finding,
+  type Guard,
+  type GuardContext,
   invariant,
   onlyTables,
   sqlAssertion,
   type StagedView,
   type ToolCall,
+  type Turn,
   type Verdict,
 } from "./policy/index.ts";
 export type { Transaction } from "./postgres/index.ts";

@@ -26,7 +26,7 @@ async function objections({ said, calls }: Asked): Promise<readonly string[]> {
   const at = new Date("2024-05-10T12:00:00Z");
   const verdicts = await peek(db, work.changes(), async (view) => {
     const rows = await diff(view, work.changes());
-    return await verify(airlineChecks, { input, diff: rows, calls: made, view, at });
+    return await verify(airlineChecks, { input, diff: rows, calls: made, turns: [], view, at });
   });
   return verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.kind}: ${one.because}`]));
 }

@@ -21,7 +21,7 @@ async function objections(said: string, calls: readonly (readonly [string, Json]
   const input = { dialect: 2, turns: [{ kind: "customer", text: said }, ...called] } as const;
   const verdicts = await peek(db, work.changes(), async (view) => {
     const rows = await diff(view, work.changes());
-    return await verify(retailChecks, { input, diff: rows, calls: made, view, at: new Date(0) });
+    return await verify(retailChecks, { input, diff: rows, calls: made, turns: [], view, at: new Date(0) });
   });
   return verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.kind}: ${one.because}`])).join("\n");
 }

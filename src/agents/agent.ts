@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/index.ts";
 import type { Card } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
-import type { Check, StagedView, ToolCall } from "../policy/index.ts";
+import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
 import type { Tool } from "./tool.ts";
 
 /** What an agent may do with a table: read it, or stage changes to it too. */
@@ -103,6 +103,8 @@ export type Agent<Input = unknown> = {
   readonly tools: readonly Tool[];
   /** Tables for which find, insert, update and delete tools are generated from the live schema. */
   readonly generate?: { readonly [table: string]: TableAccess };
+  /** Rules on single tool calls, asked before the tool runs; in every attempt, follow-up and correction. */
+  readonly guards?: readonly Guard<Input>[];
   readonly checks: readonly Check<Input>[];
   readonly cascade: readonly Rung<Input>[];
   /** What resolved work is worth to the business. */
@@ -134,6 +136,7 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...(agent.cascade.length > 0 ? [] : ["its cascade is empty"]),
     ...repeated(agent.tools.map((one) => one.name)).map((name) => `tool ${name} is given twice`),
     ...repeated(agent.cascade.map((one) => one.name)).map((name) => `rung ${name} is given twice`),
+    ...repeated((agent.guards ?? []).map((one) => one.name)).map((name) => `guard ${name} is given twice`),
     ...Object.keys(agent.tables)
       .filter((table) => !table.includes("."))
       .map((table) => `table ${table} needs its schema, as in public.${table}`),

@@ -2,7 +2,7 @@ import { ConflictError } from "../changes/index.ts";
 import type { Answer, Question } from "../inbox/index.ts";
 import { must } from "../kernel/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
-import { type Attempt, type AttemptRecord, getAttempt } from "./attempts.ts";
+import { type Attempt, type AttemptRecord, getAttempt, stagedOf } from "./attempts.ts";
 import { forbidden } from "./card.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { businessTime, openQuestion, stageCalls } from "./follow.ts";
@@ -42,7 +42,7 @@ async function commitAsStaged(a: Working, question: Question): Promise<Run> {
     `attempt ${a.state.askedAttempt} of run ${a.run.id}`,
   );
   try {
-    return await commitForPerson(a, { calls: seen.calls, changeSet: seen.changeSet }, recordOf(seen));
+    return await commitForPerson(a, stagedOf(seen), recordOf(seen));
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const calls: Answer["calls"] = question.card.calls;
@@ -53,10 +53,10 @@ async function commitAsStaged(a: Working, question: Question): Promise<Run> {
 /** Makes the given calls from a clean start on the person's word; what a rule forbids is asked again. */
 async function restage(a: Working, calls: NonNullable<Answer["calls"]>, because: string): Promise<Run> {
   const at = await businessTime(a.workshop);
-  const staged = await stageCalls(a, calls, at);
+  const staged = await stageCalls(a, calls, at, { byPerson: true });
   const record: AttemptRecord = {
     ...{ runId: a.run.id, number: a.state.attempt + 1, rung: "person", model: null, status: "discarded" },
-    ...{ calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], because },
+    ...{ calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], refusals: [], because },
   };
   if ("problem" in staged) return askPerson(asking(a), record, [`it could not be staged: ${staged.problem}`]);
   const { diff, verdicts, staged: seen } = await examine(a.workshop, a.bench, a.run, staged, at);

@@ -1,9 +1,10 @@
 import { FactotumError, messageOf, toJson } from "../kernel/index.ts";
-import type { ToolCall } from "../policy/index.ts";
+import type { ToolCall, Verdict } from "../policy/index.ts";
 import type { Run } from "../runs/index.ts";
 import type { CodeWork, Rung, RungEnd } from "./agent.ts";
+import { callTool } from "./call-tool.ts";
+import { type Refusal, RefusedError } from "./refusal.ts";
 import type { AgentState } from "./state.ts";
-import { callTool } from "./toolbox.ts";
 import {
   type Bench,
   lessonsOf,
@@ -40,22 +41,36 @@ export async function tryCode(
   const lessons = await lessonsOf(workshop, run);
   const input = parseInput(bench.agent, run);
   const tried = { rung: rung.name, by: "code", model: null } as const;
+  let refusals: Refusal[] = [];
   try {
     const done = await stageMore(workshop, bench, nothingStaged, async (tx) => {
       const calls: ToolCall[] = [];
+      const guarded: Verdict[] = [];
+      refusals = [];
       const work: CodeWork<unknown> = {
         ...{ input, at, lessons, feedback: state.feedback, view: tx },
         async call(tool, args) {
-          const call = await callTool(tx, bench.toolbox, { tool, input: toJson(args) }, toolContext(run, at));
-          calls.push(call);
-          return call.output;
+          const wanted = { tool, input: toJson(args) };
+          try {
+            const made = await callTool(tx, bench, wanted, toolContext(run, at), { calls, turns: [] });
+            calls.push(made.call);
+            guarded.push(...made.guarded);
+            return made.call.output;
+          } catch (error) {
+            if (error instanceof RefusedError) refusals.push(error.refusal);
+            throw error;
+          }
         },
       };
-      return { end: await rung.run(work), calls };
+      return { end: await rung.run(work), calls, guarded, refusals };
     });
     return { ...tried, ...done };
   } catch (error) {
     if (error instanceof FactotumError && error.retry === "later") throw error;
-    return { ...tried, staged: nothingStaged, end: { kind: "stuck", because: messageOf(error) } };
+    return {
+      ...tried,
+      staged: { ...nothingStaged, refusals },
+      end: { kind: "stuck", because: messageOf(error) },
+    };
   }
 }

@@ -7,15 +7,18 @@ import {
   type ModelCard,
   type ModelReply,
 } from "../models/index.ts";
-import type { ToolCall as MadeCall } from "../policy/index.ts";
+import type { ToolCall as MadeCall, Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, listSteps, type Run, takeNudges } from "../runs/index.ts";
 import type { RungEnd } from "./agent.ts";
-import { getAttempt, saveAttempt } from "./attempts.ts";
+import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
 import type { Tried } from "./attempt-code.ts";
+import { type Before, callTool } from "./call-tool.ts";
 import { conclude } from "./conclude.ts";
+import { callsIn } from "./heard.ts";
+import { appendRefusals, type Refusal, RefusedError } from "./refusal.ts";
 import { FINISH_TOOL, GIVE_UP_TOOL, openingMessages, toolSpecs } from "./prompt.ts";
-import { callTool, isContention, toolFailure } from "./toolbox.ts";
+import { isContention, toolFailure } from "./toolbox.ts";
 import {
   lessonsOf,
   nothingStaged,
@@ -87,12 +90,14 @@ async function heard(
 ): Promise<Run> {
   const number = t.state.attempt + 1;
   const before = await getAttempt(t.workshop.db, t.run.id, number);
-  const base = before === undefined ? nothingStaged : { calls: before.calls, changeSet: before.changeSet };
-  const acted = await actOn(t, base, reply, at);
+  const base = before === undefined ? nothingStaged : stagedOf(before);
+  const acted = await actOn(t, base, reply, at, { calls: callsIn(messages), turns: [] });
   const said = [assistantMessage(reply, card.id), ...acted.messages];
   const record = async (tx: Transaction): Promise<void> => {
     await settled(tx);
     await appendMessages(tx, t.run, number, said);
+    const refused = acted.staged.refusals.slice(base.refusals.length);
+    await appendRefusals(tx, t.run.id, number, refused);
   };
   const made = messages.filter((message) => message.role === "assistant").length + 1;
   const tooMany: RungEnd | undefined =
@@ -119,11 +124,14 @@ type Acted = {
 };
 
 /** Runs the tools a reply asks for, all in one staging transaction; failures become messages. */
-async function actOn(t: Trying, base: Staged, reply: ModelReply, at: Date): Promise<Acted> {
+async function actOn(t: Trying, base: Staged, reply: ModelReply, at: Date, before: Before): Promise<Acted> {
   const end = endOf(reply);
   if (reply.toolCalls.length === 0) return { staged: base, messages: [], end };
   const done = await stageMore(t.workshop, t.bench, base, async (tx) => {
     const calls: MadeCall[] = [];
+    const called: MadeCall[] = [...before.calls];
+    const guarded: Verdict[] = [];
+    const refusals: Refusal[] = [];
     const messages: Message[] = [];
     for (const call of reply.toolCalls) {
       const answer = (output: Json, isError: boolean): number =>
@@ -133,17 +141,23 @@ async function actOn(t: Trying, base: Staged, reply: ModelReply, at: Date): Prom
       else {
         try {
           const wanted = { tool: call.name, input: call.input };
-          const made = await callTool(tx, t.bench.toolbox, wanted, toolContext(t.run, at));
-          if (t.bench.toolbox.get(call.name)?.effect === "write") calls.push(made);
-          answer(made.output, false);
+          const made = await callTool(tx, t.bench, wanted, toolContext(t.run, at), {
+            ...before,
+            calls: called,
+          });
+          called.push(made.call);
+          guarded.push(...made.guarded);
+          if (t.bench.toolbox.get(call.name)?.effect === "write") calls.push(made.call);
+          answer(made.call.output, false);
         } catch (error) {
           // Trouble between stagings, none of the model's: staging makes all the calls again.
           if (isContention(error)) throw error;
+          if (error instanceof RefusedError) refusals.push(error.refusal);
           answer(toolFailure(error), true);
         }
       }
     }
-    return { calls, end: messages };
+    return { calls, guarded, refusals, end: messages };
   });
   return { staged: done.staged, messages: done.end, end };
 }
@@ -224,7 +238,8 @@ function keepWorking(
       status: "working",
       because: null,
     },
-    ...{ calls: staged.calls, changeSet: staged.changeSet, diff: [], verdicts: [] },
+    ...{ calls: staged.calls, changeSet: staged.changeSet, refusals: staged.refusals },
+    ...{ diff: [], verdicts: staged.guarded },
   });
 }
 

@@ -2,6 +2,8 @@ import type { ChangeSet, Diff } from "../changes/index.ts";
 import { jsonbText, type RunId, storableText } from "../kernel/index.ts";
 import type { ToolCall, Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
+import type { Refusal } from "./refusal.ts";
+import type { Staged } from "./workshop.ts";
 
 /** One try of one rung at a run. */
 export type Attempt = {
@@ -14,6 +16,8 @@ export type Attempt = {
   readonly changeSet: ChangeSet;
   readonly diff: Diff;
   readonly verdicts: readonly Verdict[];
+  /** Calls that guards refused. */
+  readonly refusals: readonly Refusal[];
   readonly because: string | null;
   readonly startedAt: Date;
   readonly endedAt: Date | null;
@@ -23,25 +27,35 @@ export type Attempt = {
 export type AttemptRecord = Omit<Attempt, "startedAt" | "endedAt">;
 
 const COLUMNS = `run_id as "runId", number, rung, model, status, calls, change_set as "changeSet", diff,
-  verdicts, because, started_at as "startedAt", ended_at as "endedAt"`;
+  verdicts, refusals, because, started_at as "startedAt", ended_at as "endedAt"`;
 
 /** Writes an attempt, or brings the row of one under way up to date. */
 export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Promise<void> {
   await tx.query(
     `insert into factotum.attempts
-       (run_id, number, rung, model, status, calls, change_set, diff, verdicts, because, ended_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+       (run_id, number, rung, model, status, calls, change_set, diff, verdicts, refusals, because,
+        ended_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
        case when $5 = 'working' then null else factotum.now() end)
      on conflict on constraint attempts_pkey do update set
        status = excluded.status, calls = excluded.calls, change_set = excluded.change_set,
-       diff = excluded.diff, verdicts = excluded.verdicts, because = excluded.because,
+       diff = excluded.diff, verdicts = excluded.verdicts, refusals = excluded.refusals,
+       because = excluded.because,
        ended_at = excluded.ended_at`,
     [
       ...[attempt.runId, attempt.number, attempt.rung, attempt.model, attempt.status],
-      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts].map((part) => jsonbText(part)),
+      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts, attempt.refusals].map((part) =>
+        jsonbText(part),
+      ),
       attempt.because === null ? null : storableText(attempt.because),
     ],
   );
+}
+
+/** What an attempt has staged, to go on from. */
+export function stagedOf(attempt: AttemptRecord): Staged {
+  const { calls, changeSet, verdicts, refusals } = attempt;
+  return { calls, changeSet, refusals, guarded: verdicts.filter((verdict) => verdict.by === "guard") };
 }
 
 /** One attempt of a run, if it was made. */

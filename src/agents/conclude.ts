@@ -47,10 +47,10 @@ export async function conclude(given: Conclusion): Promise<Run> {
 async function look(c: Conclusion): Promise<Examined> {
   const { end, staged, rung } = c.tried;
   if (end.kind !== "finished") {
-    return { diff: [], verdicts: [{ check: rung, kind: "fail", because: end.because }], staged };
+    return { diff: [], verdicts: [{ check: rung, by: "rung", kind: "fail", because: end.because }], staged };
   }
   const seen = await examine(c.workshop, c.bench, c.run, staged, c.at);
-  const doubts = end.doubts.map((because): Verdict => ({ check: rung, kind: "unsure", because }));
+  const doubts = end.doubts.map((because): Verdict => ({ check: rung, by: "rung", kind: "unsure", because }));
   return { ...seen, verdicts: [...seen.verdicts, ...doubts] };
 }
 
@@ -63,6 +63,7 @@ function attemptOf(c: Conclusion, diff: Diff, verdicts: readonly Verdict[]): Att
       changeSet: c.tried.staged.changeSet,
       diff,
       verdicts,
+      refusals: c.tried.staged.refusals,
     },
     because: null,
   };

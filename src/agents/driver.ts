@@ -1,8 +1,10 @@
 import { InvariantError } from "../kernel/index.ts";
+import type { Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
 import { answered } from "./answered.ts";
 import { tryCode } from "./attempt-code.ts";
 import { tryModel } from "./attempt-model.ts";
+import { appendRefusals } from "./refusal.ts";
 import { modelFor, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
 import { businessTime, follow } from "./follow.ts";
@@ -49,7 +51,9 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
   const now = { ...parts, state: { ...state, rung: index } };
   if (rung.kind === "code") {
     const tried = await tryCode(workshop, bench, run, now.state, rung, at);
-    return conclude({ ...now, tried, at, alongside: async () => {} });
+    const { refusals } = tried.staged;
+    const alongside = (tx: Transaction) => appendRefusals(tx, run.id, state.attempt + 1, refusals);
+    return conclude({ ...now, tried, at, alongside });
   }
   const card = modelFor(workshop, bench.agent, index);
   if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
@@ -65,6 +69,7 @@ function askUntried(parts: Working): Promise<Run> {
       changeSet: { rows: [] },
       diff: [],
       verdicts: [],
+      refusals: [],
       because: null,
     },
   };

@@ -1,12 +1,12 @@
 import { commit, ConflictError } from "../changes/index.ts";
 import { ask, getQuestion, settleDue } from "../inbox/index.ts";
 import { messageOf } from "../kernel/index.ts";
-import { rule } from "../policy/index.ts";
+import { rule, type ToolCall, type Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Agent, Follow, FollowStep, RestingStep } from "./agent.ts";
 import { saveAttempt } from "./attempts.ts";
-import { callTool } from "./toolbox.ts";
+import { type Before, callTool } from "./call-tool.ts";
 import type { AgentState } from "./state.ts";
 import {
   examine,
@@ -90,7 +90,7 @@ async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { k
       if (staged.changeSet.rows.length > 0) await commit(tx, staged.changeSet, about);
       await saveAttempt(tx, {
         ...{ runId: run.id, number, rung: "follow-up", model: null, status: "committed", because: null },
-        ...{ calls: staged.calls, changeSet: staged.changeSet, diff, verdicts },
+        ...{ calls: staged.calls, changeSet: staged.changeSet, diff, verdicts, refusals: staged.refusals },
       });
       const rows = staged.changeSet.rows.length;
       await appendStep(tx, run.id, { kind: "committed", attempt: number, data: { rows, by: "follow-up" } });
@@ -102,17 +102,24 @@ async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { k
   }
 }
 
-/** Stages a list of tool calls from a clean start; a refusal is returned, not thrown. */
+/** Stages a list of tool calls from a clean start; a refusal, a guard's too, is returned, not thrown. */
 export async function stageCalls(
   f: Pick<Working, "workshop" | "bench" | "run">,
   calls: readonly { readonly tool: string; readonly input: AgentState["memo"] }[],
   at: Date,
+  whose: Pick<Before, "byPerson"> = {},
 ): Promise<Staged | { readonly problem: string }> {
   try {
     const { staged } = await stageMore(f.workshop, f.bench, nothingStaged, async (tx) => {
-      const made = [];
-      for (const call of calls) made.push(await callTool(tx, f.bench.toolbox, call, toolContext(f.run, at)));
-      return { calls: made, end: undefined };
+      const made: ToolCall[] = [];
+      const guarded: Verdict[] = [];
+      for (const call of calls) {
+        const before = { ...whose, calls: made, turns: [] };
+        const one = await callTool(tx, f.bench, call, toolContext(f.run, at), before);
+        made.push(one.call);
+        guarded.push(...one.guarded);
+      }
+      return { calls: made, guarded, end: undefined };
     });
     return staged;
   } catch (error) {

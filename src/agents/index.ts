@@ -15,6 +15,7 @@ export {
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
 export { generateTools } from "./generate.ts";
+export { type Refusal, RefusedError } from "./refusal.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";

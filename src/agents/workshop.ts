@@ -3,12 +3,13 @@ import { type ChangeSet, type Diff, diff, emptyChangeSet, inspect, stage } from 
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
 import { type Lesson, recall } from "../context/index.ts";
-import { type Check, onlyTables, type ToolCall, type Verdict, verify } from "../policy/index.ts";
+import { type Check, onlyTables, type ToolCall, type Turn, type Verdict, verify } from "../policy/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
 import { type Agent, writableTables } from "./agent.ts";
 import type { ModelChoice } from "./cascade.ts";
 import type { AgentState } from "./state.ts";
+import type { Refusal } from "./refusal.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
 import type { CallContext } from "./tool.ts";
 
@@ -33,11 +34,17 @@ export type Working = {
   readonly state: AgentState;
 };
 
-/** A staged piece of work: the tool calls that made it, and what they changed. */
-export type Staged = { readonly calls: readonly ToolCall[]; readonly changeSet: ChangeSet };
+/** A staged piece of work: the tool calls that made it, what they changed, and what guards said of them. */
+export type Staged = {
+  readonly calls: readonly ToolCall[];
+  readonly changeSet: ChangeSet;
+  /** What guards found of calls that they let pass. */
+  readonly guarded: readonly Verdict[];
+  readonly refusals: readonly Refusal[];
+};
 
 /** Work with nothing staged. */
-export const nothingStaged: Staged = { calls: [], changeSet: emptyChangeSet };
+export const nothingStaged: Staged = { calls: [], changeSet: emptyChangeSet, guarded: [], refusals: [] };
 
 /** Opens the agents' tools once, from the live schema, and finds the bench of a run. */
 export type Workshop = WorkshopParts & {
@@ -67,16 +74,25 @@ export function makeWorkshop(parts: WorkshopParts): Workshop {
   };
 }
 
+/** What a stretch of staged work adds to an attempt, besides its rows. */
+type Stagings = Pick<Staged, "calls"> & Partial<Pick<Staged, "guarded" | "refusals">>;
+
 /** Stages work on top of what an attempt staged already. */
 export async function stageMore<T>(
   workshop: Workshop,
   bench: Bench,
   base: Staged,
-  work: (tx: Transaction) => Promise<{ readonly calls: readonly ToolCall[]; readonly end: T }>,
+  work: (tx: Transaction) => Promise<Stagings & { readonly end: T }>,
 ): Promise<{ readonly staged: Staged; readonly end: T }> {
   const options = { tables: writableTables(bench.agent) };
   const { result, changes } = await stage(workshop.db, base.changeSet, options, work);
-  return { staged: { calls: [...base.calls, ...result.calls], changeSet: changes }, end: result.end };
+  const staged: Staged = {
+    calls: [...base.calls, ...result.calls],
+    changeSet: changes,
+    guarded: [...base.guarded, ...(result.guarded ?? [])],
+    refusals: [...base.refusals, ...(result.refusals ?? [])],
+  };
+  return { staged, end: result.end };
 }
 
 /** What a staged change set looks like, what checks say of it, and the work with what they relied on. */
@@ -94,6 +110,7 @@ export async function examine(
   staged: Staged,
   at: Date,
   checks: readonly Check<unknown>[] = bench.agent.checks,
+  turns: readonly Turn[] = [],
 ): Promise<Examined> {
   const { result, changes } = await inspect(workshop.db, staged.changeSet, async (tx) => {
     const rows = await diff(tx, staged.changeSet);
@@ -101,10 +118,11 @@ export async function examine(
     const input = parseInput(bench.agent, run);
     return {
       diff: rows,
-      verdicts: await verify(all, { input, diff: rows, calls: staged.calls, view: tx, at }),
+      verdicts: await verify(all, { input, diff: rows, calls: staged.calls, turns, view: tx, at }),
     };
   });
-  return { ...result, staged: { ...staged, changeSet: changes } };
+  const verdicts = [...staged.guarded, ...result.verdicts];
+  return { ...result, verdicts, staged: { ...staged, changeSet: changes } };
 }
 
 /** The lessons an agent has learned so far. */

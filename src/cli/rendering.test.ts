@@ -71,10 +71,10 @@ const story: RunStory = {
         status: "discarded",
         calls: [],
       },
-      ...{ changeSet: { rows: [] }, diff: [], because: null, startedAt: at, endedAt: at },
+      ...{ changeSet: { rows: [] }, diff: [], refusals: [], because: null, startedAt: at, endedAt: at },
       verdicts: [
-        { check: "grounding", kind: "pass" },
-        { check: "completeness", kind: "fail", because: "a window is missing" },
+        { check: "grounding", by: "check", kind: "pass" },
+        { check: "completeness", by: "check", kind: "fail", because: "a window is missing" },
       ],
     },
   ],

@@ -10,17 +10,18 @@ export function invariant<Input>(
   broken: (context: CheckContext<Input>) => readonly string[] | Promise<readonly string[]>,
 ): Check<Input> {
   return {
-    name,
+    ...{ name, by: "invariant" },
     run: async (context) => (await broken(context)).map((because) => ({ kind: "fail", because })),
   };
 }
 
 /** Nothing outside these tables (`schema.table`) may change, whatever a tool did. */
 export function onlyTables<Input>(tables: readonly string[]): Check<Input> {
-  return invariant("only declared tables change", ({ diff }) => {
+  const check = invariant<Input>("only declared tables change", ({ diff }) => {
     const strangers = new Set(diff.map((row) => row.table).filter((table) => !tables.includes(table)));
     return [...strangers].map((table) => `${table} is not among the agent's tables`);
   });
+  return { ...check, by: "tables" };
 }
 
 /**
@@ -30,7 +31,7 @@ export function onlyTables<Input>(tables: readonly string[]): Check<Input> {
  */
 export function sqlAssertion<Input>(name: string, sql: string, kind: Finding["kind"] = "fail"): Check<Input> {
   return {
-    name,
+    ...{ name, by: "sql" },
     run: async ({ view }) => {
       const { rows } = await view.query<{ because?: string }>(sql);
       return rows.map((row) => ({ kind, because: row.because ?? JSON.stringify(row) }));

@@ -5,9 +5,12 @@ export {
   type Finding,
   type StagedView,
   type ToolCall,
+  type Turn,
   type Verdict,
   type VerdictKind,
+  type VerifierKind,
   verify,
 } from "./check.ts";
+export { askGuards, type Guard, type GuardContext, guardsOf } from "./guard.ts";
 export { type Ruling, rule } from "./ruling.ts";
 export { invariant, onlyTables, sqlAssertion } from "./checks.ts";

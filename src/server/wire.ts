@@ -72,9 +72,10 @@ export function blameJson(one: Blame) {
 
 /** Leaves out the record images: the diff says the same in the database's own words. */
 function attemptJson(attempt: Attempt) {
-  const { number, rung, model, status, because, verdicts, diff, calls, startedAt, endedAt } = attempt;
+  const { number, rung, model, status, because, verdicts, refusals, diff, calls, startedAt, endedAt } =
+    attempt;
   return {
-    ...{ number, rung, model, status, because, verdicts, diff, calls },
+    ...{ number, rung, model, status, because, verdicts, refusals, diff, calls },
     ...{ startedAt: instant(startedAt), endedAt: instant(endedAt) },
   };
 }

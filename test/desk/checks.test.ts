@@ -33,6 +33,7 @@ test("a cancelled notice that makes a window live, or touches a ticket, is throw
       verify(soundCalendar, {
         ...{ input: { text: "", attachments: [] }, diff: await diff(tx, changes), view: tx, at: new Date(0) },
         calls: [{ tool: "record_notice", input: toJson(statement), output: null }],
+        turns: [],
       }),
     );
     return result.filter((verdict) => verdict.kind === "fail").map((verdict) => verdict.check);
