@@ -20,7 +20,15 @@ export {
   type ToolContext,
   type Waking,
 } from "./agents/index.ts";
-export { type Diff, rely, type RelyingView, type RelyParameter, type RowDiff } from "./changes/index.ts";
+export {
+  type Diff,
+  type Effect,
+  emit,
+  rely,
+  type RelyingView,
+  type RelyParameter,
+  type RowDiff,
+} from "./changes/index.ts";
 export type { Lesson } from "./context/index.ts";
 export type { Answer, Card, CardChange, Choice, Question } from "./inbox/index.ts";
 export {
@@ -41,6 +49,7 @@ export {
   type Guard,
   type GuardContext,
   invariant,
+  onlyEffects,
   onlyTables,
   sqlAssertion,
   type StagedView,

@@ -101,6 +101,8 @@ export type Agent<Input = unknown> = {
   /** Every table the agent may see or change, as `schema.table`. */
   readonly tables: { readonly [table: string]: TableAccess };
   readonly tools: readonly Tool[];
+  /** The channels of the configuration that its tools may `emit` to; none by default. */
+  readonly effects?: readonly string[];
   /** Tables for which find, insert, update and delete tools are generated from the live schema. */
   readonly generate?: { readonly [table: string]: TableAccess };
   /** Rules on single tool calls, asked before the tool runs; in every attempt, follow-up and correction. */
@@ -140,6 +142,10 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...Object.keys(agent.tables)
       .filter((table) => !table.includes("."))
       .map((table) => `table ${table} needs its schema, as in public.${table}`),
+    ...Object.keys(agent.tables)
+      .filter((table) => agent.tables[table] === "write" && table.startsWith("factotum."))
+      .map((table) => `table ${table} is Factotum's own and cannot be written; to send, declare effects`),
+    ...repeated(agent.effects ?? []).map((channel) => `effect ${channel} is given twice`),
     ...Object.entries(agent.generate ?? {})
       .filter(([table, access]) => !covers(agent.tables[table], access))
       .map(([table]) => `tools for ${table} are asked for beyond what tables allows`),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { rely, type RelyParameter } from "../changes/index.ts";
+import { type Effect, emit, rely, type RelyParameter } from "../changes/index.ts";
 import { InputError, type Json, type RunId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
@@ -18,10 +18,15 @@ export type ToolContext = {
     sql: string,
     params?: readonly RelyParameter[],
   ) => Promise<readonly R[]>;
+  /**
+   * Stages an effect outside the database, to a channel that the agent declares: delivered after the commit,
+   * at least once, or thrown away with the rest.
+   */
+  readonly emit: (effect: Effect) => Promise<void>;
 };
 
 /** What a tool's caller knows of the run. */
-export type CallContext = Omit<ToolContext, "rely">;
+export type CallContext = Omit<ToolContext, "rely" | "emit">;
 
 /** A tool as the agent loop sees it: JSON in, JSON out, over a staged transaction. */
 export type Tool = {
@@ -58,8 +63,12 @@ export function tool<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec
     async call(tx, input, context) {
       const parsed = spec.input.safeParse(input);
       if (!parsed.success) throw inputError(spec.name, parsed.error);
-      const relying: ToolContext = { ...context, rely: (sql, params) => rely(tx, sql, params) };
-      return spec.output.parse(await spec.run(tx, parsed.data, relying)) as Json;
+      const whole: ToolContext = {
+        ...context,
+        rely: (sql, params) => rely(tx, sql, params),
+        emit: (effect) => emit(tx, effect),
+      };
+      return spec.output.parse(await spec.run(tx, parsed.data, whole)) as Json;
     },
   };
 }

@@ -1,9 +1,25 @@
 import { z } from "zod";
-import { type ChangeSet, type Diff, diff, emptyChangeSet, inspect, stage } from "../changes/index.ts";
+import {
+  type ChangeSet,
+  type Diff,
+  diff,
+  emptyChangeSet,
+  inspect,
+  stage,
+  writableWith,
+} from "../changes/index.ts";
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
 import { type Lesson, recall } from "../context/index.ts";
-import { type Check, onlyTables, type ToolCall, type Turn, type Verdict, verify } from "../policy/index.ts";
+import {
+  type Check,
+  onlyEffects,
+  onlyTables,
+  type ToolCall,
+  type Turn,
+  type Verdict,
+  verify,
+} from "../policy/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
 import { type Agent, writableTables } from "./agent.ts";
@@ -84,7 +100,8 @@ export async function stageMore<T>(
   base: Staged,
   work: (tx: Transaction) => Promise<Stagings & { readonly end: T }>,
 ): Promise<{ readonly staged: Staged; readonly end: T }> {
-  const options = { tables: writableTables(bench.agent) };
+  const { effects = [] } = bench.agent;
+  const options = { tables: writableTables(bench.agent), effects };
   const { result, changes } = await stage(workshop.db, base.changeSet, options, work);
   const staged: Staged = {
     calls: [...base.calls, ...result.calls],
@@ -114,7 +131,12 @@ export async function examine(
 ): Promise<Examined> {
   const { result, changes } = await inspect(workshop.db, staged.changeSet, async (tx) => {
     const rows = await diff(tx, staged.changeSet);
-    const all = [onlyTables<unknown>(writableTables(bench.agent)), ...checks];
+    const { effects } = bench.agent;
+    const all = [
+      onlyTables<unknown>(writableWith(writableTables(bench.agent), effects)),
+      ...(effects === undefined ? [] : [onlyEffects<unknown>(effects)]),
+      ...checks,
+    ];
     const input = parseInput(bench.agent, run);
     return {
       diff: rows,

@@ -30,7 +30,7 @@ export async function detach(tx: Transaction, tables?: readonly string[]): Promi
   }
 }
 
-/** The tables that carry the capture trigger, as `schema.table`, sorted; partitions are not listed apart. */
+/** The user's tables that carry the capture trigger, as `schema.table`, sorted; partitions not apart. */
 export async function attached(tx: Transaction): Promise<readonly string[]> {
   const { rows } = await tx.query<{ name: string }>(
     `select n.nspname || '.' || c.relname as name
@@ -38,6 +38,7 @@ export async function attached(tx: Transaction): Promise<readonly string[]> {
      join pg_catalog.pg_class c on c.oid = g.tgrelid
      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where g.tgname = $1 and g.tgparentid = 0 and g.tgfoid = 'factotum.capture()'::regprocedure
+       and n.nspname <> 'factotum'
      order by 1`,
     [TRIGGER_NAME],
   );

@@ -3,6 +3,7 @@ import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { About } from "./about.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, emptyChangeSet, netChange } from "./change-set.ts";
+import { deliveryStatements } from "./deliveries.ts";
 import { ConflictError, type MovedRow } from "./errors.ts";
 import { deleteGuards, losesParents, type ReplicaCheck, replicaChecks } from "./foreign-keys.ts";
 import { recordStatement } from "./history-write.ts";
@@ -123,13 +124,15 @@ async function applyOnce(send: Send, plan: Plan, way: Way): Promise<ChangeSetId>
     ...steps.map((step) => step.statement),
     RECAPTURED,
     recordStatement(plan.set, plan.relations, plan.about, plan.undoes),
+    ...deliveryStatements(plan.set),
     { text: `select ${setLocal(restored)}` },
   ]);
   const broken = steps.flatMap((step, at) => step.judge?.(must(answers[at + 1], "an answer")) ?? []);
   if (broken.length > 0)
     throw new ConflictError({ rows: broken, because: "a constraint does not hold any more" });
-  compareRecaptured(plan, must(answers.at(-3), "recaptured rows"));
-  return must(answers.at(-2)?.rows[0]?.["id"], "change set id") as ChangeSetId;
+  const recaptured = steps.length + 1;
+  compareRecaptured(plan, must(answers[recaptured], "recaptured rows"));
+  return must(answers[recaptured + 1]?.rows[0]?.["id"], "change set id") as ChangeSetId;
 }
 
 function replicaSteps(plan: Plan, way: Way): readonly Step[] {

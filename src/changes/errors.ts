@@ -5,6 +5,9 @@ export type StageErrorCode =
   /** A table was written that the attempt did not declare, or that has no capture trigger. */
   | "undeclared-table"
   | "not-attached"
+  /** An effect to a channel that the attempt did not declare, or one committed before that was touched. */
+  | "undeclared-effect"
+  | "effect-changed"
   /** The tool tried to end its own transaction. */
   | "escaped-transaction"
   /** A deferred constraint does not hold at the end of the work. */
@@ -73,6 +76,7 @@ export class ConflictError extends FactotumError {
 
 /** What stands in the way of an undo. */
 export type Dependant =
+  | { readonly kind: "effect"; readonly id: string; readonly because: string }
   | { readonly kind: "change-set"; readonly id: string; readonly because: string }
   | { readonly kind: "row"; readonly table: string; readonly key: string; readonly because: string };
 
@@ -84,12 +88,13 @@ export class UndoRefused extends FactotumError {
     const list = dependants
       .slice(0, ROWS_NAMED_MAX)
       .map((one) => (one.kind === "row" ? `${one.table} ${one.key} ${one.because}` : one.because));
+    const later = dependants.some((one) => one.kind !== "effect");
     super({
       code: "undo-refused",
       retry: "never",
       message:
-        `change set ${id} was not undone: ${list.join("; ")}; ` +
-        "undo what came later first, or correct the rows",
+        `change set ${id} was not undone: ${list.join("; ")}` +
+        (later ? "; undo what came later first, or correct the rows" : ""),
       cause,
     });
     this.dependants = dependants;

@@ -9,7 +9,9 @@ export {
   type RowChange,
 } from "./change-set.ts";
 export { commit } from "./commit.ts";
+export { OUTBOX_CHANNEL } from "./deliveries.ts";
 export { diff, type Diff, type FieldDiff, type Row, type RowDiff } from "./diff.ts";
+export { type Effect, emit, OUTBOX, writableWith } from "./emit.ts";
 export {
   ConflictError,
   type Dependant,

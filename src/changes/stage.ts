@@ -3,6 +3,7 @@ import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "
 import { again } from "./again.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
+import { checkEffects, emitting, writableWith } from "./emit.ts";
 import { ConflictError, StageError } from "./errors.ts";
 import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
@@ -25,6 +26,8 @@ import {
 export type StageOptions = {
   /** The tables it may write, as `schema.table`; each must have been attached. */
   readonly tables: readonly string[];
+  /** The channels it may `emit` to; none by default. */
+  readonly effects?: readonly string[];
   /** Longest time one statement may take, in milliseconds; 10 seconds by default. */
   readonly statementTimeoutMs?: number;
 };
@@ -58,14 +61,18 @@ async function stageOnce<T>(
   options: StageOptions,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
-  return await inSession(db, options.tables, async (session) => {
-    const known = await know(db, session.send, [...options.tables, ...base.rows.map((row) => row.table)]);
+  const { effects = [] } = options;
+  const tables = writableWith(options.tables, effects);
+  return await inSession(db, tables, async (session) => {
+    const known = await know(db, session.send, [...tables, ...base.rows.map((row) => row.table)]);
     const xid = await begin(session, known, base, { ...options, readOnly: false });
     const reads = reliance(session.send, known, base);
-    const result = await session.lend((tx) => reads.during(tx, work));
-    const { clean, ...seen } = await finish(session, deferredConstraints(known, options.tables), xid);
-    const events = await witness(seen, known, session.send, { tables: options.tables, base });
-    return { value: { result, changes: withRelies(netChange(base, events), reads.relies()) }, clean };
+    const result = await session.lend((tx) => reads.during(tx, () => emitting(tx, effects, work)));
+    const { clean, ...seen } = await finish(session, deferredConstraints(known, tables), xid);
+    const events = await witness(seen, known, session.send, { tables, base });
+    const changes = withRelies(netChange(base, events), reads.relies());
+    checkEffects(changes, effects);
+    return { value: { result, changes }, clean };
   });
 }
 

@@ -5,20 +5,27 @@ import { inverse } from "./change-set.ts";
 import { commitAs } from "./commit.ts";
 import { ConflictError, type Dependant, UndoRefused } from "./errors.ts";
 import { committedRows } from "./history.ts";
+import { undoEffects } from "./undo-effects.ts";
 
 /**
- * Takes a committed change set back by committing its inverse, inside the caller's transaction.
+ * Takes a committed change set back by committing its inverse, inside the caller's transaction. Its effects
+ * outside the database are never delivered; where one was, its contrary (`ifUndone`) is.
  *
  * @returns the id of the change set that undoes it
- * @throws {UndoRefused} naming what depends on it: a later change set, or a row changed since
+ * @throws {UndoRefused} naming what depends on it: a later change set, a row changed since, or an
+ * effect that has left
  * @throws {InputError} `change-set-missing`
  */
 export async function undo(tx: Transaction, id: ChangeSetId, about: About): Promise<ChangeSetId> {
   const rows = await committedRows(tx, id);
   const later = await laterChangeSets(tx, id);
   if (later.length > 0) throw new UndoRefused(id, later);
+  const effects = await undoEffects(tx, id, rows);
+  const back = inverse({ rows: effects.rows });
   try {
-    return await commitAs(tx, inverse({ rows }), about, id);
+    const undone = await commitAs(tx, { rows: [...back.rows, ...effects.contraries] }, about, id);
+    await effects.withdraw();
+    return undone;
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const moved = error.rows.map((row): Dependant => ({ kind: "row", ...row }));

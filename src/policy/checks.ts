@@ -1,3 +1,4 @@
+import { OUTBOX } from "../changes/index.ts";
 import type { Check, CheckContext, Finding } from "./check.ts";
 
 /**
@@ -22,6 +23,19 @@ export function onlyTables<Input>(tables: readonly string[]): Check<Input> {
     return [...strangers].map((table) => `${table} is not among the agent's tables`);
   });
   return { ...check, by: "tables" };
+}
+
+/** Nothing leaves by another channel than these, and an effect committed before is not touched. */
+export function onlyEffects<Input>(channels: readonly string[]): Check<Input> {
+  return invariant("only declared effects leave", ({ diff }) =>
+    diff
+      .filter((row) => row.table === OUTBOX)
+      .flatMap(({ kind, key, after }) => {
+        if (kind !== "insert") return [`effect ${key["id"]} was committed before and is changed (${kind})`];
+        const channel = after?.["channel"] ?? "?";
+        return channels.includes(channel) ? [] : [`${channel} is not among the agent's effects`];
+      }),
+  );
 }
 
 /**

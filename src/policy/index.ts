@@ -13,4 +13,4 @@ export {
 } from "./check.ts";
 export { askGuards, type Guard, type GuardContext, guardsOf } from "./guard.ts";
 export { type Ruling, rule } from "./ruling.ts";
-export { invariant, onlyTables, sqlAssertion } from "./checks.ts";
+export { invariant, onlyEffects, onlyTables, sqlAssertion } from "./checks.ts";
