@@ -1,5 +1,15 @@
 /** Room `ledger`: what every token cost, and what it earned. */
 export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, reverseLoss } from "./book.ts";
+export {
+  auditBudgets,
+  type Budget,
+  type BudgetId,
+  type BudgetPeriod,
+  type BudgetTerms,
+  type Imbalance,
+  listBudgets,
+  putBudget,
+} from "./budgets.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
 export {
   costOf,
@@ -22,3 +32,12 @@ export {
   type Sums,
   totals,
 } from "./statement.ts";
+export {
+  type Admission,
+  type HoldId,
+  type HoldRequest,
+  openTeller,
+  settleLater,
+  type Teller,
+  type TellerOptions,
+} from "./teller.ts";

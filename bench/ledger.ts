@@ -1,0 +1,146 @@
+/**
+ * How fast money is held and settled on one hot tree, and that no budget is overrun:
+ *
+ *   npm run --silent bench:ledger -- [--json] [--seconds 5] [--rounds 3] [--spenders 256] [--processes 4]
+ *     [--chaos [--chaos-spenders 1024] [--chaos-seconds 60] [--seed 1]]
+ *
+ * Starts an embedded Postgres of its own with default settings (fsync on). The baseline is pgbench's TPC-B on
+ * the same server, round about; it is null where pgbench is not installed.
+ */
+import { execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { putBudget } from "factotum/ledger";
+import { type Database, migrate, openDatabase } from "factotum/postgres";
+import { chaos, type ChaosReport, ended } from "./ledger-chaos.ts";
+import type { SpenderOrder } from "./ledger-spender.ts";
+
+const { values: given } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+    spenders: { type: "string", default: "256" },
+    processes: { type: "string", default: "4" },
+    chaos: { type: "boolean", default: false },
+    "chaos-spenders": { type: "string", default: "1024" },
+    "chaos-seconds": { type: "string", default: "60" },
+    seed: { type: "string", default: "1" },
+  },
+});
+const seconds = Number(given.seconds);
+const processes = Number(given.processes);
+const spenders = Number(given.spenders);
+const PGBENCH_SCALE = 10;
+const PGBENCH_CLIENTS = 16;
+
+type Round = { readonly tps: number | null; readonly pairs: number; readonly p99: number };
+
+async function pairsPerSecond(db: Database, leaves: readonly string[], round: number) {
+  const children = Array.from({ length: processes }, (_, at) => {
+    const order: SpenderOrder = {
+      ...{ database: { kind: "url", url: db.url }, name: `r${round}p${at}`, seconds, seed: round * 10 + at },
+      ...{
+        spenders: spenders / processes,
+        leaves: leaves.filter((_leaf, place) => place % processes === at),
+      },
+    };
+    return fork(join(import.meta.dirname, "ledger-spender.ts"), [JSON.stringify(order)], {
+      execArgv: ["--conditions=factotum-source"],
+    });
+  });
+  await Promise.all(children.map((child) => once(child, "message")));
+  const reports = await Promise.all(children.map((child) => ended(child)));
+  const ms = reports.flatMap((report) => [...(report?.ms ?? [])]).toSorted((a, b) => a - b);
+  const pairs = reports.reduce((sum, report) => sum + (report?.pairs ?? 0), 0);
+  return { pairs: pairs / seconds, p99: ms[Math.floor(ms.length * 0.99)] ?? Infinity };
+}
+
+function pgbench(db: Database, ...args: readonly string[]): string | null {
+  const url = new URL(db.url);
+  const env = { ...process.env, PGPASSWORD: decodeURIComponent(url.password) };
+  const where = ["-h", url.hostname, "-p", url.port, "-U", url.username, url.pathname.slice(1)];
+  try {
+    return execFileSync("pgbench", [...args, ...where], {
+      env,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function tpcb(db: Database): number | null {
+  const out = pgbench(db, "-n", "-T", String(seconds), "-c", String(PGBENCH_CLIENTS), "-j", "2");
+  return out === null ? null : Number(/tps = ([\d.]+)/.exec(out)?.[1]);
+}
+
+async function throughput(directory: string) {
+  const db = await openDatabase({ kind: "embedded", directory });
+  try {
+    await migrate(db);
+    const leaves = await db.transaction(async (tx) => {
+      const made: string[] = [];
+      for (let leaf = 0; leaf < spenders; leaf += 1) {
+        made.push(await putBudget(tx, `company/t${leaf % 4}/a${leaf % 16}/r${leaf}`));
+      }
+      return made;
+    });
+    pgbench(db, "-i", "-q", "-s", String(PGBENCH_SCALE));
+    const rounds: Round[] = [];
+    for (let round = 0; round < Number(given.rounds); round += 1) {
+      const before = tpcb(db);
+      const ours = await pairsPerSecond(db, leaves, round);
+      const after = tpcb(db);
+      rounds.push({ ...ours, tps: before === null || after === null ? null : (before + after) / 2 });
+    }
+    return rounds;
+  } finally {
+    await db.close();
+  }
+}
+
+async function inFolder<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
+  chmodSync(directory, 0o755);
+  try {
+    return await work(directory);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
+
+const rounds = await inFolder(throughput);
+const floors = rounds.flatMap(({ tps }) => (tps === null ? [] : [tps]));
+const ratios = rounds.flatMap(({ tps, pairs }) => (tps === null ? [] : [pairs / tps]));
+let storm: ChaosReport | null = null;
+if (given.chaos) {
+  storm = await inFolder((directory) =>
+    chaos({
+      ...{ directory, processes, seed: Number(given.seed), killPostgres: true },
+      ...{ spenders: Number(given["chaos-spenders"]), seconds: Number(given["chaos-seconds"]) },
+    }),
+  );
+}
+const figures = {
+  pairsPerS: round(median(rounds.map(({ pairs }) => pairs))),
+  pgbenchTps: floors.length === 0 ? null : round(median(floors)),
+  ratio: ratios.length === 0 ? null : round(median(ratios), 2),
+  p99Ms: round(median(rounds.map(({ p99 }) => p99)), 1),
+  rounds: rounds.map(({ tps, pairs, p99 }) => ({
+    tps: tps && round(tps),
+    pairs: round(pairs),
+    p99: round(p99, 1),
+  })),
+  chaos: storm,
+};
+console.log(JSON.stringify(figures, null, given.json ? 0 : 2));

@@ -1,0 +1,145 @@
+import { expect, test } from "vitest";
+import { microUsd, must } from "../kernel/index.ts";
+import { throwawayDatabase } from "../testing/index.ts";
+import {
+  auditBudgets,
+  type BudgetId,
+  type HoldId,
+  type HoldRequest,
+  listBudgets,
+  openTeller,
+  putBudget,
+  settleLater,
+} from "./index.ts";
+
+const db = await throwawayDatabase();
+const teller = await openTeller(db, { name: "test" });
+
+let names = 0;
+async function budget(below: string, cap: number | null): Promise<BudgetId> {
+  names += 1;
+  return db.transaction((tx) =>
+    putBudget(tx, `${below}/${names}`, { cap: cap === null ? null : microUsd(cap) }),
+  );
+}
+async function root(cap: number): Promise<string> {
+  names += 1;
+  const name = `root${names}`;
+  await db.transaction((tx) => putBudget(tx, name, { cap: microUsd(cap) }));
+  return name;
+}
+let holds = 0;
+function request(leaf: BudgetId, amount: number, more: Partial<HoldRequest> = {}): HoldRequest {
+  holds += 1;
+  return {
+    id: `hold${holds}` as HoldId,
+    budget: leaf,
+    amount: microUsd(amount),
+    ifOrphaned: "keep",
+    ...more,
+  };
+}
+async function standing(name: string): Promise<readonly [bigint, bigint]> {
+  const found = must((await listBudgets(db, name))[0], name);
+  return [found.held, found.spent];
+}
+
+test("a hold counts on every level, and settling gives back what was not spent", async () => {
+  const top = await root(100);
+  const leaf = await budget(`${top}/tenant`, null);
+  const asked = request(leaf, 60);
+  expect(await teller.hold(asked)).toEqual({ kind: "held" });
+  expect(await standing(top)).toEqual([60n, 0n]);
+  expect(await teller.hold(request(leaf, 41))).toMatchObject({ kind: "full" });
+  await teller.settle(asked.id, microUsd(10));
+  expect(await standing(top)).toEqual([0n, 10n]);
+  expect(await teller.hold(request(leaf, 90))).toEqual({ kind: "held" });
+});
+
+test("racing spenders never get more than there is", async () => {
+  const top = await root(1_000);
+  const leaves = await Promise.all([1, 2, 3, 4].map(() => budget(top, null)));
+  const asked = Array.from({ length: 200 }, (_, at) => request(must(leaves[at % 4], "leaf"), 7));
+  const answers = await Promise.all(asked.map((one) => teller.hold(one)));
+  expect(answers.filter((one) => one.kind === "held")).toHaveLength(142);
+  expect(await standing(top)).toEqual([994n, 0n]);
+});
+
+test("a call that cost more than its hold spends the hold, and the rest is our loss", async () => {
+  const top = await root(100);
+  const asked = request(await budget(top, null), 100);
+  await teller.hold(asked);
+  await teller.settle(asked.id, microUsd(130));
+  expect(await standing(top)).toEqual([0n, 100n]);
+  const { rows } = await db.query(
+    "select excess_micro_usd as excess from factotum.spendings where hold = $1",
+    [asked.id],
+  );
+  expect(rows).toEqual([{ excess: "30" }]);
+});
+
+test("what a turn settles is folded in by a sweep, once, and holds all of it until then", async () => {
+  const top = await root(100);
+  const asked = request(await budget(top, null), 100);
+  await teller.hold(asked);
+  await db.transaction(async (tx) => {
+    await settleLater(tx, asked.id, microUsd(40));
+    await settleLater(tx, asked.id, microUsd(40));
+  });
+  expect(await standing(top)).toEqual([100n, 0n]);
+  await teller.sweep();
+  await teller.settle(asked.id, microUsd(40));
+  expect(await standing(top)).toEqual([0n, 40n]);
+});
+
+test("asking twice holds once, and a hold that has ended is not given again", async () => {
+  const top = await root(100);
+  const asked = request(await budget(top, null), 30);
+  await Promise.all([teller.hold(asked), teller.hold(asked)]);
+  await teller.hold(asked);
+  expect(await standing(top)).toEqual([30n, 0n]);
+  await teller.settle(asked.id, microUsd(0));
+  await expect(teller.hold(asked)).rejects.toMatchObject({ code: "hold-ended" });
+  await expect(teller.hold(request("999999" as BudgetId, 1))).rejects.toMatchObject({
+    code: "budget-unknown",
+  });
+});
+
+test("holds of a teller that is gone are released, or kept until they are settled after all", async () => {
+  const top = await root(100);
+  const leaf = await budget(top, null);
+  const other = await openTeller(db, { name: "short-lived" });
+  const freed = request(leaf, 30, { ifOrphaned: "release" });
+  const kept = request(leaf, 50);
+  await Promise.all([other.hold(freed), other.hold(kept)]);
+  await other.close();
+  await teller.sweep();
+  await teller.sweep();
+  expect(await standing(top)).toEqual([50n, 0n]);
+  await teller.settle(kept.id, microUsd(20));
+  await teller.settle(freed.id, microUsd(5));
+  expect(await standing(top)).toEqual([0n, 20n]);
+  const { rows } = await db.query(
+    "select how, excess_micro_usd as excess from factotum.spendings where hold = $1",
+    [freed.id],
+  );
+  expect(rows).toEqual([
+    { how: "released", excess: "0" },
+    { how: "late", excess: "5" },
+  ]);
+});
+
+test("a cap cannot be set below what is gone, and Postgres itself refuses an overrun", async () => {
+  const top = await root(100);
+  await teller.hold(request(await budget(top, null), 60));
+  const lower = db.transaction((tx) => putBudget(tx, top, { cap: microUsd(59) }));
+  await expect(lower).rejects.toMatchObject({ code: "budget-below-spent" });
+  const forged = db.query("update factotum.budgets set held_micro_usd = 101 where name = $1", [top]);
+  await expect(forged).rejects.toMatchObject({ fault: { constraint: "budgets_never_overrun" } });
+  await db.transaction((tx) => putBudget(tx, top, { cap: microUsd(60) }));
+});
+
+test("every balance is the sum of its rows", async () => {
+  expect((await listBudgets(db)).length).toBeGreaterThan(10);
+  expect(await auditBudgets(db)).toEqual([]);
+});
