@@ -18,11 +18,15 @@ export function buildCard(
   because: readonly string[],
 ): Card {
   const { title, text } = agent.present(input);
+  const wishes = attempt.verdicts.flatMap(({ wish, kind }) =>
+    wish === undefined ? [] : [{ what: wish, done: kind === "pass" }],
+  );
   const committable = attempt.diff.length > 0 && forbidden(agent, attempt).length === 0;
   return {
     title,
     about: text.length > ABOUT_CHARS_MAX ? `${text.slice(0, ABOUT_CHARS_MAX)}…` : text,
     because,
+    ...(wishes.length === 0 ? {} : { wishes }),
     changes: cardChanges(attempt.diff),
     calls: attempt.calls.map(({ tool, input: args }) => ({ tool, input: args })),
     choices: committable ? [COMMIT, CORRECT, DISCARD] : [CORRECT, DISCARD],

@@ -138,10 +138,10 @@ export async function examine(
       ...checks,
     ];
     const input = parseInput(bench.agent, run);
-    return {
-      diff: rows,
-      verdicts: await verify(all, { input, diff: rows, calls: staged.calls, turns, view: tx, at }),
-    };
+    await tx.query("savepoint factotum_check");
+    const heal = () => tx.query("rollback to savepoint factotum_check");
+    const context = { input, diff: rows, calls: staged.calls, turns, view: tx, at };
+    return { diff: rows, verdicts: await verify(all, context, { heal }) };
   });
   const verdicts = [...staged.guarded, ...result.verdicts];
   return { ...result, verdicts, staged: { ...staged, changeSet: changes } };

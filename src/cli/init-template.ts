@@ -10,7 +10,7 @@ export function configText(name: string, { tables, referred }: Survey): string {
   ].join("\n");
   const nouns = tables.map((table) => table.table.replaceAll("_", " ")).join(", ");
   return `import { readFile } from "node:fs/promises";
-import { defineAgent, defineConfig, microUsd, sqlAssertion, z } from "factotum";
+import { defineAgent, defineConfig, microUsd, person, sqlAssertion, z } from "factotum";
 
 /** What the agent may see and change. Tools to find, insert, update and delete come from the live schema. */
 const tables = {
@@ -32,7 +32,7 @@ If the request is unclear, or contradicts the data, give up and say why.\`,
   checks: [
     // Every staged change goes to a person until this check is taken out. Put checks of your own here first:
     // each returns the sentences of what is wrong, seen with the staged change in place.
-    sqlAssertion("a person approves", "select 'no check of ours has looked at this yet' as because", "ask"),
+    person("a person approves", () => ["no check of ours has looked at this yet"]),
 ${exampleCheck(tables)}
   ],
   // Cheapest first; a rung whose model is not configured is skipped, and after the last comes a person.

@@ -16,6 +16,7 @@ export function renderCard(question: Question, paint: Paint): string {
     ...deadline(question),
     ...section("where it comes from", aboutLines(card.about, paint), paint),
     ...section("what would change", renderChanges(card.changes, paint), paint),
+    ...section("what was asked for", wishLines(card, paint), paint),
     ...section("why you are asked", becauseLines(card.because, paint), paint),
   ].join("\n");
 }
@@ -44,6 +45,12 @@ function deadline({ dueAt, defaultChoice }: Question): readonly string[] {
 
 function becauseLines(because: readonly string[], paint: Paint): readonly string[] {
   return because.map((one) => `  - ${paint.yellow(cleanLine(one))}`);
+}
+
+function wishLines({ wishes = [] }: Question["card"], paint: Paint): readonly string[] {
+  return wishes.map(
+    ({ what, done }) => `  ${done ? paint.green("done    ") : paint.yellow("not done")}  ${cleanLine(what)}`,
+  );
 }
 
 function aboutLines(about: string, paint: Paint): readonly string[] {

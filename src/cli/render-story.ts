@@ -4,6 +4,7 @@ import { cleanLine } from "./clean-text.ts";
 import { renderChanges } from "./render-changes.ts";
 import { renderCost } from "./render-money.ts";
 import { renderTime } from "./render-time.ts";
+import { renderRefusal, renderVerdicts } from "./render-verdicts.ts";
 import type { Paint } from "./terminal.ts";
 
 const DETAIL_CHARS_MAX = 240;
@@ -69,17 +70,11 @@ const text = (value: Json): string => (typeof value === "string" ? value : JSON.
 
 function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
   const by = attempt.model === null ? "" : ` with ${cleanLine(attempt.model)}`;
-  const passed = attempt.verdicts.filter((verdict) => verdict.kind === "pass").length;
-  const others = attempt.verdicts.flatMap((verdict) => {
-    if (verdict.kind === "pass") return [];
-    const color = verdict.kind === "fail" ? paint.red : paint.yellow;
-    return [`  ${color(verdict.kind)}  ${cleanLine(`${verdict.check}: ${verdict.because}`)}`];
-  });
   return [
     `${paint.bold(`attempt ${attempt.number}`)}  rung ${cleanLine(attempt.rung)}${by}: ${attempt.status}`,
     ...(attempt.because === null || repeats(attempt) ? [] : [`  ${cleanLine(attempt.because)}`]),
-    ...(passed === 0 ? [] : [`  ${paint.green("pass")}  ${passed} of ${attempt.verdicts.length} verdicts`]),
-    ...others,
+    ...renderVerdicts(attempt.verdicts, paint),
+    ...attempt.refusals.map((refusal) => renderRefusal(refusal, paint)),
     ...renderChanges(attempt.diff, paint),
   ];
 }

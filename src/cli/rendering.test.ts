@@ -56,6 +56,10 @@ const question: Question = {
   },
 };
 
+const refusal = {
+  ...{ tool: "pay", input: { to: "x" }, guard: '"who may pay"', because: "nobody has said who they are" },
+};
+
 const story: RunStory = {
   run: {
     ...{ id: "3" as RunId, agent: "clerk", key: "b", status: "done", disposition: "answered", wakeAt: null },
@@ -71,10 +75,26 @@ const story: RunStory = {
         status: "discarded",
         calls: [],
       },
-      ...{ changeSet: { rows: [] }, diff: [], refusals: [], because: null, startedAt: at, endedAt: at },
+      ...{
+        changeSet: { rows: [] },
+        diff: [],
+        refusals: [refusal],
+        because: null,
+        startedAt: at,
+        endedAt: at,
+      },
       verdicts: [
         { check: "grounding", by: "check", kind: "pass" },
         { check: "completeness", by: "check", kind: "fail", because: "a window is missing" },
+        { check: "asked", by: "wishes", kind: "ask", wish: "a refund", because: "nothing of it is done" },
+        { check: "asked", by: "wishes", kind: "pass", wish: "a return" },
+        {
+          check: "reader",
+          by: "judge",
+          kind: "pass",
+          because: "it does what was asked",
+          costMicroUsd: "1200",
+        },
       ],
     },
   ],
@@ -148,8 +168,14 @@ describe("cards and stories", () => {
     expect(text).toContain("2026-03-02 07:00:00Z  asked [attempt 1]  question 7, a; b");
     expect(text).toContain("2026-03-02 07:00:00Z  committed [attempt 1]  1 row, by person");
     expect(text).toContain("attempt 1  rung book with openai/small: discarded");
-    expect(text).toContain("fail  completeness: a window is missing");
-    expect(text).toContain("pass  1 of 2 verdicts");
+    expect(text.split("\n")).toEqual(
+      expect.arrayContaining([
+        ...["  pass  check   grounding", "  fail  check   completeness: a window is missing"],
+        ...["  ask   wishes  asked: a refund is not done", "  pass  wishes  asked: a return is done"],
+        "  pass  judge   reader: it does what was asked  $0.001200",
+        '  refused  pay {"to":"x"} by "who may pay": nobody has said who they are',
+      ]),
+    );
     expect(text).toContain("7  answered: commit by ada (fine)");
   });
 

@@ -20,12 +20,17 @@ export type CardChange = {
   }[];
 };
 
+/** One thing that was asked for. */
+export type CardWish = { readonly what: string; readonly done: boolean };
+
 /** One card for a whole change set: what would change, what is unsure and why, and the choices. */
 export type Card = {
   readonly title: string;
   /** What the work came from, as the agent presents it; untrusted text. */
   readonly about: string;
   readonly because: readonly string[];
+  /** What was asked for, and what became of it, where a check lists that. */
+  readonly wishes?: readonly CardWish[];
   readonly changes: readonly CardChange[];
   /** The tool calls that staged the changes: what a correction starts from. */
   readonly calls: readonly { readonly tool: string; readonly input: Json }[];

@@ -1,5 +1,5 @@
-import { OUTBOX } from "../changes/index.ts";
-import type { Check, CheckContext, Finding } from "./check.ts";
+import { OUTBOX, rely, type RelyParameter } from "../changes/index.ts";
+import { BECAUSE_CHARS_MAX, type Check, type CheckContext, type Finding, FINDINGS_MAX } from "./check.ts";
 
 /**
  * A rule that must hold of every change: the function returns the sentences of what breaks it.
@@ -27,7 +27,7 @@ export function onlyTables<Input>(tables: readonly string[]): Check<Input> {
 
 /** Nothing leaves by another channel than these, and an effect committed before is not touched. */
 export function onlyEffects<Input>(channels: readonly string[]): Check<Input> {
-  return invariant("only declared effects leave", ({ diff }) =>
+  const check = invariant<Input>("only declared effects leave", ({ diff }) =>
     diff
       .filter((row) => row.table === OUTBOX)
       .flatMap(({ kind, key, after }) => {
@@ -36,19 +36,59 @@ export function onlyEffects<Input>(channels: readonly string[]): Check<Input> {
         return channels.includes(channel) ? [] : [`${channel} is not among the agent's effects`];
       }),
   );
+  return { ...check, by: "tables" };
+}
+
+/** How a `sqlAssertion` is asked. */
+export type SqlAssertionOptions<Input> = {
+  /** What a returned row means: by default (`fail`) the change is wrong. */
+  readonly kind?: Finding["kind"];
+  /** The values of `$1`, `$2` and so on. */
+  readonly params?: (context: CheckContext<Input>) => readonly RelyParameter[];
+  /**
+   * Asks again at the commit: where the query then gives anything else, the attempt is made again. For a rule
+   * over rows that the change itself does not touch, such as the seats that others have sold.
+   */
+  readonly rely?: boolean;
+};
+
+/**
+ * A query over the staged state that must return no row; each row's `because` column is a finding, and
+ * without one, the row. However much the query finds, only the first findings leave the database.
+ */
+export function sqlAssertion<Input>(
+  name: string,
+  sql: string,
+  { kind = "fail", params = () => [], rely: relied = false }: SqlAssertionOptions<Input> = {},
+): Check<Input> {
+  const bounded = `select left(coalesce(to_jsonb(broken)->>'because', to_jsonb(broken)::text),
+      ${BECAUSE_CHARS_MAX + 1}) as because
+    from (${sql.trim().replace(/;+$/, "")}\n) as broken limit ${FINDINGS_MAX + 1}`;
+  return {
+    ...{ name, by: "sql" },
+    run: async (context) => {
+      const values = params(context);
+      const rows = relied
+        ? await rely<{ because: string }>(context.view, bounded, values)
+        : (await context.view.query<{ because: string }>(bounded, values)).rows;
+      return rows.map(({ because }) => ({ kind, because }));
+    },
+  };
 }
 
 /**
- * A query over the staged state that must return no row; each row's `because` column is a finding.
+ * What the policy leaves to a person: each sentence is a reason to ask.
  *
- * @param kind what a returned row means: by default the change is wrong
+ * @param asks when to ask and why; without it, about every change
  */
-export function sqlAssertion<Input>(name: string, sql: string, kind: Finding["kind"] = "fail"): Check<Input> {
+export function person<Input>(
+  name: string,
+  asks: (context: CheckContext<Input>) => readonly string[] | Promise<readonly string[]> = () => [
+    "a person looks at every change",
+  ],
+): Check<Input> {
   return {
-    ...{ name, by: "sql" },
-    run: async ({ view }) => {
-      const { rows } = await view.query<{ because?: string }>(sql);
-      return rows.map((row) => ({ kind, because: row.because ?? JSON.stringify(row) }));
-    },
+    ...{ name, by: "person" },
+    run: async (context) => (await asks(context)).map((because) => ({ kind: "ask", because })),
   };
 }
