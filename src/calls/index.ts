@@ -1,4 +1,5 @@
 /** Room `calls`: intend a model call, send it, settle it. The one path from a run to a provider. */
+export { admit } from "./admit.ts";
 export { CallError } from "./call-error.ts";
 export { type CallRecord, getCall, listCalls } from "./call-record.ts";
 export { type CallIntent, digestOf, intend } from "./intend.ts";

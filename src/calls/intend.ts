@@ -8,7 +8,7 @@ import {
   type RunId,
   type TenantId,
 } from "../kernel/index.ts";
-import { ratesOf, ratesToJson } from "../ledger/index.ts";
+import { type BudgetId, ratesOf, ratesToJson } from "../ledger/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { CallError } from "./call-error.ts";
@@ -23,6 +23,8 @@ export type CallIntent = {
   readonly card: ModelCard;
   readonly tenant?: TenantId;
   readonly agent?: string;
+  /** What it is spent from; `admit` has to set its worst case aside before it is sent. */
+  readonly budget?: BudgetId;
 };
 
 /**
@@ -41,12 +43,14 @@ export async function intend(tx: Transaction, intent: CallIntent): Promise<CallI
   const worst = worstCaseOf(intent.call, intent.card, found.rates);
   const { rows } = await tx.query<{ id: CallId }>(
     `insert into factotum.calls (id, run_id, attempt, tenant, agent, model, digest, input_tokens_max,
-       output_tokens_max, hold_per_try_micro_usd, hold_micro_usd, rates)
-     values ('call_' || gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,
+       output_tokens_max, hold_per_try_micro_usd, hold_micro_usd, rates, budget)
+     values ('call_' || gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     returning id`,
     [
       ...[intent.runId, intent.attempt, intent.tenant ?? defaultTenant, intent.agent ?? null],
       ...[intent.card.id, digestOf(intent.call), worst.inputTokensMax, worst.outputTokensMax],
       ...[worst.holdPerTry, worst.hold, JSON.stringify(ratesToJson(found.rates))],
+      intent.budget ?? null,
     ],
   );
   return must(rows[0], "the id of an intended call").id;

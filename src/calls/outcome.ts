@@ -25,7 +25,7 @@ export type Try = {
 
 /** Why a call failed for good, as plain data. */
 export type CallFailure = {
-  readonly code: ModelErrorCode;
+  readonly code: ModelErrorCode | "over-budget";
   readonly retry: Retry;
   readonly message: string;
   /** How long the provider asked to wait before the next call, when that was too long to wait for here. */

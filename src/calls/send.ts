@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CallId, Clock } from "../kernel/index.ts";
 import { type ModelCall, ModelError, type ModelReply, type Models } from "../models/index.ts";
-import type { CallOutcome, Try } from "./outcome.ts";
+import type { CallFailure, CallOutcome, Try } from "./outcome.ts";
 import { BILLED_TRIES_MAX } from "./worst-case.ts";
 
 /** Tries of one call, billed or not. */
@@ -19,6 +19,8 @@ export type SendOptions = {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly sleep: Sleep;
+  /** Asked before the first try: money set aside, or why none is; see `admit`. */
+  readonly admit?: (callId: CallId) => Promise<CallFailure | undefined>;
   /** Hears text as it arrives; a further try starts over. */
   readonly onText?: (delta: string) => void;
 };
@@ -34,6 +36,8 @@ export async function send(
   options: SendOptions,
 ): Promise<CallOutcome> {
   const tries: Try[] = [];
+  const refused = await options.admit?.(callId);
+  if (refused !== undefined) return { kind: "failed", error: refused, tries };
   for (;;) {
     const startedAt = options.clock.now();
     const number = tries.length + 1;

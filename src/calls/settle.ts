@@ -10,11 +10,14 @@ import {
 } from "../kernel/index.ts";
 import {
   bookCall,
+  type BudgetId,
   type CallBooking,
   costOf,
+  type HoldId,
   type Rates,
   ratesFromJson,
   reverseLoss,
+  settleLater,
 } from "../ledger/index.ts";
 import { addUsage, noUsage, type Usage } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
@@ -41,6 +44,7 @@ type Row = {
   readonly hold_micro_usd: string;
   readonly rates: Json;
   readonly outcome: Json | null;
+  readonly budget: BudgetId | null;
 };
 
 /**
@@ -66,7 +70,12 @@ export async function settle(tx: Transaction, callId: CallId, outcome: CallOutco
     "update factotum.calls set state = $2, outcome = $3, ended_at = factotum.now() where id = $1",
     [callId, outcome.kind, JSON.stringify(stored)],
   );
-  return sumOf(bookings);
+  const sum = sumOf(bookings);
+  // Without a try there is no hold either: it was refused for want of budget.
+  if (row.budget !== null && outcome.tries.length > 0) {
+    await settleLater(tx, callId as string as HoldId, microUsd(sum.cost + sum.loss));
+  }
+  return sum;
 }
 
 /**
@@ -90,6 +99,7 @@ export async function reconcile(tx: Transaction, runId: RunId): Promise<readonly
       ...about(row, row.id),
       ...{ try: 0, kind: "loss", usage: noUsage, amount, rates, because },
     });
+    if (row.budget !== null) await settleLater(tx, row.id as string as HoldId, amount);
   }
   return rows.map((row) => row.id);
 }

@@ -127,6 +127,17 @@ export async function listBudgets(
   }));
 }
 
+/** One budget. @throws {InputError} `budget-unknown` */
+export async function budgetOf(tx: Pick<Transaction, "query">, id: BudgetId): Promise<Budget> {
+  const { rows } = await tx.query<{ name: string }>("select name from factotum.budgets where id = $1", [id]);
+  const found = rows[0] === undefined ? undefined : (await listBudgets(tx, rows[0].name))[0];
+  if (found !== undefined) return found;
+  throw new InputError({
+    code: "budget-unknown",
+    message: `there is no budget ${id}; make it with putBudget`,
+  });
+}
+
 /** A balance that is not the sum of its rows. */
 export type Imbalance = {
   readonly name: string;

@@ -4,6 +4,7 @@ export {
   auditBudgets,
   type Budget,
   type BudgetId,
+  budgetOf,
   type BudgetPeriod,
   type BudgetTerms,
   type Imbalance,

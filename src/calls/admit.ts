@@ -1,0 +1,40 @@
+import { type CallId, formatUsd, microUsd } from "../kernel/index.ts";
+import { type BudgetId, budgetOf, type HoldId, type Teller } from "../ledger/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { CallError } from "./call-error.ts";
+import type { CallFailure } from "./outcome.ts";
+
+/**
+ * Sets the worst case of an intended call aside in its budget, after the intent is committed and before
+ * anything is sent. A call that was intended without a budget needs none.
+ *
+ * @returns why it may not be sent, where a budget on the path has no room
+ * @throws {CallError} `call-missing`
+ */
+export async function admit(
+  db: Pick<Transaction, "query">,
+  teller: Pick<Teller, "hold">,
+  callId: CallId,
+): Promise<CallFailure | undefined> {
+  const { rows } = await db.query<{ budget: BudgetId | null; hold: string }>(
+    "select budget, hold_micro_usd as hold from factotum.calls where id = $1",
+    [callId],
+  );
+  const [call] = rows;
+  if (call === undefined) {
+    const message = `call ${callId} was never intended; intend it and commit before sending`;
+    throw new CallError({ code: "call-missing", retry: "never", message });
+  }
+  if (call.budget === null) return undefined;
+  const amount = microUsd(BigInt(call.hold));
+  const request = { id: callId as string as HoldId, budget: call.budget, amount };
+  // A call that may be out costs money, whether its caller lives or not.
+  const answer = await teller.hold({ ...request, ifOrphaned: "keep" });
+  if (answer.kind === "held") return undefined;
+  const full = await budgetOf(db, answer.budget);
+  const left = microUsd((full.cap ?? 0n) - full.spent - full.held);
+  const message =
+    `call ${callId} may cost ${formatUsd(amount)} and budget ${full.name} has ${formatUsd(left)} left ` +
+    `of ${formatUsd(microUsd(full.cap ?? 0n))}; raise its cap or wait for its next period`;
+  return { code: "over-budget", retry: "later", message, retryAfterMs: null };
+}
