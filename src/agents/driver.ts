@@ -8,6 +8,7 @@ import { appendRefusals } from "./refusal.ts";
 import { modelFor, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
 import { businessTime, follow } from "./follow.ts";
+import { idle } from "./outside-end.ts";
 import { readState } from "./state.ts";
 import { makeWorkshop, type Workshop, type WorkshopParts, type Working } from "./workshop.ts";
 
@@ -39,6 +40,8 @@ async function move(workshop: Workshop, lease: Lease, run: Run, fresh: boolean):
     case "following":
       if (bench.agent.follow === undefined) throw new InvariantError(`run ${run.id} follows nothing`);
       return follow(parts, bench.agent.follow);
+    case "outside":
+      return idle(parts);
   }
 }
 

@@ -58,7 +58,7 @@ async function choose(f: Working, follower: Follow<unknown>): Promise<Woken> {
 }
 
 /** The business's present instant. */
-export async function businessTime(workshop: Pick<Workshop, "db">): Promise<Date> {
+export async function businessTime(workshop: { readonly db: Pick<Transaction, "query"> }): Promise<Date> {
   const { rows } = await workshop.db.query<{ at: Date }>("select factotum.now() as at");
   return rows[0]?.at as Date;
 }

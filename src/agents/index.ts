@@ -15,6 +15,9 @@ export {
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
 export { generateTools } from "./generate.ts";
+export { type Begun, makeOutside, type Outside, type OutsideOrder } from "./outside.ts";
+export type { Committed } from "./outside-commit.ts";
+export type { Standing } from "./outside-standing.ts";
 export { type Refusal, RefusedError } from "./refusal.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";

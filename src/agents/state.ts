@@ -8,7 +8,7 @@ export type Disposition = "resolved" | "answered" | "refused" | "discarded" | "u
 
 /** The agent's own part of a run: everything a worker elsewhere needs to go on. */
 export type AgentState = {
-  readonly phase: "attempt" | "asked" | "following";
+  readonly phase: "attempt" | "asked" | "following" | "outside";
   /** Index into the agent's cascade of the rung whose turn it is. */
   readonly rung: number;
   /** Number of the latest attempt, 0 before the first. */
@@ -26,6 +26,22 @@ export type AgentState = {
   readonly disposition: Disposition | null;
   /** The follower's own note to itself, in phase `following`. */
   readonly memo: Json;
+  /** Who drives the run from outside; null where the agent's own cascade does. */
+  readonly outside: OutsideState | null;
+};
+
+/** What a run driven from outside keeps between two calls of its client. */
+export type OutsideState = {
+  /** The client's own name for itself. */
+  readonly client: string;
+  /** SHA-256 of the secret in the client's handle, so that a handle cannot be guessed from a run's number. */
+  readonly digest: string;
+  /** Whether attempt `attempt + 1` is under way; between attempts it is not. */
+  readonly open: boolean;
+  /** Tool calls made in the attempt under way, those that failed included. */
+  readonly calls: number;
+  /** How often its commit was refused by checks. */
+  readonly refusals: number;
 };
 
 /** The state of a run that has just started. */
@@ -40,7 +56,13 @@ const freshState: AgentState = {
   askedAttempt: 0,
   disposition: null,
   memo: null,
+  outside: null,
 };
+
+/** The state that a run begins with. */
+export function newState(given: Partial<AgentState>): AgentState {
+  return { ...freshState, ...given };
+}
 
 /** Reads a run's state; a new run has none yet. Fields that an older version lacked get their start value. */
 export function readState(state: Json): AgentState {

@@ -65,6 +65,8 @@ export const nothingStaged: Staged = { calls: [], changeSet: emptyChangeSet, gua
 /** Opens the agents' tools once, from the live schema, and finds the bench of a run. */
 export type Workshop = WorkshopParts & {
   bench(run: Run): Promise<Bench>;
+  /** The bench of an agent by name, before there is a run. @throws {InputError} `agent-unknown` */
+  benchOf(agent: string): Promise<Bench>;
 };
 
 /** Makes a workshop; a toolbox is read from the schema at the first run of its agent. */
@@ -74,19 +76,20 @@ export function makeWorkshop(parts: WorkshopParts): Workshop {
     agent,
     toolbox: await parts.db.transaction((tx) => openToolbox(tx, agent)),
   });
+  const bench = async (agent: Agent): Promise<Bench> => {
+    const known = benches.get(agent.name) ?? open(agent);
+    benches.set(agent.name, known);
+    try {
+      return await known;
+    } catch (error) {
+      benches.delete(agent.name);
+      throw error;
+    }
+  };
   return {
     ...parts,
-    async bench(run) {
-      const agent = agentOf(parts.agents, run);
-      const known = benches.get(agent.name) ?? open(agent);
-      benches.set(agent.name, known);
-      try {
-        return await known;
-      } catch (error) {
-        benches.delete(agent.name);
-        throw error;
-      }
-    },
+    bench: async (run) => bench(agentOf(parts.agents, run)),
+    benchOf: async (name) => bench(agentNamed(parts.agents, name)),
   };
 }
 
@@ -167,6 +170,13 @@ export function parseInput(agent: Agent, run: { readonly id: RunId; readonly inp
 /** What tools are told of the run they work for. */
 export function toolContext(run: Run, at: Date): CallContext {
   return { runId: run.id, input: run.input, at };
+}
+
+function agentNamed(agents: readonly Agent[], name: string): Agent {
+  const found = agents.find((agent) => agent.name === name);
+  if (found !== undefined) return found;
+  const known = agents.map((agent) => agent.name).join(", ");
+  throw new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
 }
 
 function agentOf(agents: readonly Agent[], run: Run): Agent {

@@ -1,13 +1,12 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Intake } from "../server/index.ts";
+import { type Intake, version } from "../server/index.ts";
 import { doctorCommand, triggersCommand } from "./care.ts";
 import type { Command as Work } from "./command.ts";
 import { answerCommand, inboxCommand } from "./inbox.ts";
 import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
+import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { runCommand, serveCommand } from "./run.ts";
 import { toolsCommand } from "./tools.ts";
 
@@ -52,7 +51,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
     .description(
       "Agents over a Postgres database: every write staged, verified and priced before it is committed.",
     )
-    .version(version(), "-V, --version", "show the version")
+    .version(version, "-V, --version", "show the version")
     .option("--config <path>", "the project's configuration (default: factotum.config.ts here)")
     .option("--json", "print one JSON object on stdout, and nothing else there")
     .option("--color", "colours even in a pipe")
@@ -69,11 +68,6 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   return program;
 }
 
-function version(): string {
-  const manifest = readFileSync(join(import.meta.dirname, "..", "..", "package.json"), "utf8");
-  return (JSON.parse(manifest) as { readonly version: string }).version;
-}
-
 function addWorking(program: Command, choose: (work: Work) => void, intake: Intake | undefined): void {
   const run = program
     .command("run")
@@ -87,6 +81,12 @@ function addWorking(program: Command, choose: (work: Work) => void, intake: Inta
   listening(
     program.command("serve").description("serve worker and HTTP API, without reading the intake"),
   ).action((options: ListenOptions) => choose(serveCommand(options)));
+  program
+    .command("mcp")
+    .description("serve an agent's tools to an MCP client on stdin and stdout, in staged change sets")
+    .option("--agent <name>", "which agent (default: the only one there is)")
+    .option("--work", "work on runs meanwhile, such as those that a person has answered", false)
+    .action((options: McpOptions) => choose(mcpCommand(options)));
 }
 
 function addPeople(program: Command, choose: (work: Work) => void): void {

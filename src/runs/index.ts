@@ -5,6 +5,7 @@ export { retryPolicy, type RetryPolicy } from "./failure.ts";
 export type { Lease } from "./lease.ts";
 export { countRuns, getRun, listRuns, type RunCounts, type RunFilter, type RunPage } from "./list.ts";
 export { type Reader, type Run, type RunStatus, runStatuses } from "./run.ts";
+export { leaseOutside } from "./outside.ts";
 export { type RunOrder, startRun, wakeQueue } from "./start.ts";
 export { appendStep, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd, TurnWork } from "./turn.ts";

@@ -17,6 +17,8 @@ export type RunOrder = {
   readonly state?: Json;
   /** Higher goes first; 0 by default. */
   readonly priority?: number;
+  /** The run begins parked until this business time, for whoever drives it from outside. */
+  readonly parkedUntil?: Date;
 };
 
 /** The channel on which workers hear of new and woken runs. */
@@ -41,8 +43,10 @@ export async function startRun(
   const tenant = order.tenant ?? defaultTenant;
   const { rows } = await tx.query<RunRow>(
     `with created as (
-       insert into factotum.runs as r (tenant, agent, agent_version, key, input, state, priority)
-       values ($1, $2, $3, $4, $5, $6, $7)
+       insert into factotum.runs as r
+         (tenant, agent, agent_version, key, input, state, priority, status, wake_at)
+       values ($1, $2, $3, $4, $5, $6, $7,
+         case when $9::timestamptz is null then 'ready' else 'waiting' end, $9)
        on conflict on constraint runs_key_unique do nothing
        returning ${runColumns})
      select r.*, pg_notify($8, 'ready')::text as told from created r`,
@@ -55,6 +59,7 @@ export async function startRun(
       jsonText(order.state ?? null, "state"),
       order.priority ?? 0,
       channel,
+      order.parkedUntil ?? null,
     ],
   );
   const created = rows[0];

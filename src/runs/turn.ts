@@ -25,7 +25,8 @@ export type TurnWork = (tx: Transaction, run: Run, at: Date) => Promise<TurnEnd>
 
 /** A run as one worker holds it. */
 export type Hold = {
-  readonly worker: string;
+  /** Null where the run is driven from outside, between a worker's turns. */
+  readonly worker: string | null;
   readonly fence: string;
   /** As this worker last saw it. */
   readonly run: Run;

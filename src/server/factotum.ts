@@ -1,7 +1,15 @@
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
-import { makeDriver, openToolbox, summarise, type Summary, undoRun } from "../agents/index.ts";
+import {
+  makeDriver,
+  makeOutside,
+  openToolbox,
+  type Outside,
+  summarise,
+  type Summary,
+  undoRun,
+} from "../agents/index.ts";
 import { attach, attached, type Blame, blame, detach } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
@@ -40,6 +48,8 @@ export type Factotum = {
   ): Promise<{ readonly run: Run; readonly created: boolean }>;
   /** Starts a worker in this process; any number of processes may have one. */
   work(): Worker;
+  /** Work driven by a client outside, in staged change sets. */
+  readonly outside: Outside;
   summary(agent?: string): Promise<Summary>;
   listRuns(filter: RunPage): Promise<readonly RunLine[]>;
   showRun(id: RunId): Promise<RunStory>;
@@ -95,8 +105,12 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     const parsed = agent?.input.safeParse(run.input);
     return agent !== undefined && parsed?.success === true ? agent.present(parsed.data).title : run.agent;
   };
+  const workshop = {
+    ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
+  };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
+    outside: makeOutside(workshop),
     async prepare() {
       const prepare = config.prepare?.bind(config);
       // One transaction under one lock: of two processes that start at once, the second finds it all done.
@@ -127,12 +141,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
           name: `${hostname()}:${process.pid}`,
           concurrency: config.concurrency ?? CONCURRENCY_DEFAULT,
         },
-        drive: makeDriver({
-          ...{ db, models, sleep },
-          agents: config.agents,
-          ladder: found.cascade,
-          clock: systemClock,
-        }),
+        drive: makeDriver(workshop),
       }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),

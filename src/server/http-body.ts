@@ -21,14 +21,17 @@ export const plainText = z
  * @throws {HttpError} `body-too-large`, `json-broken`, `request-invalid`
  */
 export async function readBody<T>(context: Context, schema: z.ZodType<T>): Promise<T> {
+  return parseRequest(schema, await readJson(context));
+}
+
+/** The body of a request as whatever JSON it is. @throws {HttpError} `body-too-large`, `json-broken` */
+export async function readJson(context: Context): Promise<unknown> {
   const text = await readText(context);
-  let value: unknown;
   try {
-    value = text.trim() === "" ? {} : JSON.parse(text);
+    return text.trim() === "" ? {} : (JSON.parse(text) as unknown);
   } catch {
     throw new HttpError(400, "json-broken", "the body is not valid JSON");
   }
-  return parseRequest(schema, value);
 }
 
 /**

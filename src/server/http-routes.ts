@@ -8,6 +8,7 @@ import { plainText, parseRequest, readBody } from "./http-body.ts";
 import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
+import { mcpRoutes } from "./mcp-http.ts";
 import { parseQuestionId, parseRunId } from "./parse-id.ts";
 import { blameJson, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
 
@@ -51,6 +52,7 @@ const ROUTES: readonly string[] = [
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
+  "POST /mcp or /mcp/:agent (Model Context Protocol, streamable HTTP)",
 ];
 
 /** The HTTP API over a project, as one function from request to response; it opens no socket. */
@@ -69,6 +71,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
   readRoutes(app, factotum);
   writeRoutes(app, factotum);
+  mcpRoutes(app, factotum, say);
   return app;
 }
 

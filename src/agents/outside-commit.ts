@@ -1,0 +1,95 @@
+import { ConflictError } from "../changes/index.ts";
+import { must } from "../kernel/index.ts";
+import { rule, type Verdict } from "../policy/index.ts";
+import { appendStep } from "../runs/index.ts";
+import { type AttemptRecord, getAttempt, saveAttempt } from "./attempts.ts";
+import { askPerson, commitInTurn } from "./conclude.ts";
+import { endInConflict, outsideOf, parkAgain } from "./outside-end.ts";
+import type { Held } from "./outside-held.ts";
+import { readState } from "./state.ts";
+import { type Standing, standingOf } from "./outside-standing.ts";
+import { type Examined, examine } from "./workshop.ts";
+
+/** How often checks may refuse one attempt before the next refusal is put to a person. */
+const REFUSALS_MAX = 5;
+
+/** What a client is told of its commit. */
+export type Committed =
+  | Standing
+  /** Checks say it is wrong; the attempt is still open, to be mended and committed again. */
+  | { readonly kind: "refused"; readonly findings: readonly string[]; readonly refusalsLeft: number };
+
+/**
+ * Has an attempt checked and, in one turn, commits it, refuses it with what the checks found, or puts it to a
+ * person. There is no better rung to hand a doubt to, so what a check is unsure of goes to a person at once.
+ *
+ * @param unsure what the client itself is not sure of
+ * @param wanted whether the client wants a person to decide even where a check says no
+ * @throws {ConflictError} when rows moved; the attempt is over, and may be begun again
+ */
+export async function commitOutside(h: Held, unsure: readonly string[], wanted: boolean): Promise<Committed> {
+  try {
+    return await decide(h, unsure, wanted);
+  } catch (error) {
+    if (error instanceof ConflictError) await endInConflict(h, error);
+    throw error;
+  }
+}
+
+async function decide(h: Held, unsure: readonly string[], wanted: boolean): Promise<Committed> {
+  const doubts = unsure.map((because): Verdict => ({
+    ...{ check: h.attempt.rung, by: "rung", kind: "unsure", because },
+  }));
+  if (h.staged.changeSet.rows.length === 0 && !wanted) {
+    return refuse(h, h.attempt, ["nothing is staged; call tools that write, discard, or ask a person"]);
+  }
+  const seen = await examine(h.workshop, h.bench, h.run, h.staged, h.at);
+  const verdicts = [...seen.verdicts, ...doubts];
+  const attempt = recordOf(h, seen, verdicts);
+  const ruling = rule(verdicts);
+  if (ruling.kind === "commit" && !wanted) return commitNow(h, seen, attempt);
+  const because = ruling.kind === "commit" ? ["its client wants a person to decide"] : ruling.because;
+  const failed = verdicts.some((verdict) => verdict.kind === "fail");
+  if (failed && !wanted && outsideOf(h.state).refusals < REFUSALS_MAX) return refuse(h, attempt, because);
+  await askPerson({ ...h, state: closed(h), alongside: async () => {} }, attempt, because);
+  return standing(h);
+}
+
+async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {
+  const { staged } = seen;
+  await h.lease.turn((tx, run, at) => {
+    const parts = { bench: h.bench, state: closed(h) };
+    return commitInTurn(tx, parts, { run, at, attempt, staged, by: "model", disposition: "resolved" });
+  });
+  return standing(h);
+}
+
+async function refuse(h: Held, attempt: AttemptRecord, findings: readonly string[]): Promise<Committed> {
+  const outside = outsideOf(h.state);
+  const refusals = outside.refusals + 1;
+  await h.lease.turn(async (tx) => {
+    await saveAttempt(tx, { ...attempt, changeSet: h.staged.changeSet, status: "working" });
+    await appendStep(tx, h.run.id, {
+      ...{ kind: "refused", attempt: h.handle.attempt, data: { because: findings } },
+    });
+    return parkAgain(h, { ...h.state, outside: { ...outside, refusals } });
+  });
+  return { kind: "refused", findings, refusalsLeft: Math.max(0, REFUSALS_MAX - refusals) };
+}
+
+function recordOf(h: Held, seen: Examined, verdicts: readonly Verdict[]): AttemptRecord {
+  const { startedAt: _started, endedAt: _ended, ...attempt } = h.attempt;
+  const { calls, changeSet } = seen.staged;
+  return { ...attempt, status: "discarded", calls, changeSet, diff: seen.diff, verdicts };
+}
+
+/** The state of a run whose client has no more say. */
+function closed(h: Held) {
+  return { ...h.state, outside: { ...outsideOf(h.state), open: false } };
+}
+
+async function standing(h: Held): Promise<Standing> {
+  const { run } = h.lease;
+  const attempt = must(await getAttempt(h.workshop.db, run.id, h.handle.attempt), "the attempt just ended");
+  return standingOf(h.workshop.db, { ...h, run, attempt, state: readState(run.state) });
+}

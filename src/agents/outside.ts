@@ -1,0 +1,257 @@
+import { ConflictError, type Diff } from "../changes/index.ts";
+import { FactotumError, InputError, type Json, type TenantId } from "../kernel/index.ts";
+import type { Verdict } from "../policy/index.ts";
+import { appendStep, FencedError, leaseOutside, startRun } from "../runs/index.ts";
+import type { Agent } from "./agent.ts";
+import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
+import { businessTime } from "./follow.ts";
+import { callOutside } from "./outside-call.ts";
+import { commitOutside, type Committed } from "./outside-commit.ts";
+import { abandon, endInConflict, expire, outsideOf, throwAway } from "./outside-end.ts";
+import { digestOf, type Handle, handleText, isOwner, parseHandle, unknownHandle } from "./outside-handle.ts";
+import { standingOf, type Standing } from "./outside-standing.ts";
+import { newState, readState } from "./state.ts";
+import type { Toolbox } from "./toolbox.ts";
+import { examine, makeWorkshop, nothingStaged, type Workshop, type WorkshopParts } from "./workshop.ts";
+import type { Held } from "./outside-held.ts";
+
+/** How long an attempt may lie idle, in business time: it costs a row, and holds no lock. */
+const IDLE_MS_MAX = 24 * 60 * 60_000;
+/** How often one piece of work may be begun again. */
+const ATTEMPTS_MAX = 20;
+/** How often a call is made again when others moved its attempt on at the same moment. */
+const TRIES_MAX = 10;
+const NAME_CHARS_MAX = 80;
+
+/** A piece of work as a client outside begins it. */
+export type OutsideOrder = {
+  readonly agent: string;
+  readonly input: Json;
+  /** The same key is never worked twice. */
+  readonly key?: string;
+  readonly tenant?: TenantId;
+  /** Who drives it, for the timeline and for blame. */
+  readonly client: string;
+  /** A random word of 16 to 64 characters: whoever has it has the attempt. */
+  readonly secret: string;
+};
+
+/** An attempt as its client knows it. */
+export type Begun = { readonly attempt: string } & Standing;
+
+/**
+ * Attempts driven from outside: a client of another protocol works in a staged change set with an agent's
+ * tools, and the agent's checks decide what becomes of it. Everything is in rows, nothing in memory: any
+ * process may take any call.
+ */
+export type Outside = {
+  /** An agent with the tools it has on the live schema. @throws {InputError} `agent-unknown` */
+  bench(agent: string): Promise<{ readonly agent: Agent; readonly toolbox: Toolbox }>;
+  /** Begins work. @throws {InputError} `input-invalid`, `work-taken` */
+  begin(order: OutsideOrder): Promise<Begun>;
+  /** Begins the same work again on fresh data; what the last attempt staged is thrown away. */
+  beginAgain(attempt: string): Promise<Begun>;
+  /** Calls a tool on top of what was staged. @throws what the tool throws; then nothing of it is staged */
+  call(attempt: string, tool: string, input: Json): Promise<Json>;
+  /** What is staged, and what the checks say of it so far. */
+  diff(attempt: string): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }>;
+  /** Has it checked: committed, refused with the findings, or put to a person. */
+  commit(attempt: string, unsure: readonly string[], askPerson: boolean): Promise<Committed>;
+  discard(attempt: string, because: string): Promise<Begun>;
+  status(attempt: string): Promise<Begun>;
+};
+
+/** Makes the way in from outside. */
+export function makeOutside(parts: WorkshopParts): Outside {
+  const workshop = makeWorkshop(parts);
+  const inOrder = turnstile();
+  const held = <T>(text: string, work: (held: Held) => Promise<T>): Promise<T> =>
+    inOrder(text.split(".")[0] ?? "", () => withHeld(workshop, text, work));
+  const open = <T>(text: string, work: (held: Held) => Promise<T>): Promise<T> =>
+    held(text, async (h) => {
+      if (isOpen(h)) return work(h);
+      throw over(h, await standingOf(workshop.db, h));
+    });
+  return {
+    bench: (name) => workshop.benchOf(name),
+    begin: (order) => begin(workshop, order),
+    beginAgain: (text) => held(text, (h) => beginAgain(h)),
+    call: (text, tool, input) => open(text, (h) => callOutside(h, tool, input)),
+    diff: (text) => open(text, look),
+    commit: (text, unsure, askPerson) =>
+      held(text, async (h) => {
+        if (isOpen(h)) return commitOutside(h, unsure, askPerson);
+        const standing = await standingOf(workshop.db, h);
+        if (standing.kind === "committed" || standing.kind === "asked") return standing;
+        throw over(h, standing);
+      }),
+    discard: (text, because) =>
+      held(text, async (h) => {
+        if (h.state.phase === "outside") await abandon(h, because);
+        return { attempt: text, ...(await standingOf(workshop.db, await take(workshop, h.handle))) };
+      }),
+    status: (text) => held(text, async (h) => ({ attempt: text, ...(await standingOf(workshop.db, h)) })),
+  };
+}
+
+async function begin(workshop: Workshop, order: OutsideOrder): Promise<Begun> {
+  const { agent } = await workshop.benchOf(order.agent);
+  const parsed = agent.input.safeParse(order.input);
+  if (!parsed.success) throw badWork(agent.name, parsed.error.issues);
+  const client = order.client.slice(0, NAME_CHARS_MAX);
+  const outside = { client, digest: digestOf(order.secret), open: true, calls: 0, refusals: 0 };
+  const state = newState({ phase: "outside", outside });
+  const run = await workshop.db.transaction(async (tx) => {
+    const at = await businessTime({ db: tx });
+    const { run: started, created } = await startRun(tx, {
+      ...{ agent: agent.name, agentVersion: agent.version, input: order.input, state },
+      ...{ parkedUntil: new Date(at.getTime() + IDLE_MS_MAX) },
+      ...(order.key !== undefined && { key: order.key }),
+      ...(order.tenant !== undefined && { tenant: order.tenant }),
+    });
+    if (!created) throw taken(started.id, order.key ?? "");
+    await appendStep(tx, started.id, { kind: "begun", attempt: 1, data: { by: client } });
+    await saveAttempt(tx, blank({ runId: started.id, number: 1, rung: client }));
+    return started;
+  });
+  const handle = { runId: run.id, attempt: 1, secret: order.secret };
+  return { attempt: handleText(handle), ...(await standingOf(workshop.db, await take(workshop, handle))) };
+}
+
+async function beginAgain(h: Held): Promise<Begun> {
+  if (h.state.phase !== "outside") throw over(h, await standingOf(h.workshop.db, h));
+  const number = h.state.attempt + (outsideOf(h.state).open ? 2 : 1);
+  if (number > ATTEMPTS_MAX) {
+    throw new InputError({
+      code: "attempts-exhausted",
+      message: `run ${h.run.id} was begun ${ATTEMPTS_MAX} times; discard it and leave the work to a person`,
+    });
+  }
+  const { client } = outsideOf(h.state);
+  const at = await businessTime(h.workshop);
+  await h.lease.turn(async (tx, run) => {
+    const state = await throwAway(tx, h, "its client began again");
+    await appendStep(tx, run.id, { kind: "begun", attempt: number, data: { by: client } });
+    await saveAttempt(tx, blank({ runId: run.id, number, rung: client }));
+    const outside = { ...outsideOf(state), open: true, calls: 0, refusals: 0 };
+    return { kind: "park", state: { ...state, outside }, until: new Date(at.getTime() + IDLE_MS_MAX) };
+  });
+  const handle = { ...h.handle, attempt: number };
+  return {
+    attempt: handleText(handle),
+    ...(await standingOf(h.workshop.db, await take(h.workshop, handle))),
+  };
+}
+
+async function look(h: Held): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }> {
+  try {
+    const { diff, verdicts } = await examine(h.workshop, h.bench, h.run, h.staged, h.at);
+    return { diff, verdicts };
+  } catch (error) {
+    if (error instanceof ConflictError) await endInConflict(h, error);
+    throw error;
+  }
+}
+
+/** Whether the handle's attempt is the one under way. */
+function isOpen({ state, handle }: Held): boolean {
+  return state.phase === "outside" && outsideOf(state).open && handle.attempt === state.attempt + 1;
+}
+
+/** Reads the run afresh and works on it; where another call came first, again. */
+async function withHeld<T>(workshop: Workshop, text: string, work: (held: Held) => Promise<T>): Promise<T> {
+  const handle = parseHandle(text);
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await work(await take(workshop, handle));
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      if (tried >= TRIES_MAX) throw busy(handle, error);
+    }
+  }
+}
+
+async function take(workshop: Workshop, handle: Handle): Promise<Held> {
+  const held = await read(workshop, handle);
+  const { wakeAt } = held.run;
+  if (held.state.phase !== "outside" || wakeAt === null || wakeAt > held.at) return held;
+  // No worker need be there for that; one that is may have come first.
+  await expire(held);
+  return read(workshop, handle);
+}
+
+async function read(workshop: Workshop, handle: Handle): Promise<Held> {
+  const lease = await leaseOutside(workshop.db, handle.runId).catch((error: unknown) => {
+    throw error instanceof FactotumError && error.code === "run-unknown" ? unknownHandle() : error;
+  });
+  const state = readState(lease.run.state);
+  if (!isOwner(state, handle)) throw unknownHandle();
+  const attempt = await getAttempt(workshop.db, handle.runId, handle.attempt);
+  if (attempt === undefined) throw unknownHandle();
+  const bench = await workshop.bench(lease.run);
+  const at = await businessTime(workshop);
+  const work = { attempt, staged: stagedOf(attempt) };
+  return { workshop, bench, lease, run: lease.run, state, handle, at, ...work };
+}
+
+/** Lets the calls on one run through one after the other in this process; other processes are fenced off. */
+function turnstile(): <T>(key: string, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return async (key, work) => {
+    const before = last.get(key);
+    const mine = (async () => {
+      await before?.catch(() => undefined);
+      return work();
+    })();
+    last.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (last.get(key) === mine) last.delete(key);
+    }
+  };
+}
+
+function blank(of: Pick<Parameters<typeof saveAttempt>[1], "runId" | "number" | "rung">) {
+  const { calls, changeSet } = nothingStaged;
+  return {
+    ...{ ...of, model: null, status: "working" as const, because: null },
+    ...{ calls, changeSet, diff: [], verdicts: [], refusals: [] },
+  };
+}
+
+function over(h: Held, standing: Standing): InputError {
+  const because = "because" in standing && standing.because !== null ? `: ${standing.because}` : "";
+  const next =
+    h.state.phase === "outside"
+      ? `begin again with {"again": "${handleText({ ...h.handle, attempt: h.handle.attempt })}"}`
+      : "status tells what became of it; new work needs a new begin";
+  return new InputError({
+    code: "attempt-over",
+    message: `attempt ${h.handle.attempt} of run ${h.run.id} is ${standing.kind}${because}; ${next}`,
+  });
+}
+
+function busy(handle: Handle, cause: Error): FactotumError {
+  return new FactotumError({
+    ...{ code: "attempt-busy", retry: "later", cause },
+    message: `others work on run ${handle.runId} at this moment; this call changed nothing, make it again`,
+  });
+}
+
+function taken(runId: string, key: string): InputError {
+  return new InputError({
+    code: "work-taken",
+    message: `the work with key ${JSON.stringify(key)} is run ${runId} already; it is never worked twice`,
+  });
+}
+
+type Issue = { readonly path: readonly PropertyKey[]; readonly message: string };
+
+function badWork(agent: string, issues: readonly Issue[]): InputError {
+  const said = issues.map(({ path, message }) => `${["work", ...path.map(String)].join(".")}: ${message}`);
+  return new InputError({
+    code: "input-invalid",
+    message: `agent ${agent} cannot read this work: ${said.join("; ")}`,
+  });
+}

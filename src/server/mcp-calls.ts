@@ -1,0 +1,147 @@
+import { randomBytes } from "node:crypto";
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import type { Begun, Committed } from "../agents/index.ts";
+import { FactotumError, InputError, type Json, type JsonObject, messageOf, toJson } from "../kernel/index.ts";
+import type { Factotum } from "./factotum.ts";
+import { plainText } from "./http-body.ts";
+import { type Menu, unwrap, type WayName } from "./mcp-tools.ts";
+
+/** What a call is made with: the project, the agent it is for, and who calls. */
+export type McpCaller = {
+  readonly factotum: Factotum;
+  readonly agent: string;
+  readonly menu: Menu;
+  /** As the client calls itself. */
+  readonly client: string;
+  readonly say: (line: string) => void;
+};
+
+const SECRET_BYTES = 12;
+const HANDLE_CHARS_MAX = 120;
+const KEY_CHARS_MAX = 200;
+const REASONS_MAX = 20;
+const REASON_CHARS_MAX = 1_000;
+
+const handle = plainText.min(1).max(HANDLE_CHARS_MAX);
+const reason = plainText.max(REASON_CHARS_MAX);
+const INPUTS = {
+  begin: z
+    .strictObject({
+      work: z.json().optional(),
+      key: plainText.min(1).max(KEY_CHARS_MAX).optional(),
+      again: handle.optional(),
+    })
+    .refine(
+      ({ work, again }) => (work === undefined) !== (again === undefined),
+      "give either `work` or `again`",
+    )
+    .refine(({ key, again }) => key === undefined || again === undefined, "`key` goes with `work` only"),
+  status: z.strictObject({ attempt: handle }),
+  diff: z.strictObject({ attempt: handle }),
+  commit: z.strictObject({
+    attempt: handle,
+    unsure: z.array(reason).max(REASONS_MAX).default([]),
+    ask: z.boolean().default(false),
+  }),
+  discard: z.strictObject({ attempt: handle, because: reason.default("its client discarded it") }),
+} as const satisfies { readonly [name in WayName]: z.ZodType };
+
+/** Makes a call. What goes wrong becomes a result that says so; only a tool there is not is no call. */
+export async function callMcp(caller: McpCaller, name: string, given: JsonObject): Promise<CallToolResult> {
+  try {
+    return result(await dispatch(caller, name, given));
+  } catch (error) {
+    if (!(error instanceof FactotumError)) caller.say(`mcp ${name}: ${messageOf(error)}`);
+    return { content: [{ type: "text", text: sentence(error) }], isError: true };
+  }
+}
+
+/** Whether there is such a tool. */
+export function hasTool(menu: Menu, name: string): boolean {
+  return name in INPUTS || menu.routes.has(name);
+}
+
+async function dispatch(caller: McpCaller, name: string, given: JsonObject): Promise<Json> {
+  const { outside } = caller.factotum;
+  const route = caller.menu.routes.get(name);
+  if (route !== undefined) {
+    const { attempt } = parse(name, z.looseObject({ attempt: handle }), given);
+    return outside.call(attempt, route.tool.name, unwrap(route, given));
+  }
+  switch (name as WayName) {
+    case "begin": {
+      const { work, key, again } = parse(name, INPUTS.begin, given);
+      if (again !== undefined) return begun(await outside.beginAgain(again));
+      const { agent, client } = caller;
+      const secret = randomBytes(SECRET_BYTES).toString("hex");
+      const order = { agent, client, secret, input: work as Json, ...(key !== undefined && { key }) };
+      return begun(await outside.begin(order));
+    }
+    case "status":
+      return told(await outside.status(parse(name, INPUTS.status, given).attempt));
+    case "diff":
+      return toJson(await outside.diff(parse(name, INPUTS.diff, given).attempt));
+    case "commit": {
+      const { attempt, unsure, ask } = parse(name, INPUTS.commit, given);
+      return told(await outside.commit(attempt, unsure, ask));
+    }
+    case "discard": {
+      const { attempt, because } = parse(name, INPUTS.discard, given);
+      return told(await outside.discard(attempt, because));
+    }
+  }
+}
+
+function begun(one: Begun): Json {
+  return toJson({ ...one, next: "call tools with this `attempt`, then diff, then commit" });
+}
+
+/** A standing with the sentence of what to do next. */
+function told(one: Begun | Committed): Json {
+  return toJson({ ...one, next: NEXT[one.kind] });
+}
+
+const NEXT: Readonly<Record<Committed["kind"], string>> = {
+  open: "go on: call tools, then diff, then commit",
+  committed: "it is done; factotum show and blame tell of it, factotum undo takes it back",
+  refused:
+    "nothing was committed; mend what the findings name and commit again, or commit with ask, or discard",
+  asked: "nothing is committed yet: a person decides with factotum inbox; ask status later",
+  "thrown-away": 'nothing was committed; begin with {"again": attempt} and do the work again',
+  discarded: "nothing was committed; the work is over",
+  expired: "nothing was committed; the work is over, begin anew if it is still wanted",
+  undone: "what was committed was taken back by a person",
+  failed: "the run failed; a person must look at it with factotum show",
+};
+
+/** Structured content where the answer is an object; the text says the same to clients without it. */
+function result(value: Json): CallToolResult {
+  const content: CallToolResult["content"] = [{ type: "text", text: JSON.stringify(value) }];
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? { content, structuredContent: value } : { content };
+}
+
+function parse<T>(name: string, schema: z.ZodType<T>, given: unknown): T {
+  const parsed = safely(() => schema.safeParse(given));
+  if (parsed?.success === true) return parsed.data;
+  const because = parsed === undefined ? "it is nested too deeply" : z.prettifyError(parsed.error);
+  throw new InputError({
+    code: "tool-input",
+    message: `${name} refused its input: ${because.replaceAll(/\s+/g, " ")}`,
+  });
+}
+
+/** JSON can be nested deeper than a recursive schema can follow. */
+function safely<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof FactotumError ? error.message : `the tool failed: ${messageOf(error)}`;
+}
