@@ -1,10 +1,12 @@
 import { InputError } from "../kernel/index.ts";
 import { sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { ROLE_PREFIX } from "./agent-role.ts";
 import { readRelations, type Relation, TRIGGER, TRIGGER_NAME } from "./relation.ts";
 
 /**
  * Puts the capture trigger on tables, so that agents can stage changes to them. It is the only thing ever
- * put on a user's table; in a session that does not stage, Postgres evaluates its WHEN and goes on.
+ * put on a user's table; in a session that does not stage, Postgres evaluates its WHEN and goes on. What an
+ * agent's role writes it sees even where a tool clears the setting.
  * Doing it twice changes nothing.
  *
  * @param tables as `schema.table`
@@ -17,8 +19,18 @@ export async function attach(tx: Transaction, tables: readonly string[]): Promis
     if (relation === undefined)
       throw refused(table, "table-missing", "does not exist, or this role cannot see it");
     checkStageable(relation);
-    if (!relation.attached) await putTrigger(tx, relation);
+    if (!relation.attached || !(await seesAgents(tx, relation))) await putTrigger(tx, relation);
   }
+}
+
+/** Whether the trigger is as it is put today: before, an agent's tool could switch it off. */
+async function seesAgents(tx: Transaction, { oid }: Relation): Promise<boolean> {
+  const { rows } = await tx.query<{ definition: string }>(
+    `select pg_catalog.pg_get_triggerdef(oid) as definition from pg_catalog.pg_trigger
+     where tgrelid = $1 and tgname = $2`,
+    [oid, TRIGGER_NAME],
+  );
+  return rows[0]?.definition.includes(ROLE_PREFIX) === true;
 }
 
 /** Takes the capture trigger off again: off the given tables, or off all. Leaves no trace of us on them. */
@@ -84,7 +96,9 @@ function checkStageable(relation: Relation): void {
 async function putTrigger(tx: Transaction, relation: Relation): Promise<void> {
   await asOwner(tx, relation, "attach", [
     `create or replace trigger ${TRIGGER} after insert or update or delete on ${relation.sql}
-     for each row when (current_setting('factotum.attempt', true) <> '')
+     for each row when (
+       pg_catalog.current_setting('factotum.attempt', true) <> ''
+       or pg_catalog.starts_with(current_user::text, '${ROLE_PREFIX}'))
      execute function factotum.capture()`,
     `alter table ${relation.sql} enable always trigger ${TRIGGER}`,
   ]);

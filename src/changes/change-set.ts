@@ -28,7 +28,12 @@ export type ReliedRead = {
   readonly digest: string;
   /** The attempt's own changes that the query saw; the commit asks on top of the same ones. */
   readonly under: readonly RowChange[];
+  /** As whom it was asked, where that was an agent's role: row conditions and policies held for it. */
+  readonly as?: Reader;
 };
+
+/** An agent's role, the schemas it searched, and the tenant it worked for. */
+export type Reader = { readonly role: string; readonly path: string; readonly tenant?: string | undefined };
 
 /** What staged work would change, one entry a row, sorted by table and key. Plain data: it may be stored. */
 export type ChangeSet = {

@@ -15,6 +15,10 @@ export type StageErrorCode =
   /** TRUNCATE, ALTER and the like: not a change of rows. */
   | "schema-change"
   | "too-many-rows"
+  | "too-long"
+  | "too-much-data"
+  /** The agent has no role of its own here, or Postgres refuses its login. */
+  | "role-missing"
   /** A statement failed and the tool hid its error, so the transaction is lost. */
   | "transaction-aborted"
   /** The handle was used after its work had ended. */

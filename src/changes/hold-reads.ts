@@ -63,11 +63,11 @@ async function askAgain(
   first: Statement,
   check: (answer: Answer | undefined) => void = () => {},
 ): Promise<ReadonlySet<string>> {
-  const groups = Map.groupBy(relies, (one) => JSON.stringify(one.under));
+  const groups = Map.groupBy(relies, (one) => JSON.stringify([one.under, one.as]));
   let tables: ReadonlySet<string> = new Set();
   let ahead = [first];
   for (const group of groups.values()) {
-    const own = await putUnder(client, send, group[0]?.under ?? []);
+    const own = [...(await putUnder(client, send, group[0]?.under ?? [])), ...asReader(group[0]?.as)];
     tables = tables.union(await askGroup(send, ahead, group, own, check));
     ahead = [];
   }
@@ -114,6 +114,18 @@ async function putUnder(
   const settings = replica ? [{ text: `select ${setLocal({ session_replication_role: "replica" })}` }] : [];
   // With triggers off a delete and an insert is as good as an update, and passes where unique values swap.
   return [...settings, ...applyStatements(changes, mode, replica)];
+}
+
+/** What makes a query read as the agent did: its tenant, its role, its schemas. Going back undoes all three. */
+function asReader(reader: ReliedRead["as"]): readonly Statement[] {
+  if (reader === undefined) return [];
+  return [
+    { text: "insert into factotum.staging (tenant) values ($1)", values: [reader.tenant ?? null] },
+    {
+      text: `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $2, true)`,
+      values: [reader.path, reader.role],
+    },
+  ];
 }
 
 function failed(error: unknown, group: readonly ReliedRead[]): unknown {

@@ -7,6 +7,8 @@ export type Statement = {
   readonly values?: readonly unknown[];
   /** Somebody else's text, whose number has no bound: not prepared; rows come as arrays of Postgres text. */
   readonly foreign?: true;
+  /** Ours, but sent without a name. */
+  readonly once?: true;
 };
 
 /** What came back of one statement. */
@@ -38,8 +40,8 @@ export async function pipeline(
   const was = switched.pipeline ?? false;
   switched.pipeline = true;
   try {
-    const answers = statements.map(async ({ text, values = [], foreign }): Promise<Answer> => {
-      const as = foreign === true ? AS_TEXT : { name: nameOf(text) };
+    const answers = statements.map(async ({ text, values = [], foreign, once }): Promise<Answer> => {
+      const as = foreign === true ? AS_TEXT : once === true ? EXTENDED : { name: nameOf(text) };
       const config = { ...as, text, values: [...values] };
       return await send<Record<string, unknown>>(config);
     });
@@ -52,6 +54,7 @@ export async function pipeline(
   }
 }
 
+const EXTENDED = { queryMode: "extended" };
 /** How a foreign statement is sent: the extended protocol takes one statement only. */
 const AS_TEXT = {
   rowMode: "array",

@@ -74,17 +74,11 @@ function fingerprintSql(oid: string): string {
  * triggers or constraints may have changed (foreign keys and deferrable constraints come with triggers).
  */
 export function versionSql(oid: string): string {
-  return `md5(concat_ws('|',
-    (select string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a
-      where a.attrelid = ${oid} and a.attnum > 0),
-    (select string_agg(concat_ws(' ', g.oid, g.xmin, g.tgenabled), ' ' order by g.oid)
-      from pg_catalog.pg_trigger g where g.tgrelid = ${oid}),
-    (select string_agg(concat_ws(' ', i.indexrelid, i.xmin), ' ' order by i.indexrelid)
-      from pg_catalog.pg_index i where i.indrelid = ${oid})))`;
+  return `factotum.table_version(${oid})`;
 }
 
 /** SQL for "the capture trigger is on table `oid`, and fires in replica mode too". */
-export function attachedSql(oid: string): string {
+function attachedSql(oid: string): string {
   return `exists (select from pg_catalog.pg_trigger g
     where g.tgrelid = ${oid} and g.tgname = '${TRIGGER_NAME}' and g.tgenabled = 'A')`;
 }

@@ -1,13 +1,15 @@
 import { types } from "pg";
 import { FactotumError, InputError, messageOf, must } from "../kernel/index.ts";
 import { isConnectionFault, type Transaction } from "../postgres/index.ts";
+import { searchPath } from "./agent-role.ts";
 import { type ChangeSet, netChange, type ReliedRead, type RelyParameter } from "./change-set.ts";
 import { StageError } from "./errors.ts";
 import { type Known, learn } from "./known.ts";
 import type { Answer, Send, Statement } from "./pipeline.ts";
 import { digestOf, ENTER, LEAVE, readStatements, rowsOf, tablesIn } from "./relied-read.ts";
 import { isQuery } from "./transaction-words.ts";
-import { CAPTURED, type Captured, events } from "./witness.ts";
+import type { StagingSession } from "./staging-session.ts";
+import { type Captured, events } from "./witness.ts";
 
 /** Queries one change set may rely on. */
 const RELIES_MAX = 1_000;
@@ -77,22 +79,31 @@ export type Reliance = {
   relies(): readonly ReliedRead[];
 };
 
+/** Where staged work asks. */
+export type Asking = Pick<StagingSession, "role" | "send" | "ours"> & {
+  readonly captured: Statement;
+  readonly tenant?: string | undefined;
+};
+
 /** Makes the collector of a staging on top of `base`. */
-export function reliance(send: Send, known: Known, base: ChangeSet): Reliance {
+export function reliance(asking: Asking, known: Known, base: ChangeSet): Reliance {
+  const { role, send, ours, tenant } = asking;
+  const as = role === undefined ? undefined : { role: role.role, path: searchPath(role), tenant };
   const relies = new Map((base.relies ?? []).map((one) => [JSON.stringify(one), one]));
   const read: Reader = async (sql, params) => {
-    const statements = [CAPTURED, ...ENTER, ...readStatements([{ sql, params }]), ...LEAVE];
+    const statements = [asking.captured, ...ENTER, ...readStatements([{ sql, params }]), ...LEAVE];
     const answers = await ask(send, statements);
     const answer = must(answers[1 + ENTER.length], "an answer");
     if (answer.rows.length > ROWS_MAX) throw tooMuch(`a query gave more than ${ROWS_MAX} rows`);
     const captured = must(answers[0], "captured rows").rows as readonly unknown[] as readonly Captured[];
     const seen = tablesIn(must(answers[2 + ENTER.length], "tables"));
-    const own = await ownChanges(send, known, base, captured);
+    const own = await ownChanges(ours, known, base, captured);
     // Where triggers cannot be switched off, a row may need those it refers to before it goes in again.
     const under = known.replica
       ? own.rows.filter((row) => seen.has(known.byName.get(row.table)?.rootOid ?? ""))
       : own.rows;
-    const one: ReliedRead = { sql, params: [...params], digest: digestOf(answer), under };
+    const read: ReliedRead = { sql, params: [...params], digest: digestOf(answer), under };
+    const one = as === undefined ? read : { ...read, as };
     relies.set(JSON.stringify(one), one);
     const lying = [...relies.values()].reduce((sum, { under: rows }) => sum + rows.length, 0);
     if (relies.size > RELIES_MAX) throw tooMuch(`a change set relied on more than ${RELIES_MAX} queries`);

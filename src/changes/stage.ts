@@ -1,19 +1,19 @@
 import { FactotumError, InvariantError, messageOf } from "../kernel/index.ts";
 import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
 import { again } from "./again.ts";
+import type { StagedAs } from "./agent-role.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
 import { checkEffects, emitting, writableWith } from "./emit.ts";
 import { ConflictError, StageError } from "./errors.ts";
+import { agentFrame, type Frame, ownFrame } from "./frame.ts";
 import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import type { Answer, Statement } from "./pipeline.ts";
 import { reliance } from "./rely.ts";
 import { chooseMode } from "./replica.ts";
-import { setLocal } from "./settings.ts";
 import { openStagingSession, type StagingSession } from "./staging-session.ts";
 import {
-  CAPTURED,
   type Captured,
   deferredConstraints,
   type Lock,
@@ -30,9 +30,21 @@ export type StageOptions = {
   readonly effects?: readonly string[];
   /** Longest time one statement may take, in milliseconds; 10 seconds by default. */
   readonly statementTimeoutMs?: number;
+  /** Longest time all of the work may take, in milliseconds; 2 minutes by default. */
+  readonly workTimeoutMs?: number;
+  /** Most rows the work may change; 10,000 by default. The whole change set may have twice as many. */
+  readonly rowsMax?: number;
+  /** The agent as whose role the work runs; without, it has all the rights we have. */
+  readonly as?: StagedAs;
 };
 
 const STATEMENT_MS_MAX = 10_000;
+const WORK_MS_MAX = 120_000;
+const ROWS_MAX = 10_000;
+/** Rows of all calls of an attempt together, as a multiple of those of one. */
+const ATTEMPT_FACTOR = 2;
+/** What one statement may answer: far more than a model can read, and far less than this process can hold. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** Longest pause between two statements of a tool: rows it wrote stay locked as long. */
 const IDLE_MS_MAX = 60_000;
 
@@ -63,16 +75,33 @@ async function stageOnce<T>(
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
   const { effects = [] } = options;
   const tables = writableWith(options.tables, effects);
-  return await inSession(db, tables, async (session) => {
-    const known = await know(db, session.send, [...tables, ...base.rows.map((row) => row.table)]);
+  return await inSession(db, tables, options.as, async (session) => {
+    const known = await know(db, session.ours, [...tables, ...base.rows.map((row) => row.table)]);
     const xid = await begin(session, known, base, { ...options, readOnly: false });
-    const reads = reliance(session.send, known, base);
-    const result = await session.lend((tx) => reads.during(tx, () => emitting(tx, effects, work)));
+    const { captured } = frameOf(session);
+    const reads = reliance({ ...session, captured, tenant: options.as?.tenant }, known, base);
+    const timeoutMs = options.workTimeoutMs ?? WORK_MS_MAX;
+    const bounds = { timeoutMs, answerBytesMax: ANSWER_BYTES_MAX };
+    const relying = (tx: Transaction) => reads.during(tx, () => emitting(tx, effects, work));
+    const result = await session.lend(relying, bounds);
     const { clean, ...seen } = await finish(session, deferredConstraints(known, tables), xid);
-    const events = await witness(seen, known, session.send, { tables, base });
+    const events = await witness(seen, known, session.ours, { tables, base });
     const changes = withRelies(netChange(base, events), reads.relies());
     checkEffects(changes, effects);
+    checkSize(changes, options.rowsMax ?? ROWS_MAX);
     return { value: { result, changes }, clean };
+  });
+}
+
+const frameOf = ({ role }: StagingSession): Frame => (role === undefined ? ownFrame : agentFrame(role));
+
+function checkSize({ rows }: ChangeSet, rowsMax: number): void {
+  if (rows.length <= rowsMax * ATTEMPT_FACTOR) return;
+  throw new StageError({
+    code: "too-many-rows",
+    message:
+      `an attempt changed ${rows.length} rows, and may change ${rowsMax * ATTEMPT_FACTOR}; ` +
+      "nothing of the last call was kept: make smaller changes",
   });
 }
 
@@ -103,7 +132,7 @@ export async function inspect<T>(
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
   return await again(() =>
     inView(db, base, async (session, known) => {
-      const reads = reliance(session.send, known, base);
+      const reads = reliance({ ...session, captured: frameOf(session).captured }, known, base);
       const result = await session.lend((tx) => reads.during(tx, work));
       return { result, changes: withRelies(base, reads.relies()) };
     }),
@@ -116,12 +145,12 @@ async function inView<T>(
   base: ChangeSet,
   use: (session: StagingSession, known: Known) => Promise<T>,
 ): Promise<T> {
-  return await inSession(db, undefined, async (session) => {
+  return await inSession(db, undefined, undefined, async (session) => {
     const names = base.rows.map((row) => row.table);
-    const known = await know(db, session.send, names);
+    const known = await know(db, session.ours, names);
     await begin(session, known, base, { tables: [], readOnly: true });
     const value = await use(session, known);
-    const answers = await session.send([ROLLBACK, UNLOCK]);
+    const answers = await session.send([ROLLBACK, unlock(session)]);
     return { value, clean: isClean(answers[1]) };
   });
 }
@@ -131,11 +160,11 @@ const BEGIN: Statement = { text: "begin isolation level read committed" };
 /** Statements a connection may hold prepared, a tool's own among them, and still be used again. */
 const PREPARED_MAX = 1_000;
 /** What a rollback leaves behind of a tool: session locks, which this gives back, and prepared statements. */
-const UNLOCK: Statement = {
-  text: `select pg_catalog.pg_advisory_unlock_all(),
-    (select count(*) filter (where from_sql) = 0 and count(*) < ${PREPARED_MAX}
-      from pg_catalog.pg_prepared_statements) as clean`,
-};
+const UNLOCK = `select pg_catalog.pg_advisory_unlock_all(),
+    (select pg_catalog.count(*) filter (where from_sql) = 0
+        and pg_catalog.count(*) between $1 and ${PREPARED_MAX}
+      from pg_catalog.pg_prepared_statements) as clean`;
+const unlock = (session: StagingSession): Statement => ({ text: UNLOCK, values: [session.prepared()] });
 const isClean = (unlocked: Answer | undefined): boolean => unlocked?.rows[0]?.["clean"] === true;
 /** Work that failed may have counted writes to tables that the next does not declare either; see `LOCKS`. */
 const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" };
@@ -143,9 +172,10 @@ const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" 
 async function inSession<T>(
   db: Database,
   tables: readonly string[] | undefined,
+  as: StagedAs | undefined,
   use: (session: StagingSession) => Promise<{ readonly value: T; readonly clean: boolean }>,
 ): Promise<T> {
-  const session = await openStagingSession(db, tables);
+  const session = await openStagingSession(db, tables, as?.agent);
   let done: { readonly value: T; readonly clean: boolean };
   try {
     done = await use(session);
@@ -160,7 +190,7 @@ async function inSession<T>(
 /** Rolls back after a failure; a connection that cannot is closed, which does the same. */
 async function abandon(session: StagingSession): Promise<void> {
   try {
-    const answers = await session.send([ROLLBACK, UNLOCK, FLUSH]);
+    const answers = await session.send([ROLLBACK, unlock(session), FLUSH]);
     session.keep(isClean(answers[1]));
   } catch {
     session.destroy();
@@ -196,9 +226,9 @@ async function explained(
 ): Promise<unknown> {
   if (sqlStateOf(error) === undefined && !(error instanceof ConflictError)) return stageFailed(error);
   const names = [...new Set(base.rows.map((row) => row.table))];
-  await learn(known, session.send, names);
+  await learn(known, session.ours, names);
   const rows = await findMoved(
-    session.send,
+    session.ours,
     tableChanges(base, (name) => known.byName.get(name)),
   );
   if (rows.length > 0) return new ConflictError({ rows, cause: error });
@@ -234,7 +264,7 @@ async function readable(
     if (!(error instanceof ConflictError)) throw error;
     const names = [...new Set(base.rows.map((row) => row.table))];
     for (const name of names) known.byName.delete(name);
-    await learn(known, session.send, names);
+    await learn(known, session.ours, names);
     return tableChanges(base, find);
   }
 }
@@ -246,22 +276,18 @@ async function enter(
   mode: ApplyMode,
   entry: Entry,
 ): Promise<unknown> {
-  const replica = mode === "replica" && applied.length > 0;
-  const before: Statement[] = replica ? [{ text: "set local session_replication_role = replica" }] : [];
+  const frame = frameOf(session);
+  const put = frame.put(applied, mode === "replica" && applied.length > 0);
   const settings = {
-    ...(replica && { session_replication_role: "origin" }),
     ...(entry.readOnly ? { transaction_read_only: "on" } : { "factotum.attempt": "staging" }),
     statement_timeout: String(entry.statementTimeoutMs ?? STATEMENT_MS_MAX),
     idle_in_transaction_session_timeout: String(IDLE_MS_MAX),
   };
-  const arm: Statement = {
-    text: `with pill as (insert into factotum.staging default values)
-      select ${setLocal(settings)}, pg_catalog.pg_current_xact_id()::text as xid`,
-  };
-  const answers = await session.send([BEGIN, ...before, ...applied, arm]);
-  const first = 1 + before.length;
-  const moved = applied.filter((statement, at) => answers[first + at]?.rowCount !== statement.rows);
-  if (moved.length > 0) throw new ConflictError({ rows: [] });
+  const arming = { settings, tenant: entry.as?.tenant, rowsMax: entry.rowsMax ?? ROWS_MAX };
+  const answers = await session.send([BEGIN, ...put.map(({ statement }) => statement), frame.arm(arming)]);
+  put.forEach(({ rows }, at) => {
+    if (rows !== undefined && frame.touched(answers[1 + at]) !== rows) throw new ConflictError({ rows: [] });
+  });
   return answers.at(-1)?.rows[0]?.["xid"];
 }
 
@@ -275,7 +301,8 @@ async function finish(
     constraints.length > 0 ? [{ text: `set constraints ${constraints.join(", ")} immediate` }] : [];
   let answers: readonly Answer[];
   try {
-    answers = await session.send([...check, CAPTURED, LOCKS, ROLLBACK, UNLOCK]);
+    const { captured } = frameOf(session);
+    answers = await session.send([...check, captured, LOCKS, ROLLBACK, unlock(session)]);
   } catch (error) {
     throw finishFailed(error);
   }

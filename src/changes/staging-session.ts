@@ -1,15 +1,24 @@
 import type { ClientBase } from "pg";
-import type { Database, Session, Transaction } from "../postgres/index.ts";
+import { type Database, PostgresError, type Session, type Transaction } from "../postgres/index.ts";
+import { type AgentRole, forgetRole, openRole } from "./agent-role.ts";
+import { type Bounds, bounded } from "./bounds.ts";
 import { StageError } from "./errors.ts";
-import { pipeline, type Send } from "./pipeline.ts";
+import { explainRefusal } from "./explain-refusal.ts";
+import { pipeline, type Send, type Statement } from "./pipeline.ts";
 import { transactionCommand } from "./transaction-words.ts";
 
 /** A connection that work is staged on. */
 export type StagingSession = {
+  /** The role it is logged in as; undefined where it is our own. */
+  readonly role: AgentRole | undefined;
   /** Sends statements past the guard, in one round trip. */
   readonly send: Send;
+  /** Asks with our own rights, whoever this connection is logged in as: on another one where need be. */
+  readonly ours: Send;
   /** Runs work with a guarded handle; see `StageError` `escaped-transaction`. */
-  lend<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  lend<T>(work: (tx: Transaction) => Promise<T>, bounds?: Bounds): Promise<T>;
+  /** What the connection should have prepared: a tool that dropped one would make the next staging fail. */
+  prepared(): number;
   /**
    * Back for the next staging: only after the transaction was rolled back.
    *
@@ -32,7 +41,9 @@ const WARM_MAX = 4;
 
 type Warm = {
   readonly session: Session;
-  readonly tables: string;
+  /** The tables that its work declared; and of an agent's, its role. */
+  readonly declared: string;
+  readonly role: AgentRole | undefined;
   readonly timer: NodeJS.Timeout;
   readonly drop: () => void;
 };
@@ -44,25 +55,57 @@ const warm = new WeakMap<Database, Warm[]>();
  *
  * @param tables what the work declares: a connection is reused for the same tables only, because Postgres'
  * counters of writes run on from one transaction to the next; reading work passes undefined and takes any
+ * @param agent whose role it is logged in as; our own without
  */
 export async function openStagingSession(
   db: Database,
   tables: readonly string[] | undefined,
+  agent?: string,
 ): Promise<StagingSession> {
-  const declared = tables === undefined ? undefined : [...tables].sort().join();
+  const role = agent === undefined ? undefined : await openRole(db, agent);
   const held = warm.get(db) ?? [];
-  const at = declared === undefined ? held.length - 1 : held.findLastIndex((one) => one.tables === declared);
+  const declared = tables === undefined ? undefined : [...tables].sort().join();
+  const at = held.findLastIndex(
+    (one) => one.role?.role === role?.role && (declared === undefined || one.declared === declared),
+  );
   const [kept] = at < 0 ? [] : held.splice(at, 1);
-  if (kept === undefined) return over(db, await db.session(), declared ?? "");
+  if (kept === undefined) {
+    const session = role === undefined ? await db.session() : await logIn(db, role);
+    return over(db, session, declared ?? "", role);
+  }
   clearTimeout(kept.timer);
   kept.session.client.off("end", kept.drop);
-  return over(db, kept.session, kept.tables);
+  return over(db, kept.session, kept.declared, kept.role);
 }
 
-function keepWarm(db: Database, session: Session, tables: string): void {
+/** Logs in; once more where another process has given the role another password. */
+async function logIn(db: Database, role: AgentRole): Promise<Session> {
+  try {
+    return await db.sessionAs({ user: role.role, password: role.password });
+  } catch (error) {
+    if (!(error instanceof PostgresError) || error.code !== "login-refused") throw error;
+    forgetRole(db, role.agent);
+    const { password } = await openRole(db, role.agent);
+    if (password === role.password) throw loginRefused(role, error);
+    return await db.sessionAs({ user: role.role, password });
+  }
+}
+
+function loginRefused(role: AgentRole, cause: unknown): StageError {
+  return new StageError({
+    code: "role-missing",
+    message:
+      `Postgres refuses the login of role ${role.role}, as which agent ${role.agent} works; ` +
+      "factotum attach makes it anew, and factotum doctor says what an administrator has to do",
+    cause,
+  });
+}
+
+function keepWarm(db: Database, session: Session, declared: string, role: AgentRole | undefined): void {
   const held = warm.get(db) ?? [];
   warm.set(db, held);
-  if (held.length >= WARM_MAX) {
+  const alike = held.filter((one) => one.role?.role === role?.role);
+  if (alike.length >= WARM_MAX) {
     session.destroy();
     return;
   }
@@ -77,20 +120,38 @@ function keepWarm(db: Database, session: Session, tables: string): void {
     if (at >= 0) held.splice(at, 1);
     session.destroy();
   };
-  held.push({ session, tables, timer, drop });
+  held.push({ session, declared, role, timer, drop });
   // The server is gone, or has closed it: found out now, and not by the next staging.
   session.client.once("end", drop);
 }
 
-function over(db: Database, session: Session, tables: string): StagingSession {
+function over(
+  db: Database,
+  session: Session,
+  declared: string,
+  role: AgentRole | undefined,
+): StagingSession {
   const { client } = session;
   // The prototype's own method, so that our statements pass where a tool's are guarded.
-  const send = client.query.bind<ClientBase["query"]>(client);
+  const forward = client.query.bind<ClientBase["query"]>(client);
+  let lent = false;
+  // After a tool's SQL has run, a name may stand for a statement that it prepared in place of ours.
+  const send: Send = (statements) =>
+    pipeline(client, lent && role !== undefined ? statements.map(unnamed) : statements, forward);
   return {
-    send: (statements) => pipeline(client, statements, send),
-    lend: (work) => lend(session, send, work),
+    role,
+    send,
+    ours: role === undefined ? send : (statements) => db.transaction((tx) => pipeline(tx.client, statements)),
+    lend: async (work, bounds) => {
+      lent = true;
+      const stop = async (): Promise<void> => {
+        await db.query("select pg_catalog.pg_terminate_backend($1)", [wireOf(client).processID]);
+      };
+      return await lend(session, forward, { work, stop, role, ...(bounds !== undefined && { bounds }) });
+    },
+    prepared: () => Object.keys(wireOf(client).connection.parsedStatements).length,
     keep: (clean) => {
-      if (clean) keepWarm(db, session, tables);
+      if (clean) keepWarm(db, session, declared, role);
       else session.destroy();
     },
     destroy: () => {
@@ -99,23 +160,43 @@ function over(db: Database, session: Session, tables: string): StagingSession {
   };
 }
 
-/** The part of the driver's connection that the guard needs; its types leave it out. */
+const unnamed = (statement: Statement): Statement => ({ ...statement, once: true });
+
+/** The parts of the driver's client that its types leave out. */
 type Wire = {
-  readonly stream: { destroy(): void };
-  prependListener(event: "readyForQuery", listener: (message: { status: string }) => void): void;
-  off(event: "readyForQuery", listener: (message: { status: string }) => void): void;
+  readonly processID: number;
+  readonly connection: {
+    readonly stream: {
+      destroy(): void;
+      on(event: "data", listener: (chunk: Buffer) => void): void;
+      off(event: "data", listener: (chunk: Buffer) => void): void;
+    };
+    readonly parsedStatements: object;
+    prependListener(event: "readyForQuery", listener: (message: { status: string }) => void): void;
+    off(event: "readyForQuery", listener: (message: { status: string }) => void): void;
+  };
 };
+
+const wireOf = (client: ClientBase): Wire => client as unknown as Wire;
 
 /** State of one lending: whether the handle may still be used, and how the tool got out, if it did. */
 type Lending = { open: boolean; escaped: boolean };
 
+type Loan<T> = {
+  readonly work: (tx: Transaction) => Promise<T>;
+  /** Ends the backend, whatever it is doing. */
+  readonly stop: () => Promise<void>;
+  readonly role: AgentRole | undefined;
+  readonly bounds?: Bounds;
+};
+
 async function lend<T>(
   session: Session,
   send: ClientBase["query"],
-  work: (tx: Transaction) => Promise<T>,
+  { work, stop, role, bounds }: Loan<T>,
 ): Promise<T> {
   const { client } = session;
-  const wire = (client as unknown as { readonly connection: Wire }).connection;
+  const { connection: wire } = wireOf(client);
   const state: Lending = { open: true, escaped: false };
   // "I" is the server saying that no transaction is open. Ours goes first, so that the driver cannot send
   // the tool's next statement, which would be committed at once.
@@ -128,7 +209,8 @@ async function lend<T>(
   wire.prependListener("readyForQuery", watch);
   client.query = guarded;
   try {
-    const result = await work(handle(session, guarded, state));
+    const tx = handle(session, guarded, state, role);
+    const result = await bounded(wire, bounds, stop, () => work(tx));
     if (state.escaped) throw escaped("ended its transaction");
     return result;
   } catch (error) {
@@ -143,7 +225,12 @@ async function lend<T>(
 }
 
 /** What a tool gets: the session's errors, the guarded client, and nothing after its work is over. */
-function handle(session: Session, guarded: ClientBase["query"], state: Lending): Transaction {
+function handle(
+  session: Session,
+  guarded: ClientBase["query"],
+  state: Lending,
+  role: AgentRole | undefined,
+): Transaction {
   const client = new Proxy(session.client, {
     get: (target, name) => (name === "query" ? guarded : (Reflect.get(target, name) as unknown)),
   });
@@ -151,7 +238,11 @@ function handle(session: Session, guarded: ClientBase["query"], state: Lending):
     client,
     query: async (sql, params) => {
       if (!state.open) throw stageOver();
-      return await session.query(sql, params);
+      try {
+        return await session.query(sql, params);
+      } catch (error) {
+        throw explainRefusal(error, role);
+      }
     },
   };
 }

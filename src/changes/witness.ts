@@ -4,10 +4,10 @@ import { ConflictError, StageError } from "./errors.ts";
 import { type Known, learn } from "./known.ts";
 import type { Send, Statement } from "./pipeline.ts";
 import { formatRecord, parseRecord } from "./record.ts";
-import { attachedSql, type Relation, versionSql } from "./relation.ts";
+import type { Relation } from "./relation.ts";
 
 /** Row events of one stage or commit; more is no change set that a person could judge. */
-const EVENTS_MAX = 100_000;
+export const EVENTS_MAX = 100_000;
 
 /** What the capture triggers wrote in this transaction. */
 export const CAPTURED: Statement = {
@@ -18,21 +18,12 @@ export const CAPTURED: Statement = {
 /**
  * What this transaction wrote or redefined, and whether it still is the one that was opened. Every write
  * holds a lock to the end that a tool cannot give up, so an undeclared one cannot hide; the counters tell a
- * write from a cascade that found no row. Kept without joins on names: replanning it once cost 2 ms a call.
+ * write from a cascade that found no row. A function, because a tool may have a table of its own named like
+ * a catalog, and because planning it once cost 2 ms a call.
  */
 export const LOCKS: Statement = {
-  text: `select l.relation::text as oid, l.mode, c.relkind,
-      pg_stat_get_xact_tuples_inserted(l.relation) + pg_stat_get_xact_tuples_updated(l.relation)
-        + pg_stat_get_xact_tuples_deleted(l.relation) > 0
-        or current_setting('track_counts') = 'off' as written,
-      l.relation in ('factotum.captured'::regclass, 'factotum.staging'::regclass) as ours,
-      ${attachedSql("l.relation")} as attached, ${versionSql("l.relation")} as version,
-      pg_current_xact_id_if_assigned()::text as xid, current_setting('factotum.attempt', true) as attempt
-    from pg_lock_status() l left join pg_class c on c.oid = l.relation
-    where l.pid = pg_backend_pid() and l.granted and l.locktype = 'relation'
-      and l.mode in ('RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
-        'AccessExclusiveLock')
-      and (c.relkind is null or c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't')`,
+  text: `select l.oid, l.mode, l.relkind, l.written, l.ours, l.attached, l.version, l.xid, l.attempt
+    from factotum.staging_locks() l`,
 };
 
 /** One lock of a staged transaction, with what is known of the table it is on. */

@@ -1,4 +1,4 @@
-import { type ClientBase, Pool, type PoolClient } from "pg";
+import { Client, type ClientBase, Pool, type PoolClient } from "pg";
 import { PostgresError, translated } from "./errors.ts";
 
 /** Rows as the driver parses them: int8 and numeric as string, timestamptz as Date, json as data. */
@@ -185,6 +185,72 @@ export function overSession(client: PoolClient, onEnd: () => void): Session {
       finish(new Error("session destroyed"));
     },
   };
+}
+
+/** Another role to log in as, on the same server. */
+export type Login = { readonly user: string; readonly password: string };
+
+/**
+ * A connection outside of the pools that is logged in as another role; releasing it closes it. The rest of
+ * the address stays, encryption and all.
+ *
+ * @param onEnd told when it is over
+ */
+export async function loginSession(
+  url: string,
+  applicationName: string,
+  login: Login,
+  onEnd: () => void,
+): Promise<Session> {
+  const client = new Client({
+    connectionString: addressFor(url, login),
+    application_name: applicationName,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
+  });
+  client.on("error", ignore);
+  const { tx, end } = overClient(client);
+  let open = true;
+  const destroy = (): void => {
+    if (!open) return;
+    open = false;
+    end();
+    onEnd();
+    streamOf(client).destroy();
+    void client.end().catch(ignore);
+  };
+  try {
+    await client.connect();
+    await client.query(SETTINGS);
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+  return {
+    ...tx,
+    release: () => {
+      destroy();
+      return Promise.resolve();
+    },
+    destroy,
+  };
+}
+
+/** User and password go in as parameters, which hold for addresses without a host, too. */
+function addressFor(url: string, { user, password }: Login): string {
+  const address = new URL(url);
+  address.username = "";
+  address.password = "";
+  address.searchParams.set("user", user);
+  address.searchParams.set("password", password);
+  return address.href;
+}
+
+/** The driver's socket, which its types leave out. */
+function streamOf(client: Client): { destroy(): void } {
+  return (client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }).connection
+    .stream;
 }
 
 function ended(): PostgresError {

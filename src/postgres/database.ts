@@ -4,6 +4,8 @@ import type { PoolClient } from "pg";
 import {
   endPools,
   giveClient,
+  type Login,
+  loginSession,
   makePools,
   overClient,
   overSession,
@@ -46,6 +48,8 @@ export interface Database {
   transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
   session(): Promise<Session>;
+  /** A connection of one's own that is logged in as another role of the same server; see `login-refused`. */
+  sessionAs(login: Login): Promise<Session>;
   /**
    * Ends sessions, waits for transactions in hand, closes all connections; the last user of an embedded
    * server stops it.
@@ -126,6 +130,21 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       }
     }
   };
+  const logIn = async (login: Login): Promise<Session> => {
+    for (let tries = 1; ; tries += 1) {
+      if (closing !== undefined) throw closedError();
+      const used = pools;
+      try {
+        const session = await loginSession(used.url, name, login, () => sessions.delete(session));
+        sessions.add(session);
+        return session;
+      } catch (error) {
+        if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
+        await sleep(RETRY_MS * tries);
+        await repair(used);
+      }
+    }
+  };
   const close = async (): Promise<void> => {
     for (const session of sessions) session.destroy();
     await endPools(pools);
@@ -152,6 +171,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       sessions.add(session);
       return session;
     },
+    sessionAs: logIn,
     close: async () => {
       closing ??= close();
       await closing;

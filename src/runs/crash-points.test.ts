@@ -62,7 +62,8 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
     sessions.add(opened);
     return { ...opened, client: overClient(opened.client), query: over(opened) };
   };
-  const db = { url: real.url, query: over(real), transaction, session, close: async () => {} };
+  const sessionAs: Database["sessionAs"] = (login) => real.sessionAs(login);
+  const db = { url: real.url, query: over(real), transaction, session, sessionAs, close: async () => {} };
   return { db, struck: struck.promise, thaw: () => thawed.resolve() };
 }
 

@@ -1,0 +1,187 @@
+-- Room `changes`: staging on a connection that is logged in as a role of the agent's own.
+--
+-- A tool's SQL runs as that role, which has the declared rights and nothing else. What framing a staging needs
+-- beyond them (putting the base's rows in, reading what was captured) is done by the definer functions below.
+-- They want a key that is sent as a parameter and never shown to a tool, and the one that runs statements
+-- works only before the pill is taken, so that in a transaction in which a tool has run it is of no use.
+
+alter table factotum.staging
+  add column transaction xid8 not null default pg_current_xact_id(),
+  add column tenant text,
+  add column rows_max integer,
+  add column counted_before bigint not null
+    default pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass);
+create index staging_transaction on factotum.staging (transaction);
+comment on column factotum.staging.tenant is 'Whose work it is; what factotum.tenant() answers.';
+comment on column factotum.staging.rows_max is 'How many rows the work may change; null: as many as it likes.';
+comment on column factotum.staging.counted_before is
+  'The counter of captured rows when the work began: it runs on from one transaction to the next.';
+
+create table factotum.agent_roles (
+  database oid not null,
+  agent text not null,
+  role text not null,
+  password text not null default replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+  key text not null default replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''),
+  made_at timestamptz not null default clock_timestamp(),
+  constraint agent_roles_pkey primary key (database, agent),
+  constraint agent_roles_role_unique unique (role)
+);
+comment on table factotum.agent_roles is
+  'The login of each agent. Password and key are made here, so that they stand in no statement; no agent can read them.';
+comment on column factotum.agent_roles.database is
+  'Roles belong to the whole server: in a copy or a restored dump of this database, these rows mean nothing.';
+comment on column factotum.agent_roles.key is 'What the definer functions of staging want to see.';
+revoke all on factotum.agent_roles from public;
+
+create function factotum.check_captured() returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  work record;
+begin
+  select s.rows_max, s.counted_before into work
+    from factotum.staging s where s.transaction = pg_current_xact_id();
+  if pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass) - work.counted_before > work.rows_max then
+    raise exception 'staged work changed more than % rows', work.rows_max
+      using errcode = 'program_limit_exceeded', hint = 'Make smaller changes.';
+  end if;
+end
+$$;
+comment on function factotum.check_captured() is 'Stops staged work that changes more rows than it may.';
+
+-- The counter is Postgres' own, so asking it is cheap; who has written much since it was last flushed, maybe
+-- in an earlier transaction, is looked at closely.
+create or replace function factotum.capture() returns trigger
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp
+  set datestyle = 'ISO, YMD'
+  set intervalstyle = 'postgres'
+  set timezone = 'UTC'
+  set extra_float_digits = '1'
+  set bytea_output = 'hex'
+as $$
+begin
+  insert into factotum.captured (relation, before, after) values (tg_relid, old::text, new::text);
+  if pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass) > 1000 then
+    perform factotum.check_captured();
+  end if;
+  return null;
+end
+$$;
+
+create function factotum.tenant() returns text
+  language sql stable security definer parallel restricted
+  begin atomic
+    select s.tenant from factotum.staging s where s.transaction = pg_catalog.pg_current_xact_id_if_assigned();
+  end;
+comment on function factotum.tenant() is
+  'The tenant whose work this transaction stages, as our side noted it; null in any other. For row conditions and policies.';
+
+create function factotum.check_staging_key(key text) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from factotum.agent_roles r
+    where r.role = session_user and r.key = check_staging_key.key
+      and r.database = (select d.oid from pg_database d where d.datname = current_database());
+  if not found then
+    raise exception 'only Factotum itself may call this' using errcode = 'insufficient_privilege';
+  end if;
+end
+$$;
+
+-- No SET search_path: a check constraint of the user's may call functions that need the caller's, which at this
+-- point is our own choice. Every name is qualified instead.
+create function factotum.staging_apply(key text, statement text, replica boolean, a text[], b text[])
+  returns bigint language plpgsql security definer
+as $$
+declare
+  touched bigint;
+begin
+  perform factotum.check_staging_key(key);
+  perform from factotum.staging s where s.transaction operator(pg_catalog.=) pg_catalog.pg_current_xact_id();
+  if found then
+    raise exception 'the work has begun' using errcode = 'insufficient_privilege';
+  end if;
+  if replica then perform pg_catalog.set_config('session_replication_role', 'replica', true); end if;
+  execute statement using a, b;
+  get diagnostics touched = row_count;
+  if replica then perform pg_catalog.set_config('session_replication_role', 'origin', true); end if;
+  return touched;
+end
+$$;
+comment on function factotum.staging_apply(text, text, boolean, text[], text[]) is
+  'Puts rows of the base in; refused once staging_arm was called in the transaction.';
+
+create function factotum.staging_arm(key text, tenant text, rows_max integer) returns text
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform factotum.check_staging_key(key);
+  perform from factotum.staging s where s.transaction = pg_current_xact_id();
+  if found then
+    raise exception 'the work has begun' using errcode = 'insufficient_privilege';
+  end if;
+  insert into factotum.staging (tenant, rows_max) values (staging_arm.tenant, staging_arm.rows_max);
+  return pg_current_xact_id()::text;
+end
+$$;
+comment on function factotum.staging_arm(text, text, integer) is
+  'Takes the pill; from here on the transaction cannot be committed.';
+
+create function factotum.staging_captured(key text, most integer)
+  returns table (oid text, before text, after text)
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform factotum.check_staging_key(key);
+  return query select c.relation::text, c.before, c.after from factotum.captured c
+    where c.transaction = pg_current_xact_id() limit most;
+end
+$$;
+
+-- A cheaper sign than reading it again that a table's columns, indexes, triggers or constraints may have changed
+-- (foreign keys and deferrable constraints come with triggers).
+create function factotum.table_version(of oid) returns text
+  language sql stable
+  begin atomic
+    select pg_catalog.md5(pg_catalog.concat_ws('|',
+      (select pg_catalog.string_agg(a.xmin::text, ' ' order by a.attnum) from pg_catalog.pg_attribute a
+        where a.attrelid = table_version.of and a.attnum > 0),
+      (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', g.oid, g.xmin, g.tgenabled), ' ' order by g.oid)
+        from pg_catalog.pg_trigger g where g.tgrelid = table_version.of),
+      (select pg_catalog.string_agg(pg_catalog.concat_ws(' ', i.indexrelid, i.xmin), ' ' order by i.indexrelid)
+        from pg_catalog.pg_index i where i.indrelid = table_version.of)));
+  end;
+comment on function factotum.table_version(oid) is 'Changes with every change to the definition of a table.';
+
+create function factotum.staging_locks()
+  returns table (oid text, mode text, relkind "char", written boolean, ours boolean, attached boolean,
+    version text, xid text, attempt text)
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query select l.relation::text, l.mode, c.relkind,
+      pg_stat_get_xact_tuples_inserted(l.relation) + pg_stat_get_xact_tuples_updated(l.relation)
+        + pg_stat_get_xact_tuples_deleted(l.relation) > 0
+        or current_setting('track_counts') = 'off',
+      l.relation in ('factotum.captured'::regclass, 'factotum.staging'::regclass),
+      exists (select from pg_trigger g
+        where g.tgrelid = l.relation and g.tgname = ' factotum' and g.tgenabled = 'A'),
+      factotum.table_version(l.relation),
+      pg_current_xact_id_if_assigned()::text, current_setting('factotum.attempt', true)
+    from pg_lock_status() l left join pg_class c on c.oid = l.relation
+    where l.pid = pg_backend_pid() and l.granted and l.locktype = 'relation'
+      and l.mode in ('RowExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+        'AccessExclusiveLock')
+      and (c.relkind is null or c.relkind in ('r', 'p', 'f') and c.relpersistence <> 't');
+end
+$$;
+comment on function factotum.staging_locks() is
+  'What this transaction wrote or redefined, told by locks that a tool cannot give up; a temporary table named like a catalog does not fool it.';
+
+-- Agents may look into this schema, to find the functions they are granted. The clock stays everybody's: it is
+-- a default of columns.
+revoke execute on all functions in schema factotum from public;
+grant execute on function factotum.now() to public;
