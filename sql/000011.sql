@@ -185,3 +185,11 @@ comment on function factotum.staging_locks() is
 -- a default of columns.
 revoke execute on all functions in schema factotum from public;
 grant execute on function factotum.now() to public;
+
+-- The outbox is captured as a user's table is: what an agent's role writes is seen, even where a tool clears the
+-- setting.
+create or replace trigger " factotum" after insert or update or delete on factotum.outbox
+  for each row when (
+    current_setting('factotum.attempt', true) <> '' or starts_with(current_user::text, 'factotum_agent_'))
+  execute function factotum.capture();
+alter table factotum.outbox enable always trigger " factotum";

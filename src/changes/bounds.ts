@@ -28,7 +28,7 @@ type Stream = {
 export async function bounded<T>(
   wire: Stream,
   bounds: Bounds | undefined,
-  stop: () => Promise<void>,
+  stop: () => void,
   work: () => Promise<T>,
 ): Promise<T> {
   if (bounds === undefined) return await work();
@@ -37,7 +37,7 @@ export async function bounded<T>(
     broken.reject(error);
     // The socket first: nothing more may arrive. The server would notice that only when it next writes.
     wire.stream.destroy();
-    void stop().catch(() => undefined);
+    stop();
   };
   let bytes = 0;
   const count = (chunk: Buffer): void => {

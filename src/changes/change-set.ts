@@ -33,7 +33,7 @@ export type ReliedRead = {
 };
 
 /** An agent's role, the schemas it searched, and the tenant it worked for. */
-export type Reader = { readonly role: string; readonly path: string; readonly tenant?: string | undefined };
+type Reader = { readonly role: string; readonly path: string; readonly tenant?: string | undefined };
 
 /** What staged work would change, one entry a row, sorted by table and key. Plain data: it may be stored. */
 export type ChangeSet = {

@@ -105,4 +105,24 @@ export class UndoRefused extends FactotumError {
   }
 }
 
+/** A role for an agent that we may not make ourselves. Nothing was changed. */
+export class RoleRefused extends FactotumError {
+  /** Statements that an administrator runs, as they stand; then it works. */
+  readonly sql: readonly string[];
+
+  constructor(agent: string, role: string, sql: readonly string[], cause?: unknown, said?: string) {
+    super({
+      code: "role-refused",
+      retry: "never",
+      message:
+        `the tools of agent ${agent} run as role ${role}, which cannot be made with the rights we have` +
+        `${said === undefined ? "" : ` (${said})`}; as an administrator of the database run:\n` +
+        `${sql.map((statement) => `${statement};`).join("\n")}\n` +
+        "and try again, or set leastPrivilege: false in the configuration, which lets tools do all we may",
+      cause,
+    });
+    this.sql = sql;
+  }
+}
+
 const ROWS_NAMED_MAX = 5;

@@ -29,9 +29,9 @@ export function explainRefusal(error: unknown, role: AgentRole | undefined): unk
 function adviceOn(message: string, { agent, role }: AgentRole): string {
   if (/^Postgres: permission denied for (table|view|sequence|schema|materialized view)/.test(message)) {
     return (
-      `agent ${agent} works as role ${role}, which has what the agent declares and no more: declare the table ` +
-      "(one with a row condition is found by its name without the schema), or, where a trigger of yours needs " +
-      `it, make that trigger's function SECURITY DEFINER or grant the right to ${role}`
+      `agent ${agent} works as role ${role}, which has what the agent declares and no more: declare the ` +
+      "table (one with a row condition is found by its name without the schema), or, where a trigger of " +
+      `yours needs it, make that trigger's function SECURITY DEFINER or grant the right to ${role}`
     );
   }
   return `agent ${agent} works as role ${role}, which has what the agent declares and no more`;

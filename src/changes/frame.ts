@@ -5,14 +5,14 @@ import { setLocal } from "./settings.ts";
 import { CAPTURED, EVENTS_MAX } from "./witness.ts";
 
 /** What staged work is begun with. */
-export type Arming = {
+type Arming = {
   readonly settings: Readonly<Record<string, string>>;
   readonly tenant: string | undefined;
   readonly rowsMax: number;
 };
 
 /** A statement, and how many rows it must touch. */
-export type Put = { readonly statement: Statement; readonly rows?: number };
+type Put = { readonly statement: Statement; readonly rows?: number };
 
 /** The statements around staged work: plain ones on a connection of ours, definer functions on an agent's. */
 export type Frame = {

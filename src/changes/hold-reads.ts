@@ -116,7 +116,7 @@ async function putUnder(
   return [...settings, ...applyStatements(changes, mode, replica)];
 }
 
-/** What makes a query read as the agent did: its tenant, its role, its schemas. Going back undoes all three. */
+/** What makes a query read as the agent did: its tenant, its role, its schemas. */
 function asReader(reader: ReliedRead["as"]): readonly Statement[] {
   if (reader === undefined) return [];
   return [

@@ -1,5 +1,6 @@
 /** Room `changes`: work is staged, shown, committed whole or thrown away, and can be undone. */
 export type { About } from "./about.ts";
+export type { StagedAs } from "./agent-role.ts";
 export { attach, attached, detach } from "./attach.ts";
 export {
   type ChangeSet,
@@ -12,11 +13,13 @@ export { commit } from "./commit.ts";
 export { OUTBOX_CHANNEL } from "./deliveries.ts";
 export { diff, type Diff, type FieldDiff, type Row, type RowDiff } from "./diff.ts";
 export { type Effect, emit, OUTBOX, writableWith } from "./emit.ts";
+export { dropRoles, ensureRole, missingForRole } from "./ensure-role.ts";
 export {
   ConflictError,
   type Dependant,
   type MovedQuery,
   type MovedRow,
+  RoleRefused,
   StageError,
   type StageErrorCode,
   UndoRefused,
@@ -24,4 +27,5 @@ export {
 export { type Blame, blame, type CommittedChangeSet, listCommitted, showCommitted } from "./history.ts";
 export { rely, type RelyingView } from "./rely.ts";
 export { inspect, peek, stage, type StageOptions } from "./stage.ts";
+export { type Declared, grantOf, type TableAccess, type TableGrant, writable } from "./table-grant.ts";
 export { undo } from "./undo.ts";

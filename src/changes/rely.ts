@@ -102,8 +102,8 @@ export function reliance(asking: Asking, known: Known, base: ChangeSet): Relianc
     const under = known.replica
       ? own.rows.filter((row) => seen.has(known.byName.get(row.table)?.rootOid ?? ""))
       : own.rows;
-    const read: ReliedRead = { sql, params: [...params], digest: digestOf(answer), under };
-    const one = as === undefined ? read : { ...read, as };
+    const plain: ReliedRead = { sql, params: [...params], digest: digestOf(answer), under };
+    const one = as === undefined ? plain : { ...plain, as };
     relies.set(JSON.stringify(one), one);
     const lying = [...relies.values()].reduce((sum, { under: rows }) => sum + rows.length, 0);
     if (relies.size > RELIES_MAX) throw tooMuch(`a change set relied on more than ${RELIES_MAX} queries`);

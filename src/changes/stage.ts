@@ -13,14 +13,7 @@ import type { Answer, Statement } from "./pipeline.ts";
 import { reliance } from "./rely.ts";
 import { chooseMode } from "./replica.ts";
 import { openStagingSession, type StagingSession } from "./staging-session.ts";
-import {
-  type Captured,
-  deferredConstraints,
-  type Lock,
-  LOCKS,
-  type Seen,
-  witness,
-} from "./witness.ts";
+import { type Captured, deferredConstraints, type Lock, LOCKS, type Seen, witness } from "./witness.ts";
 
 /** What staged work may do. */
 export type StageOptions = {

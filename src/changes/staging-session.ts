@@ -125,12 +125,7 @@ function keepWarm(db: Database, session: Session, declared: string, role: AgentR
   session.client.once("end", drop);
 }
 
-function over(
-  db: Database,
-  session: Session,
-  declared: string,
-  role: AgentRole | undefined,
-): StagingSession {
+function over(db: Database, session: Session, declared: string, role: AgentRole | undefined): StagingSession {
   const { client } = session;
   // The prototype's own method, so that our statements pass where a tool's are guarded.
   const forward = client.query.bind<ClientBase["query"]>(client);
@@ -144,8 +139,8 @@ function over(
     ours: role === undefined ? send : (statements) => db.transaction((tx) => pipeline(tx.client, statements)),
     lend: async (work, bounds) => {
       lent = true;
-      const stop = async (): Promise<void> => {
-        await db.query("select pg_catalog.pg_terminate_backend($1)", [wireOf(client).processID]);
+      const stop = (): void => {
+        void endBackend(db, wireOf(client).processID);
       };
       return await lend(session, forward, { work, stop, role, ...(bounds !== undefined && { bounds }) });
     },
@@ -158,6 +153,11 @@ function over(
       session.destroy();
     },
   };
+}
+
+/** As a member of the role we may; where Postgres says no, the closed socket ends it when it next writes. */
+async function endBackend(db: Database, processId: number): Promise<void> {
+  await db.query("select pg_catalog.pg_terminate_backend($1)", [processId]).catch(() => undefined);
 }
 
 const unnamed = (statement: Statement): Statement => ({ ...statement, once: true });
@@ -185,7 +185,7 @@ type Lending = { open: boolean; escaped: boolean };
 type Loan<T> = {
   readonly work: (tx: Transaction) => Promise<T>;
   /** Ends the backend, whatever it is doing. */
-  readonly stop: () => Promise<void>;
+  readonly stop: () => void;
   readonly role: AgentRole | undefined;
   readonly bounds?: Bounds;
 };

@@ -114,15 +114,13 @@ function makeDatabase(source: Source, url: string, name: string): Database {
     void endPools(failed);
   };
 
-  /** A client on which no statement of the caller was sent yet: safe to try again on another. */
-  const take = async (kind: "transactions" | "sessions", first?: string): Promise<PoolClient> => {
+  /** Nothing of the caller's was sent yet: safe to try again on another connection. */
+  const connecting = async <T>(connect: (used: Pools) => Promise<T>): Promise<T> => {
     for (let tries = 1; ; tries += 1) {
       if (closing !== undefined) throw closedError();
       const used = pools;
       try {
-        const client = await takeClient(used[kind]);
-        if (first !== undefined) await sendFirst(client, first);
-        return client;
+        return await connect(used);
       } catch (error) {
         if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
         await sleep(RETRY_MS * tries);
@@ -130,21 +128,12 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       }
     }
   };
-  const logIn = async (login: Login): Promise<Session> => {
-    for (let tries = 1; ; tries += 1) {
-      if (closing !== undefined) throw closedError();
-      const used = pools;
-      try {
-        const session = await loginSession(used.url, name, login, () => sessions.delete(session));
-        sessions.add(session);
-        return session;
-      } catch (error) {
-        if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
-        await sleep(RETRY_MS * tries);
-        await repair(used);
-      }
-    }
-  };
+  const take = (kind: "transactions" | "sessions", first?: string): Promise<PoolClient> =>
+    connecting(async (used) => {
+      const client = await takeClient(used[kind]);
+      if (first !== undefined) await sendFirst(client, first);
+      return client;
+    });
   const close = async (): Promise<void> => {
     for (const session of sessions) session.destroy();
     await endPools(pools);
@@ -171,7 +160,12 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       sessions.add(session);
       return session;
     },
-    sessionAs: logIn,
+    sessionAs: async (login) => {
+      const logIn = ({ url: at }: Pools) => loginSession(at, name, login, () => sessions.delete(session));
+      const session = await connecting(logIn);
+      sessions.add(session);
+      return session;
+    },
     close: async () => {
       closing ??= close();
       await closing;

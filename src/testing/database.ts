@@ -28,6 +28,7 @@ export async function makeThrowaway(server: TestServer, admin: Database): Promis
   const close = async (): Promise<void> => {
     await db.close();
     await admin.query(`drop database if exists ${name} with (force)`);
+    await dropStrayRoles(admin);
   };
   return Object.defineProperties({} as Database, {
     ...Object.getOwnPropertyDescriptors(db),
@@ -78,6 +79,18 @@ async function dropLeftOver(admin: Database, keep: string): Promise<void> {
     [keep, LEFT_OVER],
   );
   for (const { name } of rows) await admin.query(`drop database if exists ${name} with (force)`);
+  await dropStrayRoles(admin);
+}
+
+/** Drops the roles of agents whose database is gone: roles belong to the server. */
+export async function dropStrayRoles(admin: Database): Promise<void> {
+  const { rows } = await admin.query<{ role: string }>(
+    `select quote_ident(r.rolname) as role from pg_roles r
+     where r.rolname ~ '^factotum_agent_.*_[0-9]+$'
+       and not exists (select from pg_database d where d.oid = substring(r.rolname, '[0-9]+$')::bigint::oid)`,
+  );
+  // Somebody else may be at it, too.
+  for (const { role } of rows) await admin.query(`drop role if exists ${role}`).catch(() => undefined);
 }
 
 function withDatabase(url: string, name: string): string {

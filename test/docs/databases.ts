@@ -1,5 +1,6 @@
 /** The databases that a page names in its addresses. */
 import { type Database, openDatabase } from "factotum/postgres";
+import { dropStrayRoles } from "../../src/testing/database.ts";
 
 /** What a page works on; dropped with the roles that the page made. */
 export type Databases = {
@@ -18,6 +19,7 @@ export async function makeDatabases(text: string, serverUrl: string): Promise<Da
   for (const name of names.toSorted()) await session.query("select pg_advisory_lock(hashtext($1))", [name]);
   const drop = async (): Promise<void> => {
     for (const name of names) await session.query(`drop database if exists ${name} with (force)`);
+    await dropStrayRoles(admin);
     for (const role of roles) {
       const found = await session.query("select from pg_roles where rolname = $1", [role]);
       if (found.rowCount > 0) await session.query(`drop owned by ${role}; drop role ${role}`);
