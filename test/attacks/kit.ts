@@ -53,7 +53,7 @@ export type Bank = {
   attack(...sql: string[]): Promise<unknown>;
   /** Stages statements, for what they would change. */
   changes(...sql: string[]): Promise<ChangeSet>;
-  /** Proves that nothing of the bank or of schema factotum differs from the beginning, and that work goes on. */
+  /** Proves that nothing of the bank or of schema factotum has changed, and that work goes on. */
   unharmed(): Promise<void>;
 };
 
