@@ -1,0 +1,24 @@
+/** Room `terms`: what parties agreed, as data: who owes whom, and who may serve what. */
+export {
+  type Agreement,
+  type AgreementInput,
+  agreementSchema,
+  type AgreementVersion,
+  type Clause,
+  type ClauseKind,
+} from "./agreement.ts";
+export type { Piece } from "./earned.ts";
+export { TermsError } from "./errors.ts";
+export { type KnownEvent, type TermEvent, type TermEventInput, termEventSchema } from "./event.ts";
+export type { MoneyRule, RoundingMode } from "./exact.ts";
+export { type AgreementFacts, computeSettlement } from "./settle.ts";
+export {
+  type ClosedSettlement,
+  type Line,
+  type LineKind,
+  type Owed,
+  type Settlement,
+  settlementText,
+} from "./settlement.ts";
+export { type Position, type Verification, verifications } from "./verified.ts";
+export type { PeriodLength, Proration } from "./when.ts";
