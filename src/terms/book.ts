@@ -130,7 +130,7 @@ function checkVersions(versions: readonly AgreementVersion[]): void {
       if (identityOf(before) !== identityOf(clause)) {
         throw refuseTerms(
           "clause-changed",
-          `version ${version} of ${agreement} makes clause ${clause.id} another kind or changes its parties: ` +
+          `version ${version} of ${agreement} changes the kind or the parties of ${clause.id}: ` +
             "end it and add a clause with a new id",
         );
       }

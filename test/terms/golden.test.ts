@@ -106,7 +106,7 @@ test("a refund of $400 after the term but within its tail takes $60 back; after 
   expect(settle(refund("2026-05-01T00:00:00Z"), "2026-02").lines).toEqual([]);
 });
 
-test("of $0.4 B due, a $10 B cap with $9.8 B paid leaves $0.2 B; $50 M clawed back make room for $50 M", () => {
+test("of $0.4 B due, a $10 B cap with $9.8 B paid leaves $0.2 B, and what is clawed back makes room", () => {
   const cap = clause({
     ...{ kind: "cap", id: "cap", clauses: ["share"], amount: "10000000000", paidBefore: "9800000000" },
   });
