@@ -43,6 +43,17 @@ export {
   type Tokens,
 } from "./kernel/index.ts";
 export {
+  type Channel,
+  type Channels,
+  type Delivery,
+  DeliveryError,
+  mail,
+  type MailOptions,
+  type RetryPlan,
+  webhook,
+  type WebhookOptions,
+} from "./outbox/index.ts";
+export {
   type Check,
   type CheckContext,
   type Finding,

@@ -36,6 +36,8 @@ export type WorkshopParts = ModelChoice & {
   /** Real time, for the tries of a model call. */
   readonly clock: Clock;
   readonly sleep: Sleep;
+  /** What is wrong with the body of an effect, as its channel sees it. */
+  readonly effectProblems?: (channel: string, body: Json) => readonly string[];
 };
 
 /** One agent with its live tools, ready to work on runs. */
@@ -137,7 +139,7 @@ export async function examine(
     const { effects } = bench.agent;
     const all = [
       onlyTables<unknown>(writableWith(writableTables(bench.agent), effects)),
-      ...(effects === undefined ? [] : [onlyEffects<unknown>(effects)]),
+      ...(effects === undefined ? [] : [onlyEffects<unknown>(effects, workshop.effectProblems)]),
       ...checks,
     ];
     const input = parseInput(bench.agent, run);

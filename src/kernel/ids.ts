@@ -6,6 +6,8 @@ export type RunId = Brand<string, "RunId">;
 export type QuestionId = Brand<string, "QuestionId">;
 /** A change set that was committed. */
 export type ChangeSetId = Brand<string, "ChangeSetId">;
+/** An effect outside the database, committed or staged. */
+export type EffectId = Brand<string, "EffectId">;
 /** A model call, made once and settled once; also the idempotency key sent to the provider. */
 export type CallId = Brand<string, "CallId">;
 /** A model as configured: `provider/model`. */

@@ -14,6 +14,7 @@ export {
   type CallId,
   type ChangeSetId,
   defaultTenant,
+  type EffectId,
   isDecimalId,
   type ModelId,
   type QuestionId,

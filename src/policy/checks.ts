@@ -1,4 +1,5 @@
 import { OUTBOX, rely, type RelyParameter } from "../changes/index.ts";
+import type { Json } from "../kernel/index.ts";
 import { BECAUSE_CHARS_MAX, type Check, type CheckContext, type Finding, FINDINGS_MAX } from "./check.ts";
 
 /**
@@ -25,15 +26,27 @@ export function onlyTables<Input>(tables: readonly string[]): Check<Input> {
   return { ...check, by: "tables" };
 }
 
-/** Nothing leaves by another channel than these, and an effect committed before is not touched. */
-export function onlyEffects<Input>(channels: readonly string[]): Check<Input> {
+/**
+ * Nothing leaves by another channel than these, nor in a form that its channel does not take, and an effect
+ * committed before is not touched.
+ *
+ * @param problemsOf what a channel finds wrong with a body
+ */
+export function onlyEffects<Input>(
+  channels: readonly string[],
+  problemsOf: (channel: string, body: Json) => readonly string[] = () => [],
+): Check<Input> {
   const check = invariant<Input>("only declared effects leave", ({ diff }) =>
     diff
       .filter((row) => row.table === OUTBOX)
       .flatMap(({ kind, key, after }) => {
         if (kind !== "insert") return [`effect ${key["id"]} was committed before and is changed (${kind})`];
         const channel = after?.["channel"] ?? "?";
-        return channels.includes(channel) ? [] : [`${channel} is not among the agent's effects`];
+        if (!channels.includes(channel)) return [`${channel} is not among the agent's effects`];
+        return [after?.["body"], after?.["if_undone"]]
+          .filter((body) => typeof body === "string")
+          .flatMap((body) => problemsOf(channel, JSON.parse(body) as Json))
+          .map((because) => `to ${channel}: ${because}`);
       }),
   );
   return { ...check, by: "tables" };

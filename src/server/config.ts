@@ -2,6 +2,7 @@ import type { Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
 import type { CardConfig } from "../models/index.ts";
+import type { Channels } from "../outbox/index.ts";
 
 /** One piece of work for an agent. `key` makes it unique: the same key is never worked twice. */
 export type WorkItem = {
@@ -39,6 +40,8 @@ export type Config = {
   /** Models beside those that the environment offers, cheapest first. */
   readonly models?: readonly CardConfig[];
   readonly clock?: ClockConfig;
+  /** Ways out of the database by name, for what tools `emit`; agents declare those they use in `effects`. */
+  readonly channels?: Channels;
   /** Port of the HTTP API; 7717 unless told. */
   readonly port?: number;
   /** How many runs one process works on at once. */

@@ -14,6 +14,7 @@ import { attach, attached, type Blame, blame, detach } from "../changes/index.ts
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
+import { startDeliverer } from "../outbox/index.ts";
 import {
   type Database,
   migrate,
@@ -23,11 +24,19 @@ import {
   setClock,
   type Transaction,
 } from "../postgres/index.ts";
-import { type Run, type RunPage, startRun, startWorker, type Worker } from "../runs/index.ts";
+import {
+  type Run,
+  type RunPage,
+  startRun,
+  startWorker,
+  type Worker,
+  type WorkerOptions,
+} from "../runs/index.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose, type Finding } from "./diagnose.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
@@ -46,7 +55,10 @@ export type Factotum = {
   start(
     item: Pick<WorkItem, "agent" | "key" | "input">,
   ): Promise<{ readonly run: Run; readonly created: boolean }>;
-  /** Starts a worker in this process; any number of processes may have one. */
+  /**
+   * Starts a worker in this process, and what delivers effects; any number of processes may have them.
+   * Drained means that no run is ready and no effect can be delivered now.
+   */
   work(): Worker;
   /** Work driven by a client outside, in staged change sets. */
   readonly outside: Outside;
@@ -56,6 +68,7 @@ export type Factotum = {
   inbox(): Promise<readonly Question[]>;
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
+  readonly outbox: Outbox;
   /** Every committed change of one row, newest first. A table without a schema is in public. */
   blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
   attach(): Promise<readonly string[]>;
@@ -77,6 +90,7 @@ const PREPARE_LOCK = 7_316_505;
  * @throws what opening and migrating the database throw
  */
 export async function openFactotum(config: Config, surroundings: Surroundings): Promise<Factotum> {
+  checkChannels(config);
   const options = databaseOptions(config, surroundings);
   const db = await openDatabase(options.database);
   try {
@@ -107,10 +121,11 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   };
   const workshop = {
     ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
+    effectProblems: bodyProblems(config.channels),
   };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
-    outside: makeOutside(workshop),
+    ...{ outside: makeOutside(workshop), outbox: openOutbox(db) },
     async prepare() {
       const prepare = config.prepare?.bind(config);
       // One transaction under one lock: of two processes that start at once, the second finds it all done.
@@ -132,17 +147,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       const jobs = await queue.open();
       return db.transaction((tx) => startRun(tx, order, jobs));
     },
-    work: () =>
-      startWorker({
-        ...{
-          db,
-          queue,
-          say: given.say,
-          name: `${hostname()}:${process.pid}`,
-          concurrency: config.concurrency ?? CONCURRENCY_DEFAULT,
-        },
-        drive: makeDriver(workshop),
-      }),
+    work: () => startWork(config, { db, queue, say: given.say, drive: makeDriver(workshop) }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
@@ -161,6 +166,16 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       await db.close();
     },
   };
+}
+
+/** The worker of this process, and the deliverer where there are channels. */
+function startWork(
+  { concurrency = CONCURRENCY_DEFAULT, channels = {} }: Config,
+  parts: Pick<WorkerOptions, "db" | "queue" | "drive"> & { readonly say: (line: string) => void },
+): Worker {
+  const worker = startWorker({ ...parts, concurrency, name: `${hostname()}:${process.pid}` });
+  if (Object.keys(channels).length === 0) return worker;
+  return besideDeliverer(worker, startDeliverer({ db: parts.db, say: parts.say, channels }));
 }
 
 type LazyQueue = Pick<Queue, "work" | "stop"> & { open(): Promise<Queue> };
