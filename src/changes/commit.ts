@@ -1,4 +1,4 @@
-import { type ChangeSetId, InputError, InvariantError, messageOf, must } from "../kernel/index.ts";
+import { type ChangeSetId, InputError, InvariantError, must } from "../kernel/index.ts";
 import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { About } from "./about.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
@@ -12,7 +12,7 @@ import { look, type Look } from "./look.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import { type Answer, pipeline, type Send, type Statement } from "./pipeline.ts";
 import type { Relation } from "./relation.ts";
-import { chooseMode } from "./replica.ts";
+import { chooseMode, inTheWay } from "./replica.ts";
 import { PINNED, setLocal } from "./settings.ts";
 import { events } from "./witness.ts";
 
@@ -81,7 +81,7 @@ async function applyOrExplain(send: Send, plan: Plan): Promise<ChangeSetId> {
       if (next !== undefined && (state === UNIQUE_VIOLATION || next.mode !== way.mode)) continue;
       const rows = await findMoved(send, plan.changes);
       if (rows.length === 0 && conflict) throw error;
-      const because = rows.length === 0 ? `a constraint does not hold now (${messageOf(error)})` : undefined;
+      const because = rows.length === 0 ? inTheWay(error, plan.replica) : undefined;
       throw new ConflictError({ rows, cause: error, ...(because !== undefined && { because }) });
     }
   }

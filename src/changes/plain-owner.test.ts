@@ -115,6 +115,21 @@ test("without any grant, a delete that would cascade to rows nobody saw is a con
   await commitAndUndo(set);
 });
 
+test("without any grant, referred rows that swap a unique value are refused: nothing cascades", async () => {
+  const swapped = await stage(db, emptyChangeSet, { tables: TABLES }, async (tx) => {
+    await tx.query("update public.parent set name = 'c' where id = 1");
+    await tx.query("update public.parent set name = 'a' where id = 2");
+    await tx.query("update public.parent set name = 'b' where id = 1");
+  });
+  const refusal = {
+    code: "conflict",
+    message: expect.stringContaining("GRANT SET ON PARAMETER session_replication_role") as string,
+  };
+  // Deleted and inserted again, the parents would have taken their children along, in the view alone.
+  await expect(staged(swapped.changes, "select 1")).rejects.toMatchObject(refusal);
+  await expect(db.transaction((tx) => commit(tx, swapped.changes, about))).rejects.toMatchObject(refusal);
+});
+
 test("a table with triggers is refused where they would run twice, with the GRANT", async () => {
   const one = await staged(emptyChangeSet, "update public.stamped set v = 2");
   expect(one.rows).toHaveLength(2);

@@ -49,6 +49,8 @@ export type Relation = {
   readonly temporalForeignKeys: readonly string[];
   /** Oids of tables that its foreign keys point to. */
   readonly parents: readonly string[];
+  /** Whether a foreign key points to it. */
+  readonly referred: boolean;
 };
 
 /** Sorts before any name that a person would type, so that a row is seen before other triggers act on it. */
@@ -127,7 +129,9 @@ select json_build_object(
     where f.contype = 'f' and (f.conrelid = c.oid or f.confrelid = c.oid)
       and coalesce((to_jsonb(f) ->> 'conperiod')::boolean, false)),
   'parents', (select coalesce(json_agg(distinct f.confrelid::text), '[]') from pg_constraint f
-    where f.contype = 'f' and f.conrelid in (c.oid, r.oid))
+    where f.contype = 'f' and f.conrelid in (c.oid, r.oid)),
+  'referred', exists (select from pg_constraint f
+    where f.contype = 'f' and f.confrelid in (c.oid, r.oid))
 ) as relation
 from pg_class c
 join pg_namespace n on n.oid = c.relnamespace

@@ -1,6 +1,6 @@
 import { FactotumError, InvariantError, messageOf } from "../kernel/index.ts";
 import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
-import { again } from "./again.ts";
+import { again, RedefinedError } from "./again.ts";
 import type { StagedAs } from "./agent-role.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
@@ -11,7 +11,7 @@ import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import type { Answer, Statement } from "./pipeline.ts";
 import { reliance } from "./rely.ts";
-import { chooseMode } from "./replica.ts";
+import { chooseMode, inTheWay } from "./replica.ts";
 import { openStagingSession, type StagingSession } from "./staging-session.ts";
 import { type Captured, deferredConstraints, type Lock, LOCKS, type Seen, witness } from "./witness.ts";
 
@@ -44,8 +44,8 @@ const IDLE_MS_MAX = 60_000;
 /**
  * Runs work in a transaction of its own in which the base's changes are already made, notes what rows it
  * changes, and rolls back: nobody else ever sees it, and no lock outlives the call. What `work` throws
- * arrives as it was thrown, but after a deadlock or a serialization failure it is run again: it must have no
- * effect outside its transaction.
+ * arrives as it was thrown, but after a deadlock, a serialization failure or a lost connection it is run
+ * again: it must have no effect outside its transaction.
  *
  * @returns what `work` returned, and the base with its changes added, to be the next call's base
  * @throws {StageError} when the work cannot become a change set
@@ -77,8 +77,13 @@ async function stageOnce<T>(
     const bounds = { timeoutMs, answerBytesMax: ANSWER_BYTES_MAX };
     const relying = (tx: Transaction) => reads.during(tx, () => emitting(tx, effects, work));
     const result = await session.lend(relying, bounds);
-    const { clean, ...seen } = await finish(session, deferredConstraints(known, tables), xid);
+    const constraints = deferredConstraints(known, tables);
+    const { clean, ...seen } = await finish(session, constraints, xid).catch((error: unknown) => {
+      throw isOutdated(error) ? outdated(known, tables) : error;
+    });
     const events = await witness(seen, known, session.ours, { tables, base });
+    // What was held against the work is not what holds now: witness has read the tables again.
+    if (deferredConstraints(known, tables).join() !== constraints.join()) throw outdated(known, tables);
     const changes = withRelies(netChange(base, events), reads.relies());
     checkEffects(changes, effects);
     checkSize(changes, options.rowsMax ?? ROWS_MAX);
@@ -225,6 +230,8 @@ async function explained(
     tableChanges(base, (name) => known.byName.get(name)),
   );
   if (rows.length > 0) return new ConflictError({ rows, cause: error });
+  if (sqlStateOf(error)?.startsWith("23") === true || !known.replica)
+    return new ConflictError({ rows, because: inTheWay(error, known.replica), cause: error });
   return error instanceof FactotumError ? error : stageFailed(error);
 }
 
@@ -236,10 +243,9 @@ type Way = { readonly mode: ApplyMode; readonly replace: boolean };
  */
 function waysToApply(changes: readonly TableChange[], replica: boolean): readonly Way[] {
   const mode = chooseMode(changes, replica);
-  const ways: readonly Way[] = [
-    { mode, replace: false },
-    { mode, replace: true },
-  ];
+  // With triggers on, deleting a row to insert it again would cascade to rows that refer to it, unseen.
+  const replaces = mode === "replica" || !changes.some(({ relation }) => relation.referred);
+  const ways: readonly Way[] = [{ mode, replace: false }, ...(replaces ? [{ mode, replace: true }] : [])];
   const quiet = changes.every(({ relation }) => relation.userTriggers.length === 0);
   return quiet && mode === "replica" ? [{ mode: "triggers", replace: false }, ...ways] : ways;
 }
@@ -309,6 +315,19 @@ async function finish(
     code: "escaped-transaction",
     message: "a tool left its transaction, or cleared factotum.attempt in it; nothing was kept",
   });
+}
+
+const UNDEFINED_OBJECT = "42704";
+
+/** A constraint that was known is no more. */
+function isOutdated(error: unknown): boolean {
+  return error instanceof StageError && sqlStateOf(error.cause) === UNDEFINED_OBJECT;
+}
+
+/** Forgets tables, so that the next try reads them. */
+function outdated(known: Known, tables: readonly string[]): RedefinedError {
+  for (const table of tables) known.byName.delete(table);
+  return new RedefinedError(`constraints of ${tables.join(", ")} were changed while work was staged on them`);
 }
 
 function finishFailed(error: unknown): StageError {
