@@ -1,10 +1,10 @@
 /** Commit quality: what checks stop and block among recorded runs, beside doing without them. */
 import { diff, peek } from "factotum/changes";
-import { type Verdict, verify } from "factotum/policy";
+import { type Turn, type Verdict, verify } from "factotum/policy";
 import type { Database } from "factotum/postgres";
 import { airlineChecks } from "../examples/airline/checks.ts";
 import { retailChecks } from "../examples/retail/checks.ts";
-import { type Conversation, NOTHING_MISSING, type Turn } from "../examples/retail/conversation.ts";
+import { NOTHING_MISSING } from "../examples/retail/conversation.ts";
 import type { Recording } from "./businesses-data.ts";
 import { RECORDED_AT, type Replayed } from "./businesses-replay.ts";
 import { linesOfRecord } from "./businesses-rows.ts";
@@ -28,12 +28,13 @@ export async function judge(db: Database, run: Replayed): Promise<Judged> {
   const checks = run.recording.domain === "retail" ? retailChecks : airlineChecks;
   const verdicts = await peek(db, run.changes, async (tx) => {
     const rows = await diff(tx, run.changes);
-    const input = conversation(run.recording);
+    const turns = turnsOf(run.recording);
+    const input = { dialect: run.recording.dialect === 1 ? 1 : 2 } as const;
     return await verify(checks, {
       input,
       diff: rows,
       calls: run.calls,
-      turns: [],
+      turns,
       view: tx,
       at: RECORDED_AT,
     });
@@ -159,11 +160,11 @@ function round(share: number): number {
   return Number.isFinite(share) ? Math.round(share * 1000) / 1000 : 0;
 }
 
-function conversation(recording: Recording): Conversation {
+function turnsOf(recording: Recording): readonly Turn[] {
   const waiting: (readonly [string, Turn & { readonly kind: "call" }])[] = [];
   const turns: Turn[] = [];
   for (const message of recording.messages) {
-    if (typeof message.u === "string") turns.push({ kind: "customer", text: message.u });
+    if (typeof message.u === "string") turns.push({ kind: "person", text: message.u });
     if (typeof message.a === "string") turns.push({ kind: "agent", text: message.a });
     for (const [tool, input] of message.c ?? [])
       waiting.push([tool, { kind: "call", tool, input, refused: false }]);
@@ -171,5 +172,5 @@ function conversation(recording: Recording): Conversation {
     const call = waiting.shift();
     if (call !== undefined) turns.push({ ...call[1], refused: (message.r ?? "").startsWith("Error") });
   }
-  return { dialect: recording.dialect === 1 ? 1 : 2, turns };
+  return turns;
 }

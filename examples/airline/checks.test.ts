@@ -1,9 +1,8 @@
 import { diff, peek } from "factotum/changes";
 import type { Json } from "factotum/kernel";
-import { type ToolCall, verify } from "factotum/policy";
+import { type ToolCall, type Turn, verify } from "factotum/policy";
 import type { Database } from "factotum/postgres";
 import { beforeAll, expect, test } from "vitest";
-import type { Turn } from "../retail/conversation.ts";
 import { attempt } from "../retail/sample-shop.ts";
 import { airlineChecks } from "./checks.ts";
 import { openAirline } from "./sample-airline.ts";
@@ -22,11 +21,12 @@ async function objections({ said, calls }: Asked): Promise<readonly string[]> {
   const made: ToolCall[] = [];
   for (const [tool, input] of calls) made.push({ tool, input, output: await work.call(tool, input) });
   const called = made.map(({ tool, input }): Turn => ({ kind: "call", tool, input, refused: false }));
-  const input = { dialect: 2, turns: [{ kind: "customer", text: said }, ...called] } as const;
+  const input = { dialect: 2 } as const;
+  const turns: readonly Turn[] = [{ kind: "person", text: said }, ...called];
   const at = new Date("2024-05-10T12:00:00Z");
   const verdicts = await peek(db, work.changes(), async (view) => {
     const rows = await diff(view, work.changes());
-    return await verify(airlineChecks, { input, diff: rows, calls: made, turns: [], view, at });
+    return await verify(airlineChecks, { input, diff: rows, calls: made, turns, view, at });
   });
   return verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.kind}: ${one.because}`]));
 }

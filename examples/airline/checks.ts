@@ -74,7 +74,7 @@ const insuredReason: Check<Conversation> = {
     const insured = (await touchedReservations(context)).filter(
       (one) => isCancelled(one) && one.after["insurance"] === "yes" && !mayCancel(one, context.at),
     );
-    if (COVERED.test(customerWords(context.input))) return [];
+    if (COVERED.test(customerWords(context))) return [];
     return insured.map(({ id }) => ({
       kind: "ask",
       because: `${id}: no reason of health or weather was given`,
@@ -102,7 +102,7 @@ export const airlineChecks: readonly Check<Conversation>[] = [
     before === null && after["status"] === "cancelled" ? [`${id} is booked and cancelled at once`] : [],
   ),
   missing(ASKS),
-  invariant("every change was agreed to", ({ input }: DeskContext) => unconfirmed(input, WRITES)),
+  invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
 ];
 
 function each(
@@ -168,13 +168,13 @@ function notFlown(one: Touched, { at }: DeskContext): readonly string[] {
   return gone.length > 0 && !(kept && sameCabin) ? [`${one.id} has flown in part`] : [];
 }
 
-function bags(one: Touched, { input }: DeskContext): readonly string[] {
+function bags(one: Touched, { input, turns }: DeskContext): readonly string[] {
   const count = (row: Touched["after"] | null, name: string): number => Number(row?.[name] ?? 0);
   const total = count(one.after, "total_baggages");
   const paid = count(one.after, "nonfree_baggages");
   const [had, hadPaid] = [count(one.before, "total_baggages"), count(one.before, "nonfree_baggages")];
   if (one.before !== null && total === had && paid === hadPaid) return [];
-  if (total > had && !BAGGAGE.test(customerWords(input))) return [`nobody asked for bags on ${one.id}`];
+  if (total > had && !BAGGAGE.test(customerWords({ turns }))) return [`nobody asked for bags on ${one.id}`];
   if (total < had) return [`${one.id} would lose checked bags`];
   const { cabin } = one;
   const gold = input.dialect === 1 && one.membership === "gold" && cabin === "business";
@@ -195,7 +195,7 @@ function payments({ calls }: DeskContext): readonly string[] {
   });
 }
 
-async function certificates({ diff, view, input }: DeskContext): Promise<readonly string[]> {
+async function certificates({ diff, view, turns }: DeskContext): Promise<readonly string[]> {
   const given = diff.filter((row) => row.table === "airline.payment_methods" && row.kind === "insert");
   const changed = new Set(diff.map((row) => row.key["reservation_id"]));
   const broken: string[] = [];
@@ -218,25 +218,25 @@ async function certificates({ diff, view, input }: DeskContext): Promise<readonl
         ((one.delayed || changed.has(one.id)) && amount === 50 * one.people),
     );
     if (!owed) broken.push(`no reservation of the customer's is owed a certificate of ${amount}`);
-    if (!COMPLAINS.test(customerWords(input))) broken.push("the customer asked for no compensation");
+    if (!COMPLAINS.test(customerWords({ turns }))) broken.push("the customer asked for no compensation");
   }
   return broken;
 }
 
-async function oneCustomer({ diff, input, view }: DeskContext): Promise<readonly string[]> {
+async function oneCustomer({ diff, turns, view }: DeskContext): Promise<readonly string[]> {
   const reservations = [...new Set(diff.flatMap((row) => row.key["reservation_id"] ?? []))];
   const { rows } = await view.query<{ id: string }>(
     "select distinct user_id as id from airline.reservations where reservation_id = any ($1)",
     [reservations],
   );
   const served = new Set([...rows.map((row) => row.id), ...diff.flatMap((row) => row.key["user_id"] ?? [])]);
-  const words = customerWords(input);
+  const words = customerWords({ turns });
   const strangers = [...served].filter((id) => !words.includes(id.toLowerCase()));
   return strangers.map((id) => `the customer never said that they are ${id}`);
 }
 
-function unnamedPayment({ input, calls }: DeskContext): readonly string[] {
-  const words = customerWords(input);
+function unnamedPayment({ turns, calls }: DeskContext): readonly string[] {
+  const words = customerWords({ turns });
   const used = calls.flatMap((call) => [
     ...JSON.stringify(call.input).matchAll(/(certificate|credit_card|gift_card)_(\d+)/g),
   ]);
@@ -245,8 +245,8 @@ function unnamedPayment({ input, calls }: DeskContext): readonly string[] {
     .map(([id]) => `the customer named no way to pay like ${id}`);
 }
 
-function notNamed({ input, calls }: DeskContext): readonly string[] {
-  const words = customerWords(input);
+function notNamed({ turns, calls }: DeskContext): readonly string[] {
+  const words = customerWords({ turns });
   return calls.flatMap(({ tool }) =>
     tool === "cancel_reservation" && !/cancel|refund/.test(words) ? ["nobody asked for a cancellation"] : [],
   );

@@ -1,10 +1,9 @@
 import { diff, peek } from "factotum/changes";
 import type { Json } from "factotum/kernel";
-import { type ToolCall, verify } from "factotum/policy";
+import { type ToolCall, type Turn, verify } from "factotum/policy";
 import type { Database } from "factotum/postgres";
 import { beforeAll, expect, test } from "vitest";
 import { retailChecks } from "./checks.ts";
-import type { Turn } from "./conversation.ts";
 import { attempt, openShop } from "./sample-shop.ts";
 import { retailTables, retailTools } from "./tools.ts";
 
@@ -18,10 +17,11 @@ async function objections(said: string, calls: readonly (readonly [string, Json]
   const made: ToolCall[] = [];
   for (const [tool, input] of calls) made.push({ tool, input, output: await work.call(tool, input) });
   const called = made.map(({ tool, input }): Turn => ({ kind: "call", tool, input, refused: false }));
-  const input = { dialect: 2, turns: [{ kind: "customer", text: said }, ...called] } as const;
+  const input = { dialect: 2 } as const;
+  const turns: readonly Turn[] = [{ kind: "person", text: said }, ...called];
   const verdicts = await peek(db, work.changes(), async (view) => {
     const rows = await diff(view, work.changes());
-    return await verify(retailChecks, { input, diff: rows, calls: made, turns: [], view, at: new Date(0) });
+    return await verify(retailChecks, { input, diff: rows, calls: made, turns, view, at: new Date(0) });
   });
   return verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.kind}: ${one.because}`])).join("\n");
 }

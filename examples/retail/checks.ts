@@ -41,7 +41,7 @@ const NAMED: Readonly<Record<string, RegExp>> = {
 /** Every check of the shop. */
 export const retailChecks: readonly Check<Conversation>[] = [
   invariant("one customer is served, who was found by email or by name and zip", oneCustomer),
-  invariant("every change was agreed to", ({ input }: DeskContext) => unconfirmed(input, WRITES)),
+  invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
   invariant("a new address is one that the customer gave, or one of theirs", addresses),
   invariant("what is done was named by the customer", notNamed),
   invariant("a cancellation by mistake was one", mistakes),
@@ -62,8 +62,8 @@ async function oneCustomer({ diff, calls, view }: DeskContext): Promise<readonly
   return strangers.map((id) => `${id} was not found by email, or is not the only customer served`);
 }
 
-async function addresses({ diff, input, view }: DeskContext): Promise<readonly string[]> {
-  const words = customerWords(input);
+async function addresses({ diff, turns, view }: DeskContext): Promise<readonly string[]> {
+  const words = customerWords({ turns });
   const broken: string[] = [];
   for (const row of diff) {
     const street = row.fields.find((field) => field.column === "address1")?.after;
@@ -79,16 +79,16 @@ async function addresses({ diff, input, view }: DeskContext): Promise<readonly s
   return broken;
 }
 
-function notNamed({ input, calls }: DeskContext): readonly string[] {
-  const words = customerWords(input);
+function notNamed({ turns, calls }: DeskContext): readonly string[] {
+  const words = customerWords({ turns });
   return calls.flatMap(({ tool }) =>
     NAMED[tool]?.test(words) === false ? [`nobody asked for ${tool}`] : [],
   );
 }
 
-function mistakes({ input, diff }: DeskContext): readonly string[] {
+function mistakes({ turns, diff }: DeskContext): readonly string[] {
   const claimed = diff.filter((row) => row.after?.["cancel_reason"] === "ordered by mistake");
-  if (claimed.length === 0 || /mistake|accident|wrong|error/.test(customerWords(input))) return [];
+  if (claimed.length === 0 || /mistake|accident|wrong|error/.test(customerWords({ turns }))) return [];
   return ["nobody said that the order was a mistake"];
 }
 

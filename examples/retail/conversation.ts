@@ -1,23 +1,15 @@
 /** A conversation as checks look at it: who said what, and what was called when. */
-import type { Json } from "factotum/kernel";
 import type { Check, CheckContext } from "factotum/policy";
 
-/** One turn. A call that was refused staged nothing. */
-export type Turn =
-  | { readonly kind: "customer" | "agent"; readonly text: string }
-  | { readonly kind: "call"; readonly tool: string; readonly input: Json; readonly refused: boolean };
-
-/** What the desk's agents work on. */
-export type Conversation = { readonly dialect: 1 | 2; readonly turns: readonly Turn[] };
+/** What the desk's agents work on; what was said and called is among the turns of the context. */
+export type Conversation = { readonly dialect: 1 | 2 };
 
 /** What a check of a desk is given. */
 export type DeskContext = CheckContext<Conversation>;
 
 /** All that the customer said, lower case. */
-export function customerWords(conversation: Conversation): string {
-  return conversation.turns
-    .flatMap((turn) => (turn.kind === "customer" ? [turn.text.toLowerCase()] : []))
-    .join("\n");
+export function customerWords({ turns }: Pick<DeskContext, "turns">): string {
+  return turns.flatMap((turn) => (turn.kind === "person" ? [turn.text.toLowerCase()] : [])).join("\n");
 }
 
 const YES = new RegExp(
@@ -33,11 +25,14 @@ const YES = new RegExp(
  * The calls that staged something and were not preceded by a yes: what the customer said last before the
  * call agrees to nothing.
  */
-export function unconfirmed(conversation: Conversation, writes: ReadonlySet<string>): readonly string[] {
+export function unconfirmed(
+  { turns }: Pick<DeskContext, "turns">,
+  writes: ReadonlySet<string>,
+): readonly string[] {
   let last = "";
   const found: string[] = [];
-  for (const turn of conversation.turns) {
-    if (turn.kind === "customer") last = turn.text;
+  for (const turn of turns) {
+    if (turn.kind === "person") last = turn.text;
     if (turn.kind !== "call" || turn.refused || !writes.has(turn.tool) || YES.test(last)) continue;
     found.push(`${turn.tool} was called before the customer had said yes to it`);
   }
@@ -62,8 +57,8 @@ export function ask(what: string, words: RegExp, doneBy: readonly string[]): Ask
 export function missing(asks: readonly Ask[]): Check<Conversation> {
   return {
     name: NOTHING_MISSING,
-    run: async ({ input, calls }) => {
-      const words = customerWords(input);
+    run: async ({ turns, calls }) => {
+      const words = customerWords({ turns });
       return asks
         .filter((one) => one.words.test(words) && !calls.some((call) => one.doneBy.has(call.tool)))
         .map((one) => ({ kind: "ask", because: `the customer spoke of ${one.what}; nothing of it is done` }));

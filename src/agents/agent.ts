@@ -90,6 +90,22 @@ export type Follow<Input> = {
 };
 
 /**
+ * How an agent talks with a person on the other side of a run, who writes with `say`. What its model
+ * answers without calling a tool is said to them, and the run waits as a row. All work of the conversation
+ * is one attempt: it is checked and committed, or put to somebody of ours, when the conversation is over.
+ */
+export type Converse = {
+  /** Said first, without a model call; without it the person speaks first. */
+  readonly greeting?: string;
+  /** Tools whose call ends the conversation, such as handing over; the model may finish too. */
+  readonly endedBy?: readonly string[];
+  /** How long the person may be silent before the conversation counts as over; a day unless told. */
+  readonly silenceMsMax?: number;
+  /** The most messages the person may send; 100 unless told. */
+  readonly heardMax?: number;
+};
+
+/**
  * An agent: policy in prose, tools, checks, the value of an outcome, and a cascade of rungs, cheapest
  * first. `version` goes up when old runs' state or input would be read differently.
  */
@@ -115,6 +131,7 @@ export type Agent<Input = unknown> = {
   present(input: Input): { readonly title: string; readonly text: string };
   learn?(done: Resolved<Input> & { readonly view: StagedView }): Promise<readonly Lesson[]>;
   readonly follow?: Follow<Input>;
+  readonly converse?: Converse;
 };
 
 /** What a configuration in plain JavaScript may have left out. */
@@ -139,6 +156,9 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...repeated(agent.tools.map((one) => one.name)).map((name) => `tool ${name} is given twice`),
     ...repeated(agent.cascade.map((one) => one.name)).map((name) => `rung ${name} is given twice`),
     ...repeated((agent.guards ?? []).map((one) => one.name)).map((name) => `guard ${name} is given twice`),
+    ...(agent.converse?.endedBy ?? [])
+      .filter((name) => !agent.tools.some((one) => one.name === name))
+      .map((name) => `a conversation would be ended by ${name}, which is none of its tools`),
     ...Object.keys(agent.tables)
       .filter((table) => !table.includes("."))
       .map((table) => `table ${table} needs its schema, as in public.${table}`),

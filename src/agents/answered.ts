@@ -7,6 +7,7 @@ import { forbidden } from "./card.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { businessTime, openQuestion, stageCalls } from "./follow.ts";
 import type { AgentState } from "./state.ts";
+import { readTranscript, turnsOf } from "./transcript.ts";
 import { examine, type Staged, type Working } from "./workshop.ts";
 
 const nothingAlongside = async (): Promise<void> => {};
@@ -53,13 +54,21 @@ async function commitAsStaged(a: Working, question: Question): Promise<Run> {
 /** Makes the given calls from a clean start on the person's word; what a rule forbids is asked again. */
 async function restage(a: Working, calls: NonNullable<Answer["calls"]>, because: string): Promise<Run> {
   const at = await businessTime(a.workshop);
-  const staged = await stageCalls(a, calls, at, { byPerson: true });
+  // A correction is checked against what was said when the work was done, as the work was.
+  const turns = turnsOf(await readTranscript(a.workshop.db, a.run.id, a.state.askedAttempt));
+  const staged = await stageCalls(a, calls, at, { byPerson: true, turns });
   const record: AttemptRecord = {
     ...{ runId: a.run.id, number: a.state.attempt + 1, rung: "person", model: null, status: "discarded" },
     ...{ calls: [], changeSet: { rows: [] }, diff: [], verdicts: [], refusals: [], because },
   };
   if ("problem" in staged) return askPerson(asking(a), record, [`it could not be staged: ${staged.problem}`]);
-  const { diff, verdicts, staged: seen } = await examine(a.workshop, a.bench, a.run, staged, at);
+  const {
+    diff,
+    verdicts,
+    staged: seen,
+  } = await examine(a.workshop, a.bench, a.run, staged, at, {
+    turns,
+  });
   const attempt = { ...record, calls: seen.calls, changeSet: seen.changeSet, diff, verdicts };
   const broken = forbidden(a.bench.agent, attempt);
   if (broken.length > 0) return askPerson(asking(a), attempt, broken);

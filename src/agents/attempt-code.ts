@@ -6,6 +6,7 @@ import { callTool } from "./call-tool.ts";
 import { type Refusal, RefusedError } from "./refusal.ts";
 import type { AgentState } from "./state.ts";
 import {
+  type Background,
   type Bench,
   lessonsOf,
   nothingStaged,
@@ -23,6 +24,9 @@ export type Tried = {
   readonly model: string | null;
   readonly staged: Staged;
   readonly end: RungEnd;
+  /** What a person of ours has to say to it, however right it is. */
+  readonly asks?: readonly string[];
+  readonly background?: Background;
 };
 
 /**

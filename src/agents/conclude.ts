@@ -49,9 +49,16 @@ async function look(c: Conclusion): Promise<Examined> {
   if (end.kind !== "finished") {
     return { diff: [], verdicts: [{ check: rung, by: "rung", kind: "fail", because: end.because }], staged };
   }
-  const seen = await examine(c.workshop, c.bench, c.run, staged, c.at);
-  const doubts = end.doubts.map((because): Verdict => ({ check: rung, by: "rung", kind: "unsure", because }));
-  return { ...seen, verdicts: [...seen.verdicts, ...doubts] };
+  const { asks = [], background } = c.tried;
+  const seen = await examine(c.workshop, c.bench, c.run, staged, c.at, background);
+  const said = (kind: "unsure" | "ask", because: string): Verdict => ({
+    check: rung,
+    by: "rung",
+    kind,
+    because,
+  });
+  const doubts = end.doubts.map((because) => said("unsure", because));
+  return { ...seen, verdicts: [...seen.verdicts, ...doubts, ...asks.map((one) => said("ask", one))] };
 }
 
 function attemptOf(c: Conclusion, diff: Diff, verdicts: readonly Verdict[]): AttemptRecord {

@@ -60,7 +60,7 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
   }
   const card = modelFor(workshop, bench.agent, index);
   if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
-  return tryModel(now, rung.name, card, at);
+  return tryModel({ ...now, rung: rung.name, card, at });
 }
 
 function askUntried(parts: Working): Promise<Run> {

@@ -79,7 +79,7 @@ async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { k
   const number = f.state.attempt + 1;
   const state = { ...f.state, attempt: number, question: null };
   if ("problem" in made) return giveUp(f, made.problem);
-  const seen = await examine(f.workshop, f.bench, f.run, made, at, follower.checks);
+  const seen = await examine(f.workshop, f.bench, f.run, made, at, { checks: follower.checks });
   const { diff, verdicts, staged } = seen;
   const ruling = rule(verdicts, { proof: "given" });
   if (ruling.kind !== "commit") return giveUp(f, ruling.because.join("; "));
@@ -107,14 +107,14 @@ export async function stageCalls(
   f: Pick<Working, "workshop" | "bench" | "run">,
   calls: readonly { readonly tool: string; readonly input: AgentState["memo"] }[],
   at: Date,
-  whose: Pick<Before, "byPerson"> = {},
+  whose: Partial<Pick<Before, "byPerson" | "turns">> = {},
 ): Promise<Staged | { readonly problem: string }> {
   try {
     const { staged } = await stageMore(f.workshop, f.bench, nothingStaged, async (tx) => {
       const made: ToolCall[] = [];
       const guarded: Verdict[] = [];
       for (const call of calls) {
-        const before = { ...whose, calls: made, turns: [] };
+        const before = { turns: [], ...whose, calls: made };
         const one = await callTool(tx, f.bench, call, toolContext(f.run, at), before);
         made.push(one.call);
         guarded.push(...one.guarded);

@@ -2,6 +2,7 @@
 export {
   type Agent,
   type CodeWork,
+  type Converse,
   defineAgent,
   type Follow,
   type FollowStep,
@@ -19,6 +20,7 @@ export { type Begun, makeOutside, type Outside, type OutsideOrder } from "./outs
 export type { Committed } from "./outside-commit.ts";
 export type { Standing } from "./outside-standing.ts";
 export { type Refusal, RefusedError } from "./refusal.ts";
+export { listSaid, type Said, say, type Saying } from "./say.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";

@@ -6,6 +6,20 @@ import type { CallId, Json, QuestionId } from "../kernel/index.ts";
  */
 export type Disposition = "resolved" | "answered" | "refused" | "discarded" | "undone";
 
+/** How a conversation ended: by the person, by the agent, by a silence or a length past its limit. */
+export type TalkEnd = "person" | "agent" | "silence" | "length";
+
+/** How the conversation with the person on the other side stands, for an agent that converses. */
+export type Talk = {
+  /** It is the person's turn: the run is parked until they speak, or until `until`, ISO. */
+  readonly listening: boolean;
+  readonly until: string | null;
+  /** Messages of the person's that were taken up. */
+  readonly heard: number;
+  /** Once over it stays so: later attempts of the run have it as data, and nobody to talk to. */
+  readonly over: { readonly by: TalkEnd; readonly attempt: number } | null;
+};
+
 /** The agent's own part of a run: everything a worker elsewhere needs to go on. */
 export type AgentState = {
   readonly phase: "attempt" | "asked" | "following" | "outside";
@@ -19,6 +33,7 @@ export type AgentState = {
   readonly feedback: readonly string[];
   /** The model call under way, in phase `attempt`. */
   readonly call: CallId | null;
+  readonly talk: Talk;
   /** The question waited for, in phase `asked`, or in `following` where a follow-up asked. */
   readonly question: QuestionId | null;
   /** The attempt whose change set the question is about, 0 where nothing was staged. */
@@ -52,6 +67,7 @@ const freshState: AgentState = {
   conflicts: 0,
   feedback: [],
   call: null,
+  talk: { listening: false, until: null, heard: 0, over: null },
   question: null,
   askedAttempt: 0,
   disposition: null,

@@ -124,6 +124,14 @@ export type Examined = {
   readonly staged: Staged;
 };
 
+/** What checks are told besides the staged rows; the agent's own checks are run unless others are given. */
+export type Background = {
+  readonly checks?: readonly Check<unknown>[];
+  readonly turns?: readonly Turn[];
+  /** Every call of the attempt, reading ones too; without it, those that staged the work. */
+  readonly calls?: readonly ToolCall[];
+};
+
 /** Examines a staged change set. A check may `rely` on what it reads, as a tool may. */
 export async function examine(
   workshop: Workshop,
@@ -131,8 +139,7 @@ export async function examine(
   run: Run,
   staged: Staged,
   at: Date,
-  checks: readonly Check<unknown>[] = bench.agent.checks,
-  turns: readonly Turn[] = [],
+  { checks = bench.agent.checks, turns = [], calls = staged.calls }: Background = {},
 ): Promise<Examined> {
   const { result, changes } = await inspect(workshop.db, staged.changeSet, async (tx) => {
     const rows = await diff(tx, staged.changeSet);
@@ -145,7 +152,7 @@ export async function examine(
     const input = parseInput(bench.agent, run);
     await tx.query("savepoint factotum_check");
     const heal = () => tx.query("rollback to savepoint factotum_check");
-    const context = { input, diff: rows, calls: staged.calls, turns, view: tx, at };
+    const context = { input, diff: rows, calls, turns, view: tx, at };
     return { diff: rows, verdicts: await verify(all, context, { heal }) };
   });
   const verdicts = [...staged.guarded, ...result.verdicts];

@@ -7,6 +7,7 @@ import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
 import { mcpCommand, type McpOptions } from "./mcp.ts";
+import { hearCommand, sayCommand } from "./say.ts";
 import { runCommand, serveCommand } from "./run.ts";
 import { toolsCommand } from "./tools.ts";
 
@@ -63,6 +64,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
     .exitOverride();
   addWorking(program, choose, intake);
   addPeople(program, choose);
+  addTalking(program, choose);
   addLooking(program, choose);
   addCare(program, choose);
   return program;
@@ -104,6 +106,23 @@ function addPeople(program: Command, choose: (work: Work) => void): void {
     .action((question: string, choice: string, options: { calls?: string; note?: string }) =>
       choose(answerCommand(question, choice, options)),
     );
+}
+
+function addTalking(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("say")
+    .description("say something to a run whose agent converses, as the person on its other side")
+    .argument("<run>", "its number")
+    .argument("[text]", "what to say")
+    .option("--end", "end the conversation with it", false)
+    .action((run: string, text: string | undefined, options: { end: boolean }) =>
+      choose(sayCommand(run, text ?? "", options.end)),
+    );
+  program
+    .command("messages")
+    .description("show what was said in a run")
+    .argument("<run>", "its number")
+    .action((run: string) => choose(hearCommand(run)));
 }
 
 function addLooking(program: Command, choose: (work: Work) => void): void {

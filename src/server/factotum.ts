@@ -38,12 +38,13 @@ import { diagnose, type Finding } from "./diagnose.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
+import { makeTalk, type TalkDoor } from "./talk.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
 const CONCURRENCY_DEFAULT = 2;
 
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
-export type Factotum = {
+export type Factotum = TalkDoor & {
   readonly config: Config;
   readonly db: Database;
   /** Where the data is, fit to print: no password in it. */
@@ -153,6 +154,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     inbox: () => listQuestions(db),
     answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),
+    ...makeTalk(config, db),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     async attach() {

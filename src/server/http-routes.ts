@@ -10,7 +10,7 @@ import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
 import { parseQuestionId, parseRunId } from "./parse-id.ts";
-import { blameJson, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
+import { blameJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
 
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
@@ -40,6 +40,20 @@ const blaming = z.object({
 });
 const undoing = z.strictObject({ by: plainText.min(1).max(NAME_CHARS_MAX).default("http") });
 
+const MESSAGE_CHARS_MAX = 20_000;
+const newMessage = z.strictObject({
+  text: plainText.max(MESSAGE_CHARS_MAX).default(""),
+  ends: z.boolean().default(false),
+  key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
+  by: plainText.min(1).max(NAME_CHARS_MAX).default("http"),
+});
+const reading = z.object({
+  after: z
+    .string()
+    .regex(/^\d{1,18}$/, "the id of a message")
+    .optional(),
+});
+
 const ROUTES: readonly string[] = [
   "GET /api/health",
   "GET /api/summary?agent=",
@@ -47,6 +61,8 @@ const ROUTES: readonly string[] = [
   "GET /api/runs/:id",
   "POST /api/runs {agent, key?, input}",
   "POST /api/runs/:id/undo {by?}",
+  "GET /api/runs/:id/messages?after=",
+  "POST /api/runs/:id/messages {text, ends?, key?, by?}",
   "GET /api/tools?agent=",
   "GET /api/blame?table=&key= (a key of several columns: key= for each, in order)",
   "GET /api/questions",
@@ -95,6 +111,11 @@ function readRoutes(app: Hono, factotum: Factotum): void {
   app.get("/api/runs/:id", async (context) =>
     context.json(storyJson(await factotum.showRun(parseRunId(context.req.param("id"))))),
   );
+  app.get("/api/runs/:id/messages", async (context) => {
+    const { after } = parseRequest(reading, context.req.query());
+    const said = await factotum.messages(parseRunId(context.req.param("id")), after);
+    return context.json({ messages: said.map(saidJson) });
+  });
   app.get("/api/tools", async (context) =>
     context.json({ tools: await listTools(factotum, agentOf(context)) }),
   );
@@ -122,6 +143,12 @@ function writeRoutes(app: Hono, factotum: Factotum): void {
     const id = parseRunId(context.req.param("id"));
     const { by } = await readBody(context, undoing);
     return context.json({ undone: await factotum.undo(id, by) });
+  });
+  app.post("/api/runs/:id/messages", async (context) => {
+    const id = parseRunId(context.req.param("id"));
+    const { key, ...said } = await readBody(context, newMessage);
+    const kept = await factotum.say(id, { ...said, ...(key !== undefined && { key }) });
+    return context.json(saidJson(kept), 201);
   });
   app.post("/api/questions/:id/answer", async (context) => {
     const id = parseQuestionId(context.req.param("id"));

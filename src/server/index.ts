@@ -19,8 +19,16 @@ export { servedAgent } from "./mcp.ts";
 export { version } from "./version.ts";
 export { parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
-export { blameJson, costPerResolved, questionJson, runJson, storyJson, summaryJson } from "./wire.ts";
-export type { Attempt, Summary } from "../agents/index.ts";
+export {
+  blameJson,
+  costPerResolved,
+  questionJson,
+  runJson,
+  saidJson,
+  storyJson,
+  summaryJson,
+} from "./wire.ts";
+export type { Attempt, Said, Summary } from "../agents/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export type { Step } from "../runs/index.ts";

@@ -1,5 +1,5 @@
 /** The JSON that the HTTP API and the CLI's `--json` share: bigints as text, units in the names. */
-import type { Attempt, Summary } from "../agents/index.ts";
+import type { Attempt, Said, Summary } from "../agents/index.ts";
 import type { Blame } from "../changes/index.ts";
 import type { Question } from "../inbox/index.ts";
 import type { RunLine, RunStory } from "./story.ts";
@@ -57,6 +57,11 @@ export function questionJson(question: Question) {
     ...{ id, runId, agent, status, card, defaultChoice },
     ...{ dueAt: instant(dueAt), askedAt: instant(askedAt), answer, by },
   };
+}
+
+/** A message of a conversation as JSON. */
+export function saidJson({ id, runId, speaker, by, text, ends, at, heardAt }: Said) {
+  return { ...{ id, runId, speaker, by, text, ends }, at: instant(at), heardAt: instant(heardAt) };
 }
 
 /** One change of one row as JSON: a model or cost that there was none of is null. */

@@ -15,7 +15,8 @@ export const Order = z.object({ product: z.string(), quantity: z.number().int() 
 /** An order as the clerk gets it. */
 export type Order = z.infer<typeof Order>;
 
-const SCHEMA = `
+/** Makes the business. */
+export const SCHEMA = `
   create schema shop;
   create table shop.products (
     id integer primary key, name text not null unique, stock integer not null check (stock >= 0));

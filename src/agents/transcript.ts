@@ -1,0 +1,115 @@
+import { type Json, type RunId, toJson } from "../kernel/index.ts";
+import type { Message } from "../models/index.ts";
+import type { ToolCall, Turn } from "../policy/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { appendStep, listSteps, type Step } from "../runs/index.ts";
+import { FINISH_TOOL, GIVE_UP_TOOL, personSays } from "./prompt.ts";
+
+/** One entry of a model's attempt: a message to or from the model, or what the person said. */
+export type Entry =
+  | { readonly kind: "message"; readonly message: Message }
+  | { readonly kind: "heard"; readonly by: string; readonly text: string };
+
+/** A model's attempt so far, from which it is taken up anywhere. Append-only rows, one step an entry. */
+export type Transcript = readonly Entry[];
+
+/** The most steps read at once. */
+const PAGE = 1_000;
+
+/** Reads an attempt's transcript. */
+export async function readTranscript(
+  tx: Pick<Transaction, "query">,
+  runId: RunId,
+  attempt: number,
+): Promise<Transcript> {
+  const read: Entry[] = [];
+  for (let after = 0n; ;) {
+    const steps = await listSteps(tx, runId, { after, limit: PAGE });
+    read.push(...steps.filter((step) => step.attempt === attempt).flatMap(entryOf));
+    if (steps.length < PAGE) return read;
+    after = steps.at(-1)?.seq ?? after;
+  }
+}
+
+function entryOf({ kind, data }: Step): readonly Entry[] {
+  if (kind === "message") return [{ kind, message: data as unknown as Message }];
+  if (kind !== "heard") return [];
+  const { by, text } = data as { readonly by: string; readonly text: string };
+  return [{ kind, by, text }];
+}
+
+/** Adds to an attempt's transcript when `tx` commits. */
+export async function append(
+  tx: Transaction,
+  runId: RunId,
+  attempt: number,
+  more: Transcript,
+): Promise<void> {
+  for (const entry of more) {
+    const data: Json = entry.kind === "message" ? toJson(entry.message) : { by: entry.by, text: entry.text };
+    await appendStep(tx, runId, { kind: entry.kind, attempt, data });
+  }
+}
+
+/** Messages as entries. */
+export function entries(messages: readonly Message[]): Transcript {
+  return messages.map((message) => ({ kind: "message", message }));
+}
+
+/** A transcript as a model is given it. */
+export function messagesOf(transcript: Transcript): readonly Message[] {
+  return transcript.map((entry) =>
+    entry.kind === "message" ? entry.message : { role: "user", text: personSays(entry.text) },
+  );
+}
+
+/** How often the model has been asked since the person last spoke, or since the beginning. */
+export function repliesInARow(transcript: Transcript): number {
+  const since = transcript.slice(transcript.findLastIndex((entry) => entry.kind === "heard") + 1);
+  return since.filter((entry) => entry.kind === "message" && entry.message.role === "assistant").length;
+}
+
+/** The calls that were carried out, reading ones too, in order. */
+export function callsOf(transcript: Transcript): readonly ToolCall[] {
+  return answered(transcript).flatMap(({ refused, ...call }) => (refused ? [] : [call]));
+}
+
+/**
+ * What was said and called, in order, as checks and guards see it. Words beside a tool call are the
+ * model's to itself: nobody heard them.
+ */
+export function turnsOf(transcript: Transcript): readonly Turn[] {
+  const calls = answered(transcript).values();
+  return transcript.flatMap((entry): readonly Turn[] => {
+    if (entry.kind === "heard") return [{ kind: "person", text: entry.text }];
+    const { message } = entry;
+    if (message.role === "assistant" && (message.toolCalls ?? []).length === 0)
+      return message.text === "" ? [] : [{ kind: "agent", text: message.text }];
+    if (!isToolAnswer(message)) return [];
+    const { value: call } = calls.next();
+    return call === undefined ? [] : [turnOf(call)];
+  });
+}
+
+/** A call as a turn. */
+export function turnOf(call: Pick<ToolCall, "tool" | "input"> & { readonly refused: boolean }): Turn {
+  return { kind: "call", tool: call.tool, input: call.input, refused: call.refused };
+}
+
+function answered(transcript: Transcript): readonly (ToolCall & { readonly refused: boolean })[] {
+  const asked = new Map<string, Json>();
+  return transcript.flatMap((entry) => {
+    if (entry.kind === "heard") return [];
+    const { message } = entry;
+    // A model may use the id of a call again in a later reply: the latest is meant.
+    if (message.role === "assistant")
+      for (const call of message.toolCalls ?? []) asked.set(call.id, call.input);
+    if (!isToolAnswer(message)) return [];
+    const { name: tool, output, isError: refused = false } = message;
+    return [{ tool, input: asked.get(message.toolCallId) ?? null, output, refused }];
+  });
+}
+
+function isToolAnswer(message: Message): message is Message & { readonly role: "tool" } {
+  return message.role === "tool" && message.name !== FINISH_TOOL && message.name !== GIVE_UP_TOOL;
+}

@@ -1,0 +1,70 @@
+import { type CallIntent, intend } from "../calls/index.ts";
+import type { CallId } from "../kernel/index.ts";
+import type { ModelCall, ModelCard } from "../models/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import type { Run } from "../runs/index.ts";
+import type { Tried } from "./attempt-code.ts";
+import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
+import { conclude } from "./conclude.ts";
+import { toolSpecs } from "./prompt.ts";
+import { callsOf, messagesOf, type Transcript, turnsOf } from "./transcript.ts";
+import { nothingStaged, type Staged, type Working } from "./workshop.ts";
+
+/** The most output tokens one call may ask for. */
+const OUTPUT_TOKENS_MAX = 4_096;
+
+/** A model rung at work on a run. */
+export type Trying = Working & {
+  /** Whether this is the lease's first move: a call under way was then sent, or not, by somebody else. */
+  readonly fresh: boolean;
+  readonly rung: string;
+  readonly card: ModelCard;
+  readonly at: Date;
+};
+
+/** The number of the attempt under way. */
+export function numberOf(t: Trying): number {
+  return t.state.attempt + 1;
+}
+
+/** What the attempt has staged so far. */
+export async function stagedSoFar(t: Trying): Promise<Staged> {
+  const attempt = await getAttempt(t.workshop.db, t.run.id, numberOf(t));
+  return attempt === undefined ? nothingStaged : stagedOf(attempt);
+}
+
+/** The call that a transcript leads to. */
+export function callOf(t: Trying, transcript: Transcript): ModelCall {
+  const outputTokensMax = Math.min(t.card.outputTokensMax, OUTPUT_TOKENS_MAX);
+  const messages = messagesOf(transcript);
+  return { model: t.card.id, messages, tools: toolSpecs(t.bench.toolbox), outputTokensMax };
+}
+
+/** Intends the next model call, in the turn that `tx` is. */
+export function intendNext(tx: Transaction, t: Trying, run: Run, transcript: Transcript): Promise<CallId> {
+  const { card } = t;
+  const call = callOf(t, transcript);
+  const { id: runId, tenant, agent } = run;
+  return intend(tx, { runId, tenant, agent, attempt: numberOf(t), call, card } satisfies CallIntent);
+}
+
+/** Keeps what the attempt has staged by now. */
+export function keepWorking(tx: Transaction, t: Trying, staged: Staged): Promise<void> {
+  return saveAttempt(tx, {
+    ...{ runId: t.run.id, number: numberOf(t), rung: t.rung, model: t.card.id, status: "working" },
+    ...{ calls: staged.calls, changeSet: staged.changeSet, refusals: staged.refusals },
+    ...{ diff: [], verdicts: staged.guarded, because: null },
+  });
+}
+
+/** Ends the attempt: checked, then committed, handed over or put to a person. */
+export function finish(
+  t: Trying,
+  transcript: Transcript,
+  done: Pick<Tried, "staged" | "end" | "asks">,
+  alongside: (tx: Transaction) => Promise<void> = async () => {},
+): Promise<Run> {
+  const background = { turns: turnsOf(transcript), calls: callsOf(transcript) };
+  const tried: Tried = { rung: t.rung, by: "model", model: t.card.id, background, ...done };
+  return conclude({ ...t, tried, alongside });
+}
