@@ -3,6 +3,7 @@ import { type Agent, defineAgent } from "factotum/agents";
 import { microUsd } from "factotum/kernel";
 import { type DeskOptions, MANNERS, presentVisit, talk, Visit } from "../retail/desk.ts";
 import { airlineChecks } from "./checks.ts";
+import { airlineGuards } from "./guards.ts";
 import { airlineTables, airlineTools } from "./tools.ts";
 
 /** A change of a booking takes a colleague about ten minutes; an hour of theirs costs 50 dollars. */
@@ -38,6 +39,7 @@ export function airlineAgent({ name = "airline-desk", dialect = "own", policy = 
       ...Object.fromEntries(airlineTables.map((table) => [table, "write"] as const)),
     },
     tools: airlineTools(dialect),
+    guards: airlineGuards,
     checks: airlineChecks,
     cascade: [
       { kind: "model", name: "cheap model", model: "cheap" },

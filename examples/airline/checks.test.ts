@@ -1,10 +1,11 @@
 import { diff, peek } from "factotum/changes";
-import type { Json } from "factotum/kernel";
-import { type ToolCall, type Turn, verify } from "factotum/policy";
+import { type Json, messageOf } from "factotum/kernel";
+import { askGuards, guardsOf, type ToolCall, type Turn, verify } from "factotum/policy";
 import type { Database } from "factotum/postgres";
 import { beforeAll, expect, test } from "vitest";
 import { attempt } from "../retail/sample-shop.ts";
 import { airlineChecks } from "./checks.ts";
+import { airlineGuards } from "./guards.ts";
 import { openAirline } from "./sample-airline.ts";
 import { airlineTables, airlineTools } from "./tools.ts";
 
@@ -13,20 +14,36 @@ beforeAll(async () => {
   db = await openAirline();
 });
 
-type Asked = { readonly said: string; readonly calls: readonly (readonly [string, Json])[] };
+type Call = readonly [string, Json];
+/** What was said, `>` before the agent's words, and what was called, in order. */
+type Script = readonly (string | Call)[];
 
-/** What the checks object to, after a customer said something and the calls were staged. */
-async function objections({ said, calls }: Asked): Promise<readonly string[]> {
+const at = new Date("2024-05-10T12:00:00Z");
+/** Stands at every change, since the airline's tools check no policy. */
+const SHOWN = "ask: the airline's tools check no policy";
+
+/** What the checks object to after a conversation. A call that is refused is noted as such. */
+async function objections(...script: Script): Promise<readonly string[]> {
   const work = attempt(db, airlineTables, airlineTools("own"));
-  const made: ToolCall[] = [];
-  for (const [tool, input] of calls) made.push({ tool, input, output: await work.call(tool, input) });
-  const called = made.map(({ tool, input }): Turn => ({ kind: "call", tool, input, refused: false }));
-  const input = { dialect: 2 } as const;
-  const turns: readonly Turn[] = [{ kind: "person", text: said }, ...called];
-  const at = new Date("2024-05-10T12:00:00Z");
+  const calls: ToolCall[] = [];
+  const turns: Turn[] = [];
+  for (const one of script) {
+    if (typeof one === "string") {
+      turns.push(one.startsWith(">") ? { kind: "agent", text: one.slice(1) } : { kind: "person", text: one });
+      continue;
+    }
+    const [tool, input] = one;
+    let refused = false;
+    try {
+      calls.push({ tool, input, output: await work.call(tool, input) });
+    } catch (error) {
+      refused = messageOf(error) !== "";
+    }
+    turns.push({ kind: "call", tool, input, refused });
+  }
   const verdicts = await peek(db, work.changes(), async (view) => {
     const rows = await diff(view, work.changes());
-    return await verify(airlineChecks, { input, diff: rows, calls: made, turns, view, at });
+    return await verify(airlineChecks, { input: { dialect: 2 }, diff: rows, calls, turns, view, at });
   });
   return verdicts.flatMap((one) => (one.kind === "pass" ? [] : [`${one.kind}: ${one.because}`]));
 }
@@ -35,60 +52,144 @@ const legs = [
   { flight_number: "F1", date: "2024-05-21" },
   { flight_number: "F2", date: "2024-05-21" },
 ];
-const flights = (more: object): readonly [string, Json] => [
+const flights = (more: object = {}): Call => [
   "update_reservation_flights",
   { ...{ reservation_id: "AAAAAA", cabin: "economy", payment_id: "credit_card_1", flights: legs }, ...more },
 ];
-const bags = (total: number, paid: number): readonly [string, Json] => [
+const bags = (total: number, paid: number): Call => [
   "update_reservation_baggages",
   { reservation_id: "AAAAAA", total_baggages: total, nonfree_baggages: paid, payment_id: "credit_card_1" },
 ];
-const ME = "I am ida. Yes, please,";
+const cancel: Call = ["cancel_reservation", { reservation_id: "AAAAAA" }];
+const book = (more: object = {}): Call => [
+  "book_reservation",
+  {
+    ...{ user_id: "ida", origin: "AAA", destination: "CCC", flight_type: "one_way", cabin: "economy" },
+    ...{ flights: [{ flight_number: "F4", date: "2024-05-20" }], insurance: "no", total_baggages: 0 },
+    ...{ passengers: [{ first_name: "Ida", last_name: "Berg", dob: "1990-01-01" }], nonfree_baggages: 0 },
+    ...{ payment_methods: [{ payment_id: "credit_card_1", amount: 100 }], ...more },
+  },
+];
+const me = "I am ida. Please change my flights to May 21st, on my credit card";
+const told = ">That is $200 for what was $185, $15 more. Shall I?";
+const mine = "I am ida. Please book me a flight, credit card";
 
-test("what was asked for, agreed to and allowed passes every check", async () => {
-  const said = `${ME} change my flights to the 21st, on my credit card`;
-  expect(await objections({ said, calls: [flights({})] })).toEqual([]);
-  expect(await objections({ said: `${ME} two more bags, credit card`, calls: [bags(3, 0)] })).toEqual([]);
+test("what was asked for, told, agreed to and allowed is only shown to a person", async () => {
+  expect(await objections(me, told, "Yes", flights())).toEqual([SHOWN]);
+  expect(await objections("I am ida. Yes, two more bags, credit card", bags(3, 0))).toEqual([SHOWN]);
+  expect(await objections(mine, ">It is $100.", "Yes", book())).toEqual([SHOWN]);
+  expect(await objections("I am ida.")).toEqual([]);
 });
 
-test.for<readonly [string, Asked, string]>([
+test.for<readonly [string, Script, string]>([
   [
-    "a cancellation without cause",
-    { said: `${ME} cancel it`, calls: [["cancel_reservation", { reservation_id: "AAAAAA" }]] },
-    "neither a day old",
+    "a cancellation on a ground that the books deny",
+    ["I am ida. Cancel it", ">AAAAAA was booked within the last 24 hours. Shall I?", "Yes", cancel],
+    "fail: AAAAAA is neither a day old",
   ],
   [
-    "another trip",
-    { said: `${ME} change my flights, credit card`, calls: [flights({ flights: legs.slice(0, 1) })] },
-    "does not fly its trip",
+    "a cancellation without a ground",
+    ["I am ida. Yes, cancel it", cancel],
+    "ask: AAAAAA is neither a day old",
   ],
+  ["another trip", [me, told, "Yes", flights({ flights: legs.slice(0, 1) })], "does not fly its trip"],
+  [
+    "other amounts than told",
+    [me, ">It is $99 more. Shall I?", "Yes", flights()],
+    "fail: AAAAAA is charged 15",
+  ],
+  ["an amount not told", [me, ">Shall I?", "Yes", flights()], "ask: AAAAAA is charged 15"],
   [
     "a bag paid for in vain",
-    { said: `${ME} more bags, credit card`, calls: [bags(3, 1)] },
+    ["I am ida. Yes, more bags, credit card", bags(3, 1)],
     "0 are to be paid, not 1",
   ],
-  ["bags nobody wanted", { said: `${ME} credit card`, calls: [bags(2, 0)] }, "nobody asked for bags"],
+  ["bags nobody wanted", ["I am ida. Yes, credit card", bags(2, 0)], "nobody asked for bags"],
+  ["bags for who has none", [`${mine}. I have no bags`, "Yes", book({ total_baggages: 1 })], "has no bags"],
   [
-    "a stranger",
-    { said: "Yes, change my flights, credit card", calls: [flights({})] },
-    "never said that they are ida",
+    "insurance for who declined it",
+    [
+      `${mine}. I don't need insurance`,
+      "Yes",
+      book({ insurance: "yes", payment_methods: [{ payment_id: "credit_card_1", amount: 130 }] }),
+    ],
+    "the customer declined it",
   ],
   [
-    "no yes",
-    { said: "I am ida. Change my flights? credit card", calls: [flights({})] },
-    "before the customer had said yes",
+    "a birthday that was made up",
+    [mine, "Yes", book({ passengers: [{ first_name: "Ida", last_name: "Berg", dob: "1990-10-10" }] })],
+    "nobody said that Ida Berg was born on 1990-10-10",
   ],
-  ["an unnamed way to pay", { said: `${ME} change my flights`, calls: [flights({})] }, "named no way to pay"],
+  [
+    "no name",
+    ["Yes, change AAAAAA to the 21st, credit card", flights()],
+    "ask: the customer never said that they are ida",
+  ],
+  ["no yes", [me, told, "Why?", flights()], "before the customer had said yes"],
+  [
+    "an unnamed way to pay",
+    ["I am ida. Yes, change my flights", flights()],
+    "fail: the customer named no way to pay",
+  ],
+  [
+    "another try than the one agreed to",
+    [mine, ">$90?", "Yes", book({ payment_methods: [{ payment_id: "credit_card_1", amount: 90 }] }), book()],
+    "book_reservation was refused, and made again",
+  ],
+  [
+    "a promise not kept",
+    [me, told, "Yes", flights(), ">Done; one bag has been added."],
+    "told that bags were added",
+  ],
   [
     "an unowed certificate",
-    { said: `${ME} I want a voucher`, calls: [["send_certificate", { user_id: "ida", amount: 100 }]] },
+    ["I am ida. Yes, I want a voucher", ["send_certificate", { user_id: "ida", amount: 100 }]],
     "owed a certificate of 100",
   ],
+])("%s is objected to", async ([, script, because]) => {
+  expect((await objections(...script)).join("\n")).toContain(because);
+});
+
+test("a birthday that the customer gave is known", async () => {
+  const friend = { passengers: [{ first_name: "Bo", last_name: "Lie", dob: "1985-04-04" }] };
+  expect(await objections(`${mine} for Bo Lie, born April 4, 1985`, ">$100?", "Yes", book(friend))).toEqual([
+    SHOWN,
+  ]);
+});
+
+test.for<readonly [string, Script, string]>([
+  ["a kind of thing", [`${me} and cancel the rest`, told, "Yes", flights()], "a cancellation"],
   [
-    "an omission",
-    { said: `${ME} change my flights and cancel the rest, credit card`, calls: [flights({})] },
-    "ask: the customer spoke of a cancellation",
+    "a reservation by its number",
+    [`${me}. Please cancel BB1BBB`, told, "Yes", flights()],
+    "a cancellation of BB1BBB",
   ],
-])("%s is objected to", async ([, asked, because]) => {
-  expect((await objections(asked)).join("\n")).toContain(because);
+  [
+    "several at once",
+    [`${me}, on all my reservations`, told, "Yes", flights()],
+    "something for several at once",
+  ],
+  ["a passenger nobody changed", ["I am ida. The passenger's name has to be corrected"], "another passenger"],
+])("%s that is asked for and not done is a question", async ([, script, what]) => {
+  expect(await objections(...script)).toContain(`ask: ${what} was asked for, and nothing of it is done`);
+});
+
+test("guards refuse a call for nobody, and a booking that holds too much", async () => {
+  const refusals = async (said: string, [tool, input]: Call): Promise<string> =>
+    await peek(db, { rows: [] }, async (view) => {
+      const turns: readonly Turn[] = [{ kind: "person", text: said }];
+      const base = { input: { dialect: 2 } as const, calls: [], turns, view, at };
+      const verdicts = await askGuards(guardsOf(airlineGuards, tool), { ...base, call: { tool, input } });
+      return verdicts.map((one) => (one.kind === "pass" ? "" : one.because)).join();
+    });
+  const card = { payment_id: "credit_card_1", amount: 50 };
+  const person = { first_name: "Ida", last_name: "Berg", dob: "1990-01-01" };
+  expect(await refusals("Cancel it", cancel)).toBe("the customer never said that they are ida");
+  expect(await refusals("Cancel AAAAAA", cancel)).toBe("");
+  expect(await refusals("I am ida", book())).toBe("");
+  expect(await refusals("I am ida", book({ payment_methods: [card, card] }))).toContain(
+    "2 of credit_card pay",
+  );
+  const six = Array.from({ length: 6 }, () => person);
+  expect(await refusals("I am ida", book({ passengers: six }))).toContain("6 passengers");
 });

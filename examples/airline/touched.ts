@@ -98,3 +98,15 @@ function leg(day: string): string {
   return `json_build_object('flight', f.flight_number, 'date', ${day}.date::text, 'status', d.status,
     'origin', f.origin, 'destination', f.destination)`;
 }
+
+/** Whether a change moves a reservation to other flights or days. */
+export function legsMoved(one: Touched): boolean {
+  const names = (legs: Touched["legsAfter"]): string =>
+    legs.map(({ flight, date }) => `${flight} ${date}`).join();
+  return one.before !== null && names(one.legsBefore) !== names(one.legsAfter);
+}
+
+/** Whether a leg has taken off. */
+export function flown({ status, date }: Touched["legsAfter"][number], at: Date): boolean {
+  return ["landed", "flying"].includes(status) || date < at.toISOString().slice(0, 10);
+}

@@ -3,6 +3,7 @@ import { type Agent, defineAgent } from "factotum/agents";
 import { microUsd } from "factotum/kernel";
 import { retailChecks } from "./checks.ts";
 import { type DeskOptions, MANNERS, presentVisit, talk, Visit } from "./desk.ts";
+import { retailGuards } from "./guards.ts";
 import { retailTables, retailTools } from "./tools.ts";
 
 /** A customer's request takes a colleague about six minutes; an hour of theirs costs 50 dollars. */
@@ -34,6 +35,7 @@ export function retailAgent({ name = "shop-desk", dialect = "own", policy = POLI
       ...Object.fromEntries(retailTables.map((table) => [table, "write"] as const)),
     },
     tools: retailTools(dialect),
+    guards: retailGuards,
     checks: retailChecks,
     cascade: [
       { kind: "model", name: "cheap model", model: "cheap" },

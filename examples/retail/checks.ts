@@ -1,34 +1,13 @@
 /** The shop's policy as checks over a change set: general rules, each from a sentence of the policy. */
 import type { Json } from "factotum/kernel";
 import { type Check, invariant } from "factotum/policy";
-import {
-  ask,
-  type Ask,
-  type Conversation,
-  customerWords,
-  type DeskContext,
-  missing,
-  unconfirmed,
-} from "./conversation.ts";
+import { listed, retried, unconfirmed } from "./agreement.ts";
+import { type Conversation, customerWords, type DeskContext } from "./conversation.ts";
+import { detailsOf } from "./details.ts";
+import { doubts } from "./doubts.ts";
+import { FINDS, WRITES } from "./guards.ts";
+import { collected, missing } from "./missing.ts";
 
-const WRITES = new Set([
-  ...["cancel_pending_order", "modify_pending_order_address", "modify_pending_order_items"],
-  ...["modify_pending_order_payment", "modify_user_address", "return_delivered_order_items"],
-  ...["exchange_delivered_order_items"],
-]);
-const FINDS = new Set(["find_user_id_by_email", "find_user_id_by_name_zip"]);
-
-/** What a customer may ask for: the words for it, and the calls that do it. */
-const ASKS: readonly Ask[] = [
-  ask("a cancellation", /\bcancel\b/, ["cancel_pending_order", "return_delivered_order_items"]),
-  ask("a return", /\breturn(ing)?\b/, ["return_delivered_order_items"]),
-  ask("an exchange", /\b(exchang\w*|swap\w*|replacement)\b/, [
-    ...["exchange_delivered_order_items", "modify_pending_order_items"],
-  ]),
-  ask("another address", /\b(change|update|correct|new|different)\b[^.?!]{0,30}\baddress\b/, [
-    ...["modify_pending_order_address", "modify_user_address"],
-  ]),
-];
 /** Words without which a call was nobody's wish. */
 const NAMED: Readonly<Record<string, RegExp>> = {
   cancel_pending_order: /cancel/,
@@ -41,12 +20,21 @@ const NAMED: Readonly<Record<string, RegExp>> = {
 /** Every check of the shop. */
 export const retailChecks: readonly Check<Conversation>[] = [
   invariant("one customer is served, who was found by email or by name and zip", oneCustomer),
-  invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
+  {
+    name: "every change was agreed to",
+    run: async (context) => unconfirmed(context, WRITES).map((because) => ({ kind: "ask", because })),
+  },
+  invariant("what was refused is not made again otherwise, unasked", (context: DeskContext) =>
+    retried(context, WRITES),
+  ),
+  listed(WRITES, detailsOf),
   invariant("a new address is one that the customer gave, or one of theirs", addresses),
+  invariant("an address is written as the shop's others are", foreign),
   invariant("what is done was named by the customer", notNamed),
   invariant("a cancellation by mistake was one", mistakes),
-  missing(ASKS),
-  invariant("an order is modified or exchanged once", onceAnOrder),
+  missing,
+  collected,
+  ...doubts,
 ];
 
 async function oneCustomer({ diff, calls, view }: DeskContext): Promise<readonly string[]> {
@@ -62,8 +50,9 @@ async function oneCustomer({ diff, calls, view }: DeskContext): Promise<readonly
   return strangers.map((id) => `${id} was not found by email, or is not the only customer served`);
 }
 
-async function addresses({ diff, turns, view }: DeskContext): Promise<readonly string[]> {
-  const words = customerWords({ turns });
+async function addresses(context: DeskContext): Promise<readonly string[]> {
+  const { diff, view } = context;
+  const words = customerWords(context);
   const broken: string[] = [];
   for (const row of diff) {
     const street = row.fields.find((field) => field.column === "address1")?.after;
@@ -79,21 +68,31 @@ async function addresses({ diff, turns, view }: DeskContext): Promise<readonly s
   return broken;
 }
 
-function notNamed({ turns, calls }: DeskContext): readonly string[] {
-  const words = customerWords({ turns });
-  return calls.flatMap(({ tool }) =>
+async function foreign({ diff, view }: DeskContext): Promise<readonly string[]> {
+  const broken: string[] = [];
+  for (const row of diff) {
+    const written = row.fields.find((field) => field.column === "country")?.after ?? null;
+    if (written === null) continue;
+    const { rows } = await view.query<{ country: string }>(
+      "select distinct country from retail.users where state = $1 and user_id <> $2",
+      [row.after?.["state"], row.after?.["user_id"]],
+    );
+    const known = rows.map((one) => one.country);
+    if (known.length > 0 && !known.includes(written))
+      broken.push(`${row.after?.["state"] ?? ""} is in ${known.join(" or ")}, not in ${written}`);
+  }
+  return broken;
+}
+
+function notNamed(context: DeskContext): readonly string[] {
+  const words = customerWords(context);
+  return context.calls.flatMap(({ tool }) =>
     NAMED[tool]?.test(words) === false ? [`nobody asked for ${tool}`] : [],
   );
 }
 
-function mistakes({ turns, diff }: DeskContext): readonly string[] {
-  const claimed = diff.filter((row) => row.after?.["cancel_reason"] === "ordered by mistake");
-  if (claimed.length === 0 || /mistake|accident|wrong|error/.test(customerWords({ turns }))) return [];
+function mistakes(context: DeskContext): readonly string[] {
+  const claimed = context.diff.filter((row) => row.after?.["cancel_reason"] === "ordered by mistake");
+  if (claimed.length === 0 || /mistake|accident|wrong|error/.test(customerWords(context))) return [];
   return ["nobody said that the order was a mistake"];
-}
-
-function onceAnOrder({ calls }: DeskContext): readonly string[] {
-  const items = calls.filter((call) => call.tool.endsWith("_items"));
-  const orders = items.map((call) => (call.input as { readonly order_id?: string }).order_id ?? "");
-  return orders.filter((id, at) => orders.indexOf(id) < at).map((id) => `${id} was changed more than once`);
 }

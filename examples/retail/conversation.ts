@@ -1,67 +1,67 @@
 /** A conversation as checks look at it: who said what, and what was called when. */
-import type { Check, CheckContext } from "factotum/policy";
+import type { CheckContext, Turn } from "factotum/policy";
 
-/** What the desk's agents work on; what was said and called is among the turns of the context. */
+/** What the desk's agents work on. */
 export type Conversation = { readonly dialect: 1 | 2 };
 
 /** What a check of a desk is given. */
 export type DeskContext = CheckContext<Conversation>;
 
-/** All that the customer said, lower case. */
-export function customerWords({ turns }: Pick<DeskContext, "turns">): string {
-  return turns.flatMap((turn) => (turn.kind === "person" ? [turn.text.toLowerCase()] : [])).join("\n");
-}
+/** The check that looks for what was left out, in either business. */
+export const NOTHING_MISSING = "everything asked for is done";
 
-const YES = new RegExp(
-  `\\b(${[
-    ...["yes", "yep", "yeah", "yup", "sure", "ok", "okay", "confirm(ed)?", "correct", "proceed", "go ahead"],
-    ...["do it", "agreed?", "absolutely", "definitely", "sounds (good|great|fine)", "works for me"],
-    ...["i('d| would) like to", "go with", "let'?s", "please"],
-  ].join("|")})\\b`,
-  "i",
-);
+/** Turns of a conversation, in order. */
+export type Turns = readonly Turn[];
 
-/**
- * The calls that staged something and were not preceded by a yes: what the customer said last before the
- * call agrees to nothing.
- */
-export function unconfirmed(
-  { turns }: Pick<DeskContext, "turns">,
-  writes: ReadonlySet<string>,
-): readonly string[] {
-  let last = "";
-  const found: string[] = [];
-  for (const turn of turns) {
-    if (turn.kind === "person") last = turn.text;
-    if (turn.kind !== "call" || turn.refused || !writes.has(turn.tool) || YES.test(last)) continue;
-    found.push(`${turn.tool} was called before the customer had said yes to it`);
-  }
-  return found;
-}
-
-/** The check that looks for what was left out. */
-export const NOTHING_MISSING = "every kind of thing asked for is done";
-
-/** One kind of thing that a customer may ask for: the words for it, and the calls that do it. */
-export type Ask = { readonly what: string; readonly words: RegExp; readonly doneBy: ReadonlySet<string> };
-
-/** Writes an `Ask`. */
-export function ask(what: string, words: RegExp, doneBy: readonly string[]): Ask {
-  return { what, words, doneBy: new Set(doneBy) };
-}
+/** A call that staged something. */
+export type Write = {
+  readonly tool: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Its place among the turns. */
+  readonly at: number;
+};
 
 /**
- * What was asked for and is not done: a question for a person, not a fault, since the customer may have
- * thought better of it or the policy may forbid it.
+ * Text as words are looked for in it: lower case, one space between words, without the marks that lists,
+ * thousands and typography add.
  */
-export function missing(asks: readonly Ask[]): Check<Conversation> {
-  return {
-    name: NOTHING_MISSING,
-    run: async ({ turns, calls }) => {
-      const words = customerWords({ turns });
-      return asks
-        .filter((one) => one.words.test(words) && !calls.some((call) => one.doneBy.has(call.tool)))
-        .map((one) => ({ kind: "ask", because: `the customer spoke of ${one.what}; nothing of it is done` }));
-    },
-  };
+export function plain(text: string): string {
+  return text
+    .replaceAll(/\\[nt"]/g, " ")
+    .replaceAll(/[\u2010-\u2015\u2212]/g, "-")
+    .replaceAll(/[\u2018\u2019]/g, "'")
+    .replaceAll(/[*`,]/g, "")
+    .replaceAll(/\s+/g, " ")
+    .toLowerCase();
+}
+
+/** All that one side said, as `plain` text. */
+export function wordsOf(turns: Turns, who: "person" | "agent"): string {
+  return turns.flatMap((turn) => (turn.kind === who ? [plain(turn.text)] : [])).join("\n");
+}
+
+/** All that the customer said. */
+export function customerWords(context: Pick<DeskContext, "turns">): string {
+  return wordsOf(context.turns, "person");
+}
+
+/** The calls of these tools that staged something, in order. */
+export function writesAmong(turns: Turns, tools: ReadonlySet<string>): readonly Write[] {
+  return turns.flatMap((turn, at) =>
+    turn.kind === "call" && !turn.refused && tools.has(turn.tool)
+      ? [{ tool: turn.tool, input: turn.input as Write["input"], at }]
+      : [],
+  );
+}
+
+/** What the customer said last before a turn. */
+export function answerBefore(turns: Turns, at: number): string {
+  const last = turns.slice(0, at).findLast((turn) => turn.kind === "person");
+  return last === undefined || last.kind === "call" ? "" : plain(last.text);
+}
+
+/** What both sides said in the last so many messages before a turn: what a yes can be about. */
+export function talkBefore(turns: Turns, at: number, messages = Number.POSITIVE_INFINITY): string {
+  const said = turns.slice(0, at).flatMap((turn) => (turn.kind === "call" ? [] : [plain(turn.text)]));
+  return said.slice(-messages).join("\n");
 }
