@@ -15,7 +15,7 @@ export {
 } from "./agent.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
-export { generateTools } from "./generate.ts";
+export { generateTools } from "./generate/generate-tools.ts";
 export { type Begun, makeOutside, type Outside, type OutsideOrder } from "./outside.ts";
 export type { Committed } from "./outside-commit.ts";
 export type { Standing } from "./outside-standing.ts";

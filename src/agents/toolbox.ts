@@ -1,7 +1,7 @@
 import { FactotumError, messageOf } from "../kernel/index.ts";
 import { introspect, sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { Agent } from "./agent.ts";
-import { generateTools } from "./generate.ts";
+import { generateTools } from "./generate/generate-tools.ts";
 import type { Tool } from "./tool.ts";
 
 /** The tools of an agent by name: its own, and those generated from the live schema. */
@@ -15,7 +15,7 @@ export type Toolbox = ReadonlyMap<string, Tool>;
 export async function openToolbox(tx: Transaction, agent: Agent): Promise<Toolbox> {
   const access = agent.generate ?? {};
   const tables = await introspect(tx, Object.keys(access));
-  const generated = tables.flatMap((table) => generateTools(table, access[table.name]));
+  const generated = generateTools(tables, access);
   return new Map([...generated, ...agent.tools].map((one) => [one.name, one]));
 }
 

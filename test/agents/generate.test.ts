@@ -33,7 +33,10 @@ async function open(): Promise<{ db: Database; tools: ReadonlyMap<string, Tool> 
 test("names, types, enums, comments and keys become tools", async () => {
   const { db, tools } = await open();
   expect([...tools.keys()].sort()).toEqual(
-    ["delete_rooms", "find_rooms", "find_stays", "insert_rooms", "place_order", "update_rooms"].sort(),
+    [
+      ...["aggregate_rooms", "aggregate_stays", "delete_rooms", "find_rooms", "find_stays"],
+      ...["insert_rooms", "place_order", "update_rooms"],
+    ].sort(),
   );
   const insert = tools.get("insert_rooms");
   expect(insert?.description).toContain("Rooms we let.");
@@ -52,7 +55,7 @@ test("generated tools insert, find, update and delete by key", async () => {
     await call(tools, tx, "insert_rooms", { row });
     const found = await call(tools, tx, "find_rooms", { where: { name: "blue" } });
     expect(found).toMatchObject({
-      rows: [{ id: 1, level: "low", price: 80.5, tags: ["a", "b"], extra: { sea: true }, label: "blue!" }],
+      rows: [{ id: 1, level: "low", price: "80.50", tags: ["a", "b"], extra: { sea: true }, label: "blue!" }],
       more: false,
     });
     await call(tools, tx, "update_rooms", { key: { id: 1 }, set: { level: "high", price: null } });
