@@ -154,7 +154,8 @@ async function inView<T>(
 }
 
 const ROLLBACK: Statement = { text: "rollback" };
-const BEGIN: Statement = { text: "begin isolation level read committed" };
+/** Not prepared: a tool could deallocate it, and what is sent after it would be committed one by one. */
+const BEGIN: Statement = { text: "begin isolation level read committed", foreign: true };
 /** Statements a connection may hold prepared, a tool's own among them, and still be used again. */
 const PREPARED_MAX = 1_000;
 /** What a rollback leaves behind of a tool: session locks, which this gives back, and prepared statements. */

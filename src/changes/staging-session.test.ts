@@ -52,3 +52,21 @@ test("a connection that the server closed meanwhile is not used again", async ()
   for (let n = 0; n < 20; n += 1) await db.query("select");
   expect(await staged()).not.toBe(first);
 });
+
+test("a tool that puts statements of its own in the place of ours commits nothing", async () => {
+  const fresh = await throwawayDatabase();
+  await fresh.query("create table public.thing (id int primary key, name text)");
+  await fresh.transaction((tx) => attach(tx, options.tables));
+  const { changes } = await stage(fresh, emptyChangeSet, options, async (tx) => {
+    const { rows } = await tx.query<{ name: string }>("select name from pg_prepared_statements");
+    for (const [at, { name }] of rows.entries()) {
+      await tx.query(`deallocate "${name}"`);
+      await tx.client.query({ name: `mine ${at}`, text: "select 1" });
+    }
+    await tx.query("insert into public.thing values (7, 'unchecked')");
+  });
+  expect(changes.rows).toHaveLength(1);
+  // The base goes in by a statement that is new to the connection, and so the one that would be carried out.
+  await stage(fresh, changes, options, (tx) => tx.query("select")).catch(() => undefined);
+  expect((await fresh.query("select from public.thing")).rowCount).toBe(0);
+});

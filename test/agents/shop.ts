@@ -7,7 +7,7 @@ import { microUsd, type ModelId, type RunId, systemClock } from "factotum/kernel
 import { makeModels } from "factotum/models";
 import { type Check, invariant } from "factotum/policy";
 import type { Database } from "factotum/postgres";
-import { getRun, type Run, startRun, startWorker, type Worker } from "factotum/runs";
+import { type Drive, getRun, type Run, startRun, startWorker, type Worker } from "factotum/runs";
 import { throwawayDatabase } from "factotum/testing";
 
 /** What a customer wrote. */
@@ -124,11 +124,21 @@ export type Shop = {
   close(): Promise<void>;
 };
 
-/** Opens a shop on a database of its own; `urls` are providers that stand for a cheap and a strong model. */
-export async function openShop(agent: Agent<Order>, urls: readonly string[] = []): Promise<Shop> {
+/** A database of its own with the shop's tables, ready for agents. */
+export async function shopDatabase(): Promise<Database> {
   const db = await throwawayDatabase();
+  await openTables(db);
+  return db;
+}
+
+/** Makes the shop's tables in a migrated database. */
+export async function openTables(db: Database): Promise<void> {
   await db.query(SCHEMA);
   await db.transaction((tx) => attach(tx, ["shop.products", "shop.orders"]));
+}
+
+/** What drives a worker of the shop; `urls` are providers that stand for a cheap and a strong model. */
+export function clerkDriver(db: Database, agent: Agent<Order>, urls: readonly string[]): Drive {
   const ladder = urls.map((_, at) => `local${at}/tiny` as ModelId);
   const cards = urls.map((baseUrl, at) => ({
     ...{ id: ladder[at] as ModelId, provider: "openai-compatible" as const, model: "tiny", baseUrl },
@@ -136,8 +146,13 @@ export async function openShop(agent: Agent<Order>, urls: readonly string[] = []
   }));
   const models = makeModels({ cards, keys: {} });
   const sleep = (): Promise<void> => Promise.resolve();
-  const drive = makeDriver({ db, agents: [agent], models, ladder, clock: systemClock, sleep });
-  const worker = startWorker({ db, drive });
+  return makeDriver({ db, agents: [agent], models, ladder, clock: systemClock, sleep });
+}
+
+/** Opens a shop on a database of its own; `urls` are providers that stand for a cheap and a strong model. */
+export async function openShop(agent: Agent<Order>, urls: readonly string[] = []): Promise<Shop> {
+  const db = await shopDatabase();
+  const worker = startWorker({ db, drive: clerkDriver(db, agent, urls) });
   const settle = async (id: RunId): Promise<Run> => {
     await worker.drained();
     return getRun(db, id);
