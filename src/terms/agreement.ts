@@ -1,22 +1,21 @@
 import { z } from "zod";
 import { amountText, rateText, roundingModes } from "./exact.ts";
+import { nameText, wordsText } from "./names.ts";
 import { durationText, periodLengths, whenText, zoneText } from "./when.ts";
 
 /** Items in one list of an agreement. */
 const LIST_MAX = 500;
-const TEXT_MAX = 4_000;
 
-const name = z.string().min(1).max(200);
-const names = z.array(name).max(LIST_MAX);
+const names = z.array(nameText).max(LIST_MAX);
 
 /** When a clause ends: at an instant, on an event that a panel verified, or on whichever is first. */
-const until = z.strictObject({ date: whenText.optional(), event: name.optional() });
+const until = z.strictObject({ date: whenText.optional(), event: nameText.optional() });
 
 const clauseFields = {
   /** The same through all versions: what was settled under a clause is corrected under it. */
-  id: name,
+  id: nameText,
   /** The clause as the parties wrote it: quoted where it forbids something. */
-  text: z.string().max(TEXT_MAX).default(""),
+  text: wordsText.default(""),
   /** The first instant at which it holds; by default that of the agreement. */
   from: whenText.optional(),
   /** The end: included up to, but not at. Without one the clause holds until an amendment drops it. */
@@ -26,8 +25,8 @@ const clauseFields = {
 const share = z.strictObject({
   ...clauseFields,
   kind: z.literal("share"),
-  payer: name,
-  payee: name,
+  payer: nameText,
+  payee: nameText,
   /** The streams of revenue that are shared; "*" for all. */
   streams: names.min(1),
   rate: rateText,
@@ -53,8 +52,8 @@ const cap = z.strictObject({
 const commitment = z.strictObject({
   ...clauseFields,
   kind: z.literal("commitment"),
-  payer: name,
-  payee: name,
+  payer: nameText,
+  payee: nameText,
   /** The least that is paid in each window; what is missing falls due at the window's end. */
   amount: amountText,
   /** Windows are counted from the clause's first day; a window that is cut short commits in proportion. */
@@ -67,8 +66,8 @@ const commitment = z.strictObject({
 const investment = z.strictObject({
   ...clauseFields,
   kind: z.literal("investment"),
-  holder: name,
-  company: name,
+  holder: nameText,
+  company: nameText,
   share: rateText,
   /**
    * Invested before the first event: the holder's part of losses never adds up to more than all it
@@ -80,8 +79,8 @@ const investment = z.strictObject({
 const licence = z.strictObject({
   ...clauseFields,
   kind: z.literal("licence"),
-  licensor: name,
-  licensee: name,
+  licensor: nameText,
+  licensee: nameText,
   /** Models by name; a name may end with "*". */
   models: names.min(1),
   /** Kinds of access: what is not listed is free, such as an app, open weights or a device. "*" for all. */
@@ -126,7 +125,7 @@ export const agreementSchema = z
     fx: z.enum(["earned", "period-end"]).default("period-end"),
     /** Whether what two parties owe each other is one amount. */
     netting: z.boolean().default(true),
-    panels: z.record(name, panel).default({}),
+    panels: z.record(nameText, panel).default({}),
     clauses: z.array(clause).max(LIST_MAX),
   })
   .superRefine((agreement, context) => {

@@ -108,7 +108,7 @@ function dedupeEvents(events: readonly KnownEvent[]): TermEvent[] {
  * @param versions of one agreement, by number
  * @throws {TermsError} `version-missing`, `frame-changed` or `clause-changed`
  */
-function checkVersions(versions: readonly AgreementVersion[]): void {
+export function checkVersions(versions: readonly AgreementVersion[]): void {
   const clauses = new Map<string, Clause>();
   const first = versions[0];
   for (const [at, { agreement, version, terms }] of versions.entries()) {

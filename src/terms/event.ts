@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { amountText, decimalText, rateText } from "./exact.ts";
+import { nameText } from "./names.ts";
 import { instantText } from "./when.ts";
 
 const LIST_MAX = 100;
 
-const name = z.string().min(1).max(200);
 const currency = z.string().regex(/^[A-Z]{3}$/, "a currency's three letters");
 /** At one instant, or evenly from one instant up to another. */
 const earned = z.union([
@@ -16,21 +16,21 @@ const earned = z.union([
 
 const revenue = z.strictObject({
   kind: z.literal("revenue"),
-  id: name,
-  stream: name,
+  id: nameText,
+  stream: nameText,
   amount: amountText,
   currency,
   earned,
-  tags: z.array(name).max(LIST_MAX).default([]),
+  tags: z.array(nameText).max(LIST_MAX).default([]),
   /** What an agreement may take off before its rate, by name. */
-  deductions: z.record(name, amountText).default({}),
+  deductions: z.record(nameText, amountText).default({}),
 });
 
 const restatement = z.strictObject({
   kind: z.literal("restatement"),
-  id: name,
+  id: nameText,
   /** The revenue that is restated. Of several restatements the last by date holds. */
-  of: name,
+  of: nameText,
   /** What the revenue was in truth, before refunds. */
   amount: amountText,
   at: instantText,
@@ -38,18 +38,18 @@ const restatement = z.strictObject({
 
 const refund = z.strictObject({
   kind: z.literal("refund"),
-  id: name,
+  id: nameText,
   /** The revenue of which a part was given back. */
-  of: name,
+  of: nameText,
   amount: amountText,
   at: instantText,
 });
 
 const use = z.strictObject({
   kind: z.literal("use"),
-  id: name,
-  model: name,
-  licensee: name,
+  id: nameText,
+  model: nameText,
+  licensee: nameText,
   units: amountText,
   /** What serving it cost. */
   cost: amountText,
@@ -59,8 +59,8 @@ const use = z.strictObject({
 
 const result = z.strictObject({
   kind: z.literal("result"),
-  id: name,
-  company: name,
+  id: nameText,
+  company: nameText,
   /** A profit, or a loss below 0. */
   amount: decimalText,
   currency,
@@ -69,9 +69,9 @@ const result = z.strictObject({
 
 const investment = z.strictObject({
   kind: z.literal("investment"),
-  id: name,
-  holder: name,
-  company: name,
+  id: nameText,
+  holder: nameText,
+  company: nameText,
   amount: amountText,
   currency,
   at: instantText,
@@ -79,7 +79,7 @@ const investment = z.strictObject({
 
 const rate = z.strictObject({
   kind: z.literal("rate"),
-  id: name,
+  id: nameText,
   from: currency,
   to: currency,
   rate: rateText,
@@ -88,24 +88,24 @@ const rate = z.strictObject({
 
 const declaration = z.strictObject({
   kind: z.literal("declaration"),
-  id: name,
-  agreement: name,
-  event: name,
+  id: nameText,
+  agreement: nameText,
+  event: nameText,
   /** The party that declares. */
-  by: name,
+  by: nameText,
   at: instantText,
 });
 
 const attestation = z.strictObject({
   kind: z.literal("attestation"),
-  id: name,
-  declaration: name,
+  id: nameText,
+  declaration: nameText,
   /**
    * `sign` and `dissent` by an expert; `retract` takes the own last word back. An expert's last
    * word counts.
    */
   says: z.enum(["sign", "dissent", "retract"]),
-  by: name,
+  by: nameText,
   at: instantText,
 });
 

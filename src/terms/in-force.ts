@@ -28,7 +28,7 @@ export function segmentsOf<Kind extends Clause["kind"]>(
 }
 
 /** From the first moment of a clause to its end, by one wording of it. */
-function termOf(book: Book, clause: Clause): Span {
+export function termOf(book: Book, clause: Clause): Span {
   const { zone } = book.frame;
   const from = clause.from === undefined ? book.frame.from : clause.from;
   const dated = clause.until?.date === undefined ? never : moment(clause.until.date, zone);

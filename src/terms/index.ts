@@ -7,10 +7,27 @@ export {
   type Clause,
   type ClauseKind,
 } from "./agreement.ts";
+export {
+  type AgreementQuestion,
+  type AgreementView,
+  closePeriod,
+  type KnownSettlement,
+  mayServe,
+  settlementOf,
+  showAgreement,
+} from "./ask.ts";
 export type { Piece } from "./earned.ts";
 export { TermsError } from "./errors.ts";
 export { type KnownEvent, type TermEvent, type TermEventInput, termEventSchema } from "./event.ts";
 export type { MoneyRule, RoundingMode } from "./exact.ts";
+export { type NewVersion, recordAgreement, recordEvents } from "./record.ts";
+export {
+  type Channel,
+  judgeServing,
+  type Refusal,
+  type ServeDecision,
+  type ServeQuestion,
+} from "./serving.ts";
 export { type AgreementFacts, computeSettlement } from "./settle.ts";
 export {
   type ClosedSettlement,

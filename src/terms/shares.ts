@@ -4,6 +4,7 @@ import { admits, type Due, dueOf, netRevenue, pieceOf, portionOf, spanOf } from 
 import type { EventOf } from "./event.ts";
 import { type Exact, exact, sum, zero } from "./exact.ts";
 import { type Segment, segmentsOf } from "./in-force.ts";
+import { matches } from "./matching.ts";
 import { overlap, type Period, type Span } from "./when.ts";
 
 /** What a share comes to for what was earned in `within`, a part of `period` or all of it. */
@@ -73,13 +74,6 @@ function usesUnder(book: Book, segment: Segment<ClauseOf<"licence">>, period: Pe
     const piece = pieceOf(book, { ...from, event: units, base: exact(event.units), rate: royalty });
     return [{ event, share, fx, imputed: exact(clause.imputedPerUnit ?? "0"), piece }];
   });
-}
-
-/** Whether a list of names, of which each may end with "*", has this one. */
-function matches(patterns: readonly string[], text: string): boolean {
-  return patterns.some((pattern) =>
-    pattern.endsWith("*") ? text.startsWith(pattern.slice(0, -1)) : pattern === text,
-  );
 }
 
 /** The clauses of one kind in any version, each by its last wording. */
