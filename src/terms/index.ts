@@ -39,3 +39,14 @@ export {
 } from "./settlement.ts";
 export { type Position, type Verification, verifications } from "./verified.ts";
 export type { PeriodLength, Proration } from "./when.ts";
+export {
+  type ClosedInvoice,
+  computeInvoice,
+  type Invoice,
+  invoiceText,
+  type SubscriptionFacts,
+} from "./invoice.ts";
+export type { ChargeKind, InvoiceLine } from "./invoice-line.ts";
+export type { Metered } from "./metering.ts";
+export { type Plan, type PlanInput, type PlanItem, planSchema, type PlanVersion } from "./plan.ts";
+export { type KnownSoldEvent, type SoldEvent, type SoldEventInput, soldEventSchema } from "./sold-event.ts";

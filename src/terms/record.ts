@@ -139,6 +139,6 @@ function parseEvent(given: TermEventInput): TermEvent {
   const said = parsed.error.issues.map((issue) => `${issue.path.join(".") || "event"}: ${issue.message}`);
   throw refuseTerms(
     "event-invalid",
-    `event ${storableText(String(given.id))} cannot be recorded: ${said.join("; ")}`,
+    `event ${storableText(given.id)} cannot be recorded: ${said.join("; ")}`,
   );
 }
