@@ -55,6 +55,10 @@ const Line = z.looseObject({
   final_rows: RowChanges,
   graded_rows: RowChanges.optional(),
   graded_outputs: z.array(z.string()).optional(),
+  model: z.string().default("unknown"),
+  use: z
+    .object({ model_calls: z.number(), prompt_chars: z.number(), completion_chars: z.number() })
+    .optional(),
 });
 
 /** One recorded conversation with what it is graded by. */
@@ -72,6 +76,8 @@ export type Businesses = {
   readonly tables: Readonly<Record<Domain, Readonly<Record<string, Table>>>>;
   readonly tasks: readonly Task[];
   readonly recordings: readonly Recording[];
+  /** The same task in the other benchmark, by its id in the first. */
+  readonly sameTask: ReadonlyMap<string, string>;
 };
 
 const Table = z.object({ columns: z.array(z.string()), rows: z.array(z.array(z.unknown())) });
@@ -104,10 +110,16 @@ export function readBusinesses(folder: string): Businesses {
     tables: { retail: table("retail"), airline: table("airline") },
     tasks,
     recordings: files.flatMap((file) => readRecordings(join(folder, file), byId)),
+    sameTask: new Map(
+      globSync("**/*-task-map.1to2.json", { cwd: folder }).flatMap((file) =>
+        Object.entries(z.record(z.string(), z.string()).parse(parseFile(join(folder, file)))),
+      ),
+    ),
   };
 }
 
-function readRecordings(path: string, tasks: ReadonlyMap<string, Task>): Recording[] {
+/** Reads the recordings of one file. @throws {InputError} `data-missing` */
+export function readRecordings(path: string, tasks: ReadonlyMap<string, Task>): Recording[] {
   const file = basename(path);
   const domain = domains.find((one) => file.includes(`.${one}.`));
   if (domain === undefined) {

@@ -1,17 +1,17 @@
-/** One recorded conversation through staged tools, and how it is graded. */
+/** One recorded conversation through the whole path, and how it is graded. */
 import type { Tool, ToolContext } from "factotum/agents";
 import { type ChangeSet, emptyChangeSet, stage } from "factotum/changes";
-import { type Json, messageOf, type RunId, toJson } from "factotum/kernel";
-import type { ToolCall } from "factotum/policy";
-import { type Database, sqlStateOf, type Transaction } from "factotum/postgres";
+import type { Json, RunId } from "factotum/kernel";
+import type { Verdict } from "factotum/policy";
+import type { Database } from "factotum/postgres";
+import type { Step } from "factotum/runs";
 import { airlineTables, airlineTools } from "../examples/airline/tools.ts";
 import type { Dialect } from "../examples/retail/dialect.ts";
 import { retailTables, retailTools } from "../examples/retail/tools.ts";
 import type { Domain, Recording, Task } from "./businesses-data.ts";
+import { type Held, RECORDED_AT } from "./businesses-path.ts";
 import { linesOfChanges, linesOfRecord, sameAnswer, type Shapes } from "./businesses-rows.ts";
 
-/** The instant at which all recordings happened. */
-export const RECORDED_AT = new Date("2024-05-15T15:00:00Z");
 const NO_RUN = "0" as RunId;
 
 /** The tables that the tools of a business write. */
@@ -25,8 +25,9 @@ export type Replayed = {
   readonly recording: Recording;
   readonly changes: ChangeSet;
   readonly lines: readonly string[];
-  /** The calls that went through, as checks see them. */
-  readonly calls: readonly ToolCall[];
+  /** Writing calls that went through. */
+  readonly writes: number;
+  readonly verdicts: readonly Verdict[];
   readonly answers: { readonly equal: number; readonly total: number; readonly unequal: readonly string[] };
   readonly rowsEqual: boolean;
   readonly reward: 0 | 1;
@@ -35,98 +36,69 @@ export type Replayed = {
   readonly writeDue: boolean;
 };
 
-type Answered = { readonly changes: ChangeSet; readonly answer: Json; readonly failed: boolean };
-
-/** Replays every recorded call on a growing change set, and grades what came of it. */
-export async function replay(db: Database, shapes: Shapes, recording: Recording): Promise<Replayed> {
-  const tools = toolsOf(recording.domain, recording.dialect);
-  const waiting: (readonly [string, Json])[] = [];
-  const calls: ToolCall[] = [];
+/** Grades a conversation that was held: what the tools told the model, and what is staged in the end. */
+export async function grade(
+  db: Database,
+  shapes: Shapes,
+  recording: Recording,
+  { attempt, steps }: Held,
+): Promise<Replayed> {
+  const told = toldIn(steps).values();
   const unequal: string[] = [];
-  let changes = emptyChangeSet;
-  let total = 0;
-  for (const message of recording.messages) {
-    waiting.push(...(message.c ?? []));
-    if (message.r === undefined) continue;
-    const call = waiting.shift();
-    if (call === undefined) continue;
-    const [name, input] = call;
-    const done = await callStaged(db, recording.domain, changes, tools, { name, input });
-    ({ changes } = done);
-    if (!done.failed) calls.push({ tool: name, input, output: done.answer });
-    total += 1;
-    if (!sameAnswer(message.r ?? "", done.answer)) {
-      unequal.push(
-        `${recording.id} ${name} ${JSON.stringify(input)}: ` +
-          `${message.r ?? ""} <> ${JSON.stringify(done.answer)}`,
-      );
+  const wanted = recording.messages.flatMap((message) => (message.r === undefined ? [] : [message.r ?? ""]));
+  for (const recorded of wanted) {
+    const ours = told.next().value ?? "nothing was called";
+    if (!sameAnswer(recorded, ours)) {
+      unequal.push(`${recording.id}: ${recorded} <> ${JSON.stringify(ours)}`);
     }
   }
-  const lines = await linesOfChanges(db, shapes, changes);
+  const lines = await linesOfChanges(db, shapes, attempt.changeSet);
   const expected = linesOfRecord(recording.expected);
   const rowsRight = same(lines, expected);
   return {
-    ...{ recording, changes, lines, calls, rowsRight, writeDue: expected.length > 0 },
-    answers: { equal: total - unequal.length, total, unequal },
+    ...{ recording, changes: attempt.changeSet, lines, rowsRight, writeDue: expected.length > 0 },
+    ...{ writes: attempt.calls.length, verdicts: attempt.verdicts },
+    answers: { equal: wanted.length - unequal.length, total: wanted.length, unequal },
     rowsEqual: same(lines, linesOfRecord(recording.final_rows)),
     reward: rowsRight && saidEverything(recording) && ended(recording) ? 1 : 0,
   };
 }
 
+/** What the model was told by each tool, in order; the benchmarks mark a refusal by a word. */
+function toldIn(steps: readonly Step[]): readonly Json[] {
+  return steps.flatMap(({ kind, data }): readonly Json[] => {
+    if (kind !== "message") return [];
+    const { role, name = "", output = null, isError = false } = data as Told;
+    if (role !== "tool" || OURS.has(name)) return [];
+    return [isError && typeof output === "string" ? `Error: ${output}` : output];
+  });
+}
+
+type Told = {
+  readonly role?: string;
+  readonly name?: string;
+  readonly output?: Json;
+  readonly isError?: boolean;
+};
+
+/** Tools of the agent loop's own. */
+const OURS = new Set(["finish", "give_up"]);
+
 /** Whether the actions that solve a task end in the rows that it expects. */
 export async function solves(db: Database, shapes: Shapes, task: Task): Promise<boolean> {
   const tools = toolsOf(task.domain, task.dialect);
-  let changes = emptyChangeSet;
-  for (const { name, kwargs } of task.actions) {
-    ({ changes } = await callStaged(db, task.domain, changes, tools, { name, input: kwargs }));
-  }
-  return same(await linesOfChanges(db, shapes, changes), linesOfRecord(task.expected_rows));
-}
-
-/** One call in a staging transaction of its own; a refusal leaves the change set as it was. */
-async function callStaged(
-  db: Database,
-  domain: Domain,
-  base: ChangeSet,
-  tools: ReadonlyMap<string, Tool>,
-  call: { readonly name: string; readonly input: Json },
-): Promise<Answered> {
-  const found = tools.get(call.name);
-  if (found === undefined)
-    return { changes: base, answer: `Error: there is no tool ${call.name}`, failed: true };
+  const options = { tables: writtenTables[task.domain] };
   // These tools declare no reads, so they need no `rely`.
   const context = { runId: NO_RUN, input: null, at: RECORDED_AT } as ToolContext;
-  try {
-    const { result, changes } = await stagedAgain(db, base, writtenTables[domain], (tx) =>
-      found.call(tx, call.input, context),
-    );
-    return { changes, answer: toJson(result), failed: false };
-  } catch (error) {
-    // Whatever a tool throws is told to the model, what Postgres refuses among it.
-    return { changes: base, answer: `Error: ${messageOf(error)}`, failed: true };
+  let changes = emptyChangeSet;
+  for (const { name, kwargs } of task.actions) {
+    const found = tools.get(name);
+    if (found === undefined) continue;
+    const staged = stage(db, changes, options, (tx) => found.call(tx, kwargs, context));
+    // An action that the business refuses stages nothing; a task may expect just that.
+    changes = (await staged.catch(() => undefined))?.changes ?? changes;
   }
-}
-
-/** Deadlocks met since the program began: stagings on the same rows may lock them in another order. */
-export const deadlocks = { met: 0 };
-const TRIES_MAX = 20;
-
-/** Stages, and again where Postgres chose this staging as the victim of a deadlock: it left nothing. */
-async function stagedAgain<T>(
-  db: Database,
-  base: ChangeSet,
-  tables: readonly string[],
-  work: (tx: Transaction) => Promise<T>,
-): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await stage(db, base, { tables }, work);
-    } catch (error) {
-      const cause = error instanceof Error ? error.cause : undefined;
-      if ((sqlStateOf(error) ?? sqlStateOf(cause)) !== "40P01" || tries === TRIES_MAX) throw error;
-      deadlocks.met += 1;
-    }
-  }
+  return same(await linesOfChanges(db, shapes, changes), linesOfRecord(task.expected_rows));
 }
 
 const toolboxes = new Map<string, ReadonlyMap<string, Tool>>();
@@ -158,6 +130,7 @@ function ended(recording: Recording): boolean {
   );
 }
 
-function same(a: readonly string[], b: readonly string[]): boolean {
+/** Whether two sorted lists of lines are the same. */
+export function same(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((line, at) => line === b[at]);
 }
