@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Intake, version } from "../server/index.ts";
+import { effectStates, type Intake, version } from "../server/index.ts";
 import { doctorCommand, triggersCommand } from "./care.ts";
 import type { Command as Work } from "./command.ts";
 import { answerCommand, inboxCommand } from "./inbox.ts";
@@ -7,6 +7,7 @@ import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
 import { mcpCommand, type McpOptions } from "./mcp.ts";
+import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
 import { hearCommand, sayCommand } from "./say.ts";
 import { runCommand, serveCommand } from "./run.ts";
 import { toolsCommand } from "./tools.ts";
@@ -146,6 +147,21 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .argument("<table>", "its table, as schema.table")
     .argument("<key...>", "its primary key; of a key with several columns, each value in order")
     .action((table: string, key: readonly string[]) => choose(blameCommand(table, key)));
+  const outbox = program
+    .command("outbox")
+    .description("list effects outside the database, newest first: sent, waiting, dead")
+    .addOption(new Option("--state <state>", "only these").choices(effectStates))
+    .option("--channel <name>", "only those to this channel")
+    .option("--limit <count>", "how many", wholeNumber(1, LIST_MAX), LIST_DEFAULT)
+    .action((options: OutboxOptions) => choose(outboxCommand(options)));
+  const effects = { show: "tell all there is to know of one", resend: "send a dead one again" };
+  for (const [doing, what] of Object.entries({ ...effects, drop: "give a dead one up" })) {
+    outbox
+      .command(doing)
+      .description(what)
+      .argument("<effect>", "its number")
+      .action((effect: string) => choose(effectCommand(doing as keyof typeof effects, effect)));
+  }
   program
     .command("tools")
     .description("list the tools that a correction can be made of, with their inputs")

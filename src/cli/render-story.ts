@@ -3,6 +3,7 @@ import type { Attempt, Question, RunStory, Step } from "../server/index.ts";
 import { cleanLine } from "./clean-text.ts";
 import { renderChanges } from "./render-changes.ts";
 import { renderCost } from "./render-money.ts";
+import { renderEffectOfRun } from "./render-effects.ts";
 import { renderTime } from "./render-time.ts";
 import { renderRefusal, renderVerdicts } from "./render-verdicts.ts";
 import type { Paint } from "./terminal.ts";
@@ -23,6 +24,7 @@ export function renderStory(story: RunStory, paint: Paint): string {
     ...story.steps.map((step) => renderStep(step, paint)),
     ...story.attempts.flatMap((attempt) => ["", ...renderAttempt(attempt, paint)]),
     ...questionLines(story.questions, paint),
+    ...effectLines(story.effects, paint),
   ].join("\n");
 }
 
@@ -88,6 +90,11 @@ function repeats({ because, verdicts }: Attempt): boolean {
 function questionLines(questions: readonly Question[], paint: Paint): readonly string[] {
   if (questions.length === 0) return [];
   return ["", paint.bold("questions"), ...questions.map(renderQuestion)];
+}
+
+function effectLines(effects: RunStory["effects"], paint: Paint): readonly string[] {
+  if (effects.length === 0) return [];
+  return ["", paint.bold("effects"), ...effects.map((effect) => renderEffectOfRun(effect, paint))];
 }
 
 function renderQuestion({ id, status, card, answer, by }: Question): string {

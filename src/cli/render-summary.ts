@@ -1,4 +1,4 @@
-import { costPerResolved, type Summary } from "../server/index.ts";
+import { costPerResolved, type EffectCount, type Summary } from "../server/index.ts";
 import { renderCost, renderMoney } from "./render-money.ts";
 import { renderTable } from "./render-table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -17,10 +17,12 @@ export function renderSummary(
   intake: IntakeCount | undefined,
   summary: Summary,
   drawing: Pick<Terminal, "framed" | "paint">,
+  effects?: EffectCount,
 ): string {
   const rows = [
     ...(intake === undefined ? [] : intakeRows(intake)),
     ...summaryRows(intake?.noun ?? "runs", summary),
+    ...(effects === undefined ? [] : effectRows(effects)),
   ];
   return renderTable([{ title: "" }, { title: "", align: "right" }], rows, drawing);
 }
@@ -48,6 +50,15 @@ function summaryRows(noun: string, summary: Summary): readonly (readonly string[
     ...(summary.loss === 0n ? [] : [["paid for broken calls, at most", renderMoney(summary.loss)]]),
     ["value", renderMoney(summary.value)],
     [`cost per resolved ${singular(noun)}`, renderMoney(costPerResolved(summary))],
+  ];
+}
+
+/** Without channels there is nothing to tell. */
+function effectRows(effects: EffectCount): readonly (readonly string[])[] {
+  return [
+    ...seldom("effects sent", effects.delivered),
+    ...seldom("effects on their way", effects.waiting + effects.delivering),
+    ...seldom("effects that could not be sent", effects.dead),
   ];
 }
 

@@ -103,6 +103,7 @@ const story: RunStory = {
     { seq: 2n, at, kind: "committed", attempt: 1, data: { rows: 1, by: "person" } },
   ],
   questions: [{ ...question, status: "answered", answer: { choice: "commit", note: "fine" }, by: "ada" }],
+  effects: [],
   changeSets: [],
   ...{ cost: microUsd(4_200), tokens: tokens(99), value: microUsd(0) },
 };

@@ -123,16 +123,19 @@ async function report(
   { terminal, signal }: Setting,
 ): Promise<void> {
   const summary = await factotum.summary();
+  const effects = await factotum.outbox.count();
   if (terminal.json) {
     terminal.result({
       intake: taken === undefined ? null : intakeJson(taken),
       summary: summaryJson(summary),
+      effects,
       url: http?.url ?? null,
     });
-  } else terminal.out(renderSummary(taken, summary, terminal));
+  } else terminal.out(renderSummary(taken, summary, terminal, effects));
   if (taken !== undefined && summary.runs !== taken.started) {
     terminal.note(`outcomes, rows, cost and value are those of all ${summary.runs} runs in this database`);
   }
+  if (effects.dead > 0) terminal.note(`${effects.dead} effects could not be sent: npx factotum outbox`);
   if (summary.waiting > 0 && http === undefined) {
     terminal.note(`${summary.waiting} wait for a person: npx factotum inbox; after that, run again`);
   }

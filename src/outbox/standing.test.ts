@@ -182,7 +182,7 @@ class World {
   }
 }
 
-test("none goes out after its undo, to two at once, out of order or by another key, and none is lost", async () => {
+test("none goes out after its undo, twice at once, out of order or rekeyed; none is lost", async () => {
   let tried = 0;
   let undone = 0;
   await fc.assert(

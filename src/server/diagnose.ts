@@ -2,6 +2,7 @@ import type { Agent } from "../agents/index.ts";
 import { attached } from "../changes/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import type { Discovery } from "../models/index.ts";
+import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
 import { type Database, introspect, migrate } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
 
@@ -21,6 +22,7 @@ export async function diagnose(db: Database, config: Config, models: Discovery):
     await rights(db),
     ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent)))),
     await triggers(db, config),
+    await outbox(db, config),
     modelsFound(models),
     await clock(db),
   ];
@@ -101,6 +103,21 @@ async function triggers(db: Database, config: Config): Promise<Finding> {
   if (missing.length === 0) return { what, state: "ok", detail: `on ${[...have].join(", ") || "no table"}` };
   const detail = `missing on ${missing.join(", ")}`;
   return { what, state: "warning", detail, remedy: "factotum attach" };
+}
+
+async function outbox(db: Database, { channels = {} }: Config): Promise<Finding> {
+  const what = "outbox";
+  const { waiting, delivering, delivered, dead } = await countEffects(db);
+  const strange = [...(await channelsWaitedFor(db))].filter(([channel]) => channels[channel] === undefined);
+  const detail = `${delivered} delivered, ${waiting + delivering} waiting, ${dead} dead`;
+  if (strange.length > 0) {
+    const lost = strange.map(([channel, count]) => `${count} to ${channel}`).join(", ");
+    const remedy = "add the channel to the configuration's channels";
+    return { what, state: "broken", detail: `${detail}; no channel for ${lost}`, remedy };
+  }
+  if (dead === 0) return { what, state: "ok", detail };
+  const remedy = "factotum outbox --state dead; then factotum outbox resend, or drop";
+  return { what, state: "warning", detail, remedy };
 }
 
 function modelsFound({ cascade, problems }: Discovery): Finding {

@@ -19,6 +19,8 @@ const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "run-unknown": 404,
   "question-unknown": 404,
   "table-unknown": 404,
+  "effect-unknown": 404,
+  "effect-not-dead": 409,
   "question-closed": 409,
   "nothing-to-undo": 409,
   "undo-refused": 409,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { getQuestion } from "../inbox/index.ts";
+import { type EffectState, effectStates } from "../outbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { plainText, parseRequest, readBody } from "./http-body.ts";
@@ -9,8 +10,8 @@ import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
-import { parseQuestionId, parseRunId } from "./parse-id.ts";
-import { blameJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
+import { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
+import { blameJson, effectJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
 
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
@@ -65,11 +66,21 @@ const ROUTES: readonly string[] = [
   "POST /api/runs/:id/messages {text, ends?, key?, by?}",
   "GET /api/tools?agent=",
   "GET /api/blame?table=&key= (a key of several columns: key= for each, in order)",
+  "GET /api/outbox?state=&channel=&limit=",
+  "GET /api/outbox/:id",
+  "POST /api/outbox/:id/resend {by?}",
+  "POST /api/outbox/:id/drop {by?}",
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
   "POST /mcp or /mcp/:agent (Model Context Protocol, streamable HTTP)",
 ];
+
+const outboxListing = z.object({
+  state: z.enum(effectStates as [EffectState, ...EffectState[]]).optional(),
+  channel: plainText.optional(),
+  limit: z.coerce.number().int().min(1).max(LIST_MAX).default(LIST_DEFAULT),
+});
 
 /** The HTTP API over a project, as one function from request to response; it opens no socket. */
 export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: string) => void): Hono {
@@ -86,6 +97,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   });
   app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
   readRoutes(app, factotum);
+  outboxRoutes(app, factotum.outbox);
   writeRoutes(app, factotum);
   mcpRoutes(app, factotum, say);
   return app;
@@ -131,6 +143,24 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     const id = parseQuestionId(context.req.param("id"));
     return context.json(questionJson(await factotum.db.transaction((tx) => getQuestion(tx, id))));
   });
+}
+
+function outboxRoutes(app: Hono, outbox: Factotum["outbox"]): void {
+  app.get("/api/outbox", async (context) => {
+    const { state, channel, limit } = parseRequest(outboxListing, context.req.query());
+    const wanted = { ...(state !== undefined && { state }), ...(channel !== undefined && { channel }) };
+    return context.json({ effects: (await outbox.list({ ...wanted, limit })).map(effectJson) });
+  });
+  app.get("/api/outbox/:id", async (context) =>
+    context.json(effectJson(await outbox.get(parseEffectId(context.req.param("id"))))),
+  );
+  for (const how of ["resend", "drop"] as const) {
+    app.post(`/api/outbox/:id/${how}`, async (context) => {
+      const id = parseEffectId(context.req.param("id"));
+      const { by } = await readBody(context, undoing);
+      return context.json(effectJson(await outbox[how](id, by)));
+    });
+  }
 }
 
 function writeRoutes(app: Hono, factotum: Factotum): void {

@@ -17,11 +17,12 @@ export { listTools, type ToolLine } from "./list-tools.ts";
 export { type McpOverStdio, serveMcp } from "./mcp-stdio.ts";
 export { servedAgent } from "./mcp.ts";
 export { version } from "./version.ts";
-export { parseQuestionId, parseRunId } from "./parse-id.ts";
+export { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
 export {
   blameJson,
   costPerResolved,
+  effectJson,
   questionJson,
   runJson,
   saidJson,
@@ -31,5 +32,6 @@ export {
 export type { Attempt, Said, Summary } from "../agents/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
+export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
 export type { Step } from "../runs/index.ts";
 export type { Surroundings } from "./surroundings.ts";

@@ -1,4 +1,4 @@
-import { InputError, isDecimalId, type QuestionId, type RunId } from "../kernel/index.ts";
+import { type EffectId, InputError, isDecimalId, type QuestionId, type RunId } from "../kernel/index.ts";
 
 /** The largest id that Postgres can hold: 2^63 - 1. */
 const ID_MAX = 9_223_372_036_854_775_807n;
@@ -26,6 +26,19 @@ export function parseQuestionId(text: string): QuestionId {
   throw new InputError({
     code: "question-unknown",
     message: `there is no question ${quoted(text)}; list the open ones with: factotum inbox`,
+  });
+}
+
+/**
+ * Reads the id of an effect that a person typed or a request carried.
+ *
+ * @throws {InputError} `effect-unknown`: what has not the form of an id names no effect
+ */
+export function parseEffectId(text: string): EffectId {
+  if (isId(text)) return text as EffectId;
+  throw new InputError({
+    code: "effect-unknown",
+    message: `there is no effect ${quoted(text)}; list them with: factotum outbox`,
   });
 }
 

@@ -3,8 +3,12 @@ import { listCommitted } from "../changes/index.ts";
 import { listQuestions, type Question } from "../inbox/index.ts";
 import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
 import { statementOf } from "../ledger/index.ts";
+import { type CommittedEffect, listEffects } from "../outbox/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { getRun, listRuns, listSteps, type Run, type RunPage, type Step } from "../runs/index.ts";
+
+/** Effects of one run that its story tells. */
+const EFFECTS_MAX = 1_000;
 
 /** A run in a listing. */
 export type RunLine = {
@@ -31,6 +35,8 @@ export type RunStory = {
   readonly steps: readonly Step[];
   readonly questions: readonly Question[];
   readonly changeSets: readonly { readonly id: ChangeSetId; readonly undone: boolean }[];
+  /** What it sent, or will, or would have. */
+  readonly effects: readonly CommittedEffect[];
   readonly cost: MicroUsd;
   readonly tokens: Tokens;
   readonly value: MicroUsd;
@@ -59,6 +65,7 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
     attempts: await listAttempts(tx, id),
     steps: await listSteps(tx, id),
     questions,
+    effects: (await listEffects(tx, { runId: id, limit: EFFECTS_MAX })).toReversed(),
     changeSets: committed.map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
     ...{ cost, tokens: allTokens(usage), value },
   };

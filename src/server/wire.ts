@@ -2,6 +2,7 @@
 import type { Attempt, Said, Summary } from "../agents/index.ts";
 import type { Blame } from "../changes/index.ts";
 import type { Question } from "../inbox/index.ts";
+import type { CommittedEffect } from "../outbox/index.ts";
 import type { RunLine, RunStory } from "./story.ts";
 
 /** A summary as JSON. `costPerResolvedMicroUsd` is null while nothing is resolved. */
@@ -44,6 +45,7 @@ export function storyJson(story: RunStory) {
     steps: story.steps.map((step) => ({ ...step, seq: String(step.seq), at: instant(step.at) })),
     questions: story.questions.map(questionJson),
     changeSets: story.changeSets,
+    effects: story.effects.map(effectJson),
     costMicroUsd: String(story.cost),
     tokens: String(story.tokens),
     valueMicroUsd: String(story.value),
@@ -72,6 +74,16 @@ export function blameJson(one: Blame) {
   return {
     ...{ changeSet: id, at: instant(one.at), runId, attempt, agent, because, model, costMicroUsd: cost },
     ...{ rows, undoes, undoneBy, change },
+  };
+}
+
+/** A committed effect as JSON. */
+export function effectJson(effect: CommittedEffect) {
+  const { committedAt, dueAt, expiresAt, retryAt, settledAt, ...plain } = effect;
+  return {
+    ...plain,
+    ...{ committedAt: instant(committedAt), dueAt: instant(dueAt), expiresAt: instant(expiresAt) },
+    ...{ retryAt: instant(retryAt), settledAt: instant(settledAt) },
   };
 }
 
