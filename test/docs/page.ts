@@ -97,6 +97,11 @@ function installFactotum(folder: string): void {
   const bin = join(folder, "node_modules", ".bin");
   mkdirSync(bin, { recursive: true });
   symlinkSync(root, join(folder, "node_modules", "factotum"));
+  // The client of docs/mcp.md.
+  symlinkSync(
+    join(root, "node_modules", "@modelcontextprotocol"),
+    join(folder, "node_modules", "@modelcontextprotocol"),
+  );
   symlinkSync(join(root, "bin", "factotum.js"), join(bin, "factotum"));
   // npx would find the same program, half a second later.
   writeFileSync(join(bin, "npx"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
