@@ -5,19 +5,27 @@
 export { z } from "zod";
 export {
   type Agent,
+  agreement,
+  type AgreementVerifier,
+  type AskModelOptions,
   type CodeWork,
   defineAgent,
+  type Evidence,
   type Follow,
   type FollowStep,
   generateTools,
+  judge,
+  type ModelVerifier,
   type Resolved,
   type RestingStep,
   type Rung,
   type RungEnd,
   type TableAccess,
+  tickedByModel,
   type Tool,
   tool,
   type ToolContext,
+  type Verifier,
   type Waking,
 } from "./agents/index.ts";
 export {

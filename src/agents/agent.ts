@@ -4,6 +4,7 @@ import type { Card } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
 import type { Tool } from "./tool.ts";
+import { TIMES_MAX, type Verifier } from "./verifier.ts";
 
 /** What an agent may do with a table: read it, or stage changes to it too. */
 export type TableAccess = "read" | "write";
@@ -124,6 +125,8 @@ export type Agent<Input = unknown> = {
   /** Rules on single tool calls, asked before the tool runs; in every attempt, follow-up and correction. */
   readonly guards?: readonly Guard<Input>[];
   readonly checks: readonly Check<Input>[];
+  /** Verifiers that cost something, asked in order where no check has said no; see `judge`, `agreement`. */
+  readonly verifiers?: readonly Verifier<Input>[];
   readonly cascade: readonly Rung<Input>[];
   /** What resolved work is worth to the business. */
   value(done: Resolved<Input>): MicroUsd;
@@ -155,6 +158,12 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...(agent.cascade.length > 0 ? [] : ["its cascade is empty"]),
     ...repeated(agent.tools.map((one) => one.name)).map((name) => `tool ${name} is given twice`),
     ...repeated(agent.cascade.map((one) => one.name)).map((name) => `rung ${name} is given twice`),
+    ...repeated([...agent.checks, ...(agent.verifiers ?? [])].map((one) => one.name)).map(
+      (name) => `check ${name} is given twice`,
+    ),
+    ...(agent.verifiers ?? []).flatMap((one) =>
+      one.kind !== "agreement" || isTimes(one.times) ? [] : [`${one.name} needs 2 to ${TIMES_MAX} tries`],
+    ),
     ...repeated((agent.guards ?? []).map((one) => one.name)).map((name) => `guard ${name} is given twice`),
     ...(agent.converse?.endedBy ?? [])
       .filter((name) => !agent.tools.some((one) => one.name === name))
@@ -184,6 +193,10 @@ function invalid({ name }: { readonly name?: string }, problems: readonly string
 /** The tables an agent may stage changes to. */
 export function writableTables(agent: Pick<Agent, "tables">): readonly string[] {
   return Object.keys(agent.tables).filter((table) => agent.tables[table] === "write");
+}
+
+function isTimes(times: number): boolean {
+  return Number.isInteger(times) && times >= 2 && times <= TIMES_MAX;
 }
 
 function covers(allowed: TableAccess | undefined, wanted: TableAccess): boolean {

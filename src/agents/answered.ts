@@ -2,7 +2,7 @@ import { ConflictError } from "../changes/index.ts";
 import type { Answer, Question } from "../inbox/index.ts";
 import { must } from "../kernel/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
-import { type Attempt, type AttemptRecord, getAttempt, stagedOf } from "./attempts.ts";
+import { type AttemptRecord, getAttempt, recordOf, stagedOf } from "./attempts.ts";
 import { forbidden } from "./card.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { businessTime, openQuestion, stageCalls } from "./follow.ts";
@@ -88,8 +88,4 @@ function commitForPerson(a: Working, staged: Staged, attempt: AttemptRecord): Pr
 
 function asking(a: Working) {
   return { ...a, alongside: nothingAlongside };
-}
-
-function recordOf({ startedAt: _started, endedAt: _ended, ...record }: Attempt): AttemptRecord {
-  return record;
 }

@@ -1,4 +1,5 @@
 import { reconcile, send, settle } from "../calls/index.ts";
+import { ConflictError } from "../changes/index.ts";
 import { FactotumError } from "../kernel/index.ts";
 import { assistantMessage, type Message, type ModelReply } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
@@ -20,7 +21,15 @@ import { openingMessages } from "./prompt.ts";
 import { appendRefusals } from "./refusal.ts";
 import { isUnheard, sayToPerson } from "./say.ts";
 import { append, entries, readTranscript, repliesInARow, type Transcript } from "./transcript.ts";
-import { callOf, finish, keepWorking, numberOf, stagedSoFar, type Trying } from "./trying.ts";
+import {
+  callOf,
+  finish,
+  finishInConflict,
+  keepWorking,
+  numberOf,
+  stagedSoFar,
+  type Trying,
+} from "./trying.ts";
 import { lessonsOf, nothingStaged, parseInput } from "./workshop.ts";
 
 /** The most model calls one attempt may make, or make in a row where it talks with a person. */
@@ -74,7 +83,16 @@ async function answered(
   settled: Settled,
 ): Promise<Run> {
   const base = await stagedSoFar(t);
-  const acted = await actOn(t, transcript, base, reply);
+  let acted: Acted;
+  try {
+    acted = await actOn(t, transcript, base, reply);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    return finishInConflict(t, base, error, async (tx) => {
+      await settled(tx);
+      await append(tx, t.run.id, numberOf(t), entries([assistantMessage(reply, t.card.id)]));
+    });
+  }
   const said = entries([assistantMessage(reply, t.card.id), ...acted.messages]);
   const grown = [...transcript, ...said];
   const record: Settled = async (tx) => {

@@ -11,7 +11,8 @@ export type Attempt = {
   readonly number: number;
   readonly rung: string;
   readonly model: string | null;
-  readonly status: "working" | "discarded" | "asked" | "committed";
+  /** `compared`: made only to be compared with another, and never committed. */
+  readonly status: "working" | "discarded" | "compared" | "asked" | "committed";
   readonly calls: readonly ToolCall[];
   readonly changeSet: ChangeSet;
   readonly diff: Diff;
@@ -50,6 +51,11 @@ export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Prom
       attempt.because === null ? null : storableText(attempt.because),
     ],
   );
+}
+
+/** An attempt as it is written. */
+export function recordOf({ startedAt: _started, endedAt: _ended, ...record }: Attempt): AttemptRecord {
+  return record;
 }
 
 /** What an attempt has staged, to go on from. */

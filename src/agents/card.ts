@@ -36,7 +36,9 @@ export function buildCard(
 /** What an attempt breaks that not even a person may overrule. */
 export function forbidden(agent: Agent, attempt: Pick<AttemptRecord, "verdicts">): readonly string[] {
   const overruled = new Set(
-    agent.checks.filter((check) => check.overrule === "person").map((check) => check.name),
+    [...agent.checks, ...(agent.verifiers ?? [])]
+      .filter((check) => check.overrule === "person")
+      .map((check) => check.name),
   );
   return attempt.verdicts.flatMap((verdict) =>
     verdict.kind === "fail" && !overruled.has(verdict.check) ? [`${verdict.check}: ${verdict.because}`] : [],

@@ -33,6 +33,15 @@ export function modelFor(choice: ModelChoice, agent: Agent, index: number): Mode
   return choice.models.list().find((card) => card.id === id);
 }
 
+/** The card of a model that is asked for by name, or by its place on the ladder. */
+export function modelNamed(
+  { ladder, models }: ModelChoice,
+  name: ModelId | "cheap" | "strong",
+): ModelCard | undefined {
+  const id = name === "cheap" ? ladder[0] : name === "strong" ? ladder.at(-1) : name;
+  return models.list().find((card) => card.id === id);
+}
+
 function wanted({ ladder }: ModelChoice, agent: Agent, index: number): ModelId | undefined {
   const rung = agent.cascade[index];
   if (rung === undefined || rung.kind === "code") return undefined;

@@ -1,4 +1,4 @@
-import { commit, ConflictError, type Diff } from "../changes/index.ts";
+import { commit, ConflictError } from "../changes/index.ts";
 import { remember } from "../context/index.ts";
 import { ask } from "../inbox/index.ts";
 import type { RunId } from "../kernel/index.ts";
@@ -8,7 +8,8 @@ import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Resolved } from "./agent.ts";
 import type { Tried } from "./attempt-code.ts";
-import { type AttemptRecord, listAttempts, saveAttempt } from "./attempts.ts";
+import { agreementOf, endTwin } from "./agreeing.ts";
+import { type AttemptRecord, listAttempts, saveAttempt, stagedOf } from "./attempts.ts";
 import { buildCard } from "./card.ts";
 import { followEnd } from "./follow.ts";
 import { nextRung } from "./cascade.ts";
@@ -28,20 +29,69 @@ export type Conclusion = Working & {
   readonly alongside: Alongside;
 };
 
+/** An attempt that every verifier has looked at. */
+export type Decision = Working & {
+  readonly attempt: AttemptRecord;
+  readonly by: Tried["by"];
+  readonly alongside: Alongside;
+};
+
 /**
- * Ends a try: checks what it staged and, in one turn, commits it, hands over to the next rung, or puts
- * it to a person. A commit that meets rows that moved throws the try away and has it made again.
+ * Ends a try: checks what it staged and, in one turn, commits it, hands over to the next rung, puts it to a
+ * person, or leaves it to verifiers that cost something. Where the database has moved under it, it is
+ * thrown away and made again.
  */
-export async function conclude(given: Conclusion): Promise<Run> {
-  const { diff, verdicts, staged } = await look(given);
-  const c = { ...given, tried: { ...given.tried, staged } };
-  const attempt = attemptOf(c, diff, verdicts);
-  const ruling = rule(verdicts);
-  if (c.tried.end.kind === "refuse") return refuse(c, attempt, c.tried.end.because);
-  if (ruling.kind === "commit") return commitOrRetry(c, attempt);
-  const because = ruling.because;
-  if (ruling.kind === "ask") return askPerson(c, attempt, because);
-  return handOver(c, attempt, because);
+export async function conclude(c: Conclusion): Promise<Run> {
+  const twinOf = agreementOf(c);
+  if (twinOf !== undefined) return endTwin(c, twinOf);
+  let seen: Examined;
+  try {
+    seen = await look(c);
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    return concludeInConflict(c, error);
+  }
+  const d = decisionOf(c, seen);
+  if (c.tried.end.kind === "refuse") return refuse(d, c.tried.end.because);
+  const { verifiers = [] } = c.bench.agent;
+  return rule(seen.verdicts).kind === "next-rung" || verifiers.length === 0 ? decide(d) : verifyNext(d);
+}
+
+/** Ends a try because rows that it had staged moved before it was done. */
+export function concludeInConflict(c: Conclusion, conflict: ConflictError): Promise<Run> {
+  const twinOf = agreementOf(c);
+  if (twinOf !== undefined) return endTwin(c, twinOf);
+  const nothing = { diff: [], verdicts: [], staged: c.tried.staged };
+  return retryAfterConflict(decisionOf(c, nothing), conflict.message);
+}
+
+/** Does what the verdicts on an attempt add up to. */
+export async function decide(d: Decision): Promise<Run> {
+  const ruling = rule(d.attempt.verdicts);
+  if (ruling.kind === "commit") return commitOrRetry(d);
+  if (ruling.kind === "ask") return askPerson(d, d.attempt, ruling.because);
+  return handOver(d, d.attempt, ruling.because);
+}
+
+function decisionOf(c: Conclusion, { diff, verdicts, staged }: Examined): Decision {
+  const { tried, at: _at, ...rest } = c;
+  const { calls, changeSet, refusals } = staged;
+  const attempt: AttemptRecord = {
+    ...{ runId: c.run.id, number: c.state.attempt + 1, rung: tried.rung, model: tried.model },
+    ...{ status: "discarded", calls, changeSet, diff, verdicts, refusals, because: null },
+  };
+  return { ...rest, attempt, by: tried.by };
+}
+
+/** Leaves the attempt to the verifiers that cost something. */
+function verifyNext(d: Decision): Promise<Run> {
+  return d.lease.turn(async (tx) => {
+    await d.alongside(tx);
+    await saveAttempt(tx, { ...d.attempt, status: "working" });
+    const verifying = { attempt: d.attempt.number, by: d.by, step: 0, twins: 0 };
+    const state = { ...d.state, phase: "verify", attempt: d.attempt.number, verifying, call: null } as const;
+    return { kind: "continue", state };
+  });
 }
 
 async function look(c: Conclusion): Promise<Examined> {
@@ -61,54 +111,47 @@ async function look(c: Conclusion): Promise<Examined> {
   return { ...seen, verdicts: [...seen.verdicts, ...doubts, ...asks.map((one) => said("ask", one))] };
 }
 
-function attemptOf(c: Conclusion, diff: Diff, verdicts: readonly Verdict[]): AttemptRecord {
-  return {
-    ...{ runId: c.run.id, number: c.state.attempt + 1, rung: c.tried.rung, model: c.tried.model },
-    ...{
-      status: "discarded",
-      calls: c.tried.staged.calls,
-      changeSet: c.tried.staged.changeSet,
-      diff,
-      verdicts,
-      refusals: c.tried.staged.refusals,
-    },
-    because: null,
-  };
-}
-
-function refuse(c: Conclusion, attempt: AttemptRecord, because: string): Promise<Run> {
-  return c.lease.turn(async (tx) => {
-    await c.alongside(tx);
-    await saveAttempt(tx, { ...attempt, because });
-    await appendStep(tx, c.run.id, { kind: "refused", attempt: attempt.number, data: { because } });
-    return over({ ...c.state, attempt: attempt.number, disposition: "refused" }, "refused");
+function refuse(d: Decision, because: string): Promise<Run> {
+  return d.lease.turn(async (tx) => {
+    await d.alongside(tx);
+    await saveAttempt(tx, { ...d.attempt, because });
+    await appendStep(tx, d.run.id, { kind: "refused", attempt: d.attempt.number, data: { because } });
+    return over({ ...d.state, attempt: d.attempt.number, disposition: "refused" }, "refused");
   });
 }
 
-async function commitOrRetry(c: Conclusion, attempt: AttemptRecord): Promise<Run> {
+async function commitOrRetry(d: Decision): Promise<Run> {
   try {
-    return await c.lease.turn(async (tx, run, at) => {
-      await c.alongside(tx);
-      const done = { staged: c.tried.staged, by: c.tried.by, disposition: "resolved" } as const;
-      return commitInTurn(tx, c, { run, at, attempt, ...done });
+    return await d.lease.turn(async (tx, run, at) => {
+      await d.alongside(tx);
+      const done = { staged: stagedOf(d.attempt), by: d.by, disposition: "resolved" } as const;
+      return commitInTurn(tx, d, { run, at, attempt: d.attempt, ...done });
     });
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
-    return retryAfterConflict(c, attempt, error.message);
+    return retryAfterConflict(d, error.message);
   }
 }
 
-function retryAfterConflict(c: Conclusion, attempt: AttemptRecord, because: string): Promise<Run> {
-  if (c.state.conflicts + 1 >= CONFLICTS_MAX) {
-    return askPerson(c, attempt, [`${because}; ${CONFLICTS_MAX} attempts met rows that had moved`]);
+/** Throws an attempt away because the database moved under it, and has it made again, told why. */
+function retryAfterConflict(d: Decision, because: string): Promise<Run> {
+  const { attempt } = d;
+  if (d.state.conflicts + 1 >= CONFLICTS_MAX) {
+    return askPerson(d, attempt, [`${because}; ${CONFLICTS_MAX} attempts met rows that had moved`]);
   }
-  return c.lease.turn(async (tx) => {
-    await c.alongside(tx);
+  return d.lease.turn(async (tx) => {
+    await d.alongside(tx);
     await saveAttempt(tx, { ...attempt, because });
-    await appendStep(tx, c.run.id, { kind: "conflict", attempt: attempt.number, data: { because } });
-    const state = { ...c.state, attempt: attempt.number, conflicts: c.state.conflicts + 1, call: null };
-    return { kind: "continue", state };
+    await appendStep(tx, d.run.id, { kind: "conflict", attempt: attempt.number, data: { because } });
+    const feedback = [...d.state.feedback, `${attempt.rung}: ${because}`];
+    return { kind: "continue", state: tryingAgain(d, { conflicts: d.state.conflicts + 1, feedback }) };
   });
+}
+
+/** The state in which the next attempt is made. */
+function tryingAgain(d: Pick<Decision, "state" | "attempt">, more: Partial<AgentState>): AgentState {
+  const attempt = Math.max(d.state.attempt, d.attempt.number);
+  return { ...d.state, phase: "attempt", attempt, verifying: null, call: null, ...more };
 }
 
 /** What is committed, and on whose word. */
@@ -151,8 +194,10 @@ export async function commitInTurn(
     await remember(tx, { tenant, agent: agent.name }, await agent.learn({ ...done, view: tx }), runId);
   }
   const state: AgentState = {
-    ...{ ...parts.state, phase: "following", attempt: c.attempt.number, disposition: c.disposition },
-    ...{ question: null, call: null },
+    ...{ ...parts.state, phase: "following", disposition: c.disposition },
+    // A try that was only compared may be the latest one.
+    ...{ attempt: Math.max(parts.state.attempt, c.attempt.number) },
+    ...{ question: null, call: null, verifying: null },
   };
   if (agent.follow === undefined || rows === 0) return over(state, c.disposition);
   const step = await agent.follow.begin({ ...done, view: tx, at: c.at });
@@ -161,7 +206,7 @@ export async function commitInTurn(
 
 /** Puts the best of what was staged to a person, as one card, and parks the run. */
 export async function askPerson(
-  c: Omit<Conclusion, "tried" | "at">,
+  c: Omit<Decision, "attempt" | "by">,
   attempt: AttemptRecord,
   because: readonly string[],
 ): Promise<Run> {
@@ -174,12 +219,12 @@ export async function askPerson(
     const { tenant, id: runId } = c.run;
     const question = await ask(tx, { runId, tenant, agent: c.bench.agent.name, card });
     await appendStep(tx, runId, { kind: "asked", attempt: best.number, data: { question, because } });
-    const asked = { phase: "asked", question, askedAttempt: best.number, call: null } as const;
-    return { kind: "park", state: { ...c.state, ...asked, attempt: attempt.number } };
+    const asked = { phase: "asked", question, askedAttempt: best.number } as const;
+    return { kind: "park", state: tryingAgain({ ...c, attempt }, asked) };
   });
 }
 
-function handOver(c: Conclusion, attempt: AttemptRecord, because: readonly string[]): Promise<Run> {
+function handOver(c: Decision, attempt: AttemptRecord, because: readonly string[]): Promise<Run> {
   const rung = nextRung(c.workshop, c.bench.agent, c.state.rung);
   if (rung === undefined) return askPerson(c, attempt, because);
   return c.lease.turn(async (tx) => {
@@ -187,14 +232,16 @@ function handOver(c: Conclusion, attempt: AttemptRecord, because: readonly strin
     await saveAttempt(tx, { ...attempt, because: because.join("\n") });
     await appendStep(tx, c.run.id, { kind: "discarded", attempt: attempt.number, data: { because } });
     const feedback = because.map((one) => `${attempt.rung}: ${one}`);
-    const state = { ...c.state, rung, attempt: attempt.number, call: null };
-    return { kind: "continue", state: { ...state, feedback: [...c.state.feedback, ...feedback] } };
+    const told = { rung, feedback: [...c.state.feedback, ...feedback] };
+    return { kind: "continue", state: tryingAgain(c, told) };
   });
 }
 
 /** The latest attempt that staged something no check called wrong, else one that staged anything. */
 async function bestAttempt(tx: Transaction, runId: RunId, last: AttemptRecord): Promise<AttemptRecord> {
-  const staged = (await listAttempts(tx, runId)).filter((one) => one.changeSet.rows.length > 0).reverse();
+  const staged = (await listAttempts(tx, runId))
+    .filter((one) => one.changeSet.rows.length > 0 && one.status !== "compared")
+    .reverse();
   const sound = staged.find((one) => one.verdicts.every((verdict) => verdict.kind !== "fail"));
   return sound ?? staged[0] ?? last;
 }

@@ -1,15 +1,18 @@
 import { InvariantError } from "../kernel/index.ts";
+import type { ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
 import { answered } from "./answered.ts";
 import { tryCode } from "./attempt-code.ts";
 import { tryModel } from "./attempt-model.ts";
 import { appendRefusals } from "./refusal.ts";
-import { modelFor, usableFrom } from "./cascade.ts";
+import { agreementOf } from "./agreeing.ts";
+import { modelFor, modelNamed, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
 import { businessTime, follow } from "./follow.ts";
 import { idle } from "./outside-end.ts";
 import { readState } from "./state.ts";
+import { verifyFurther } from "./verifying.ts";
 import { makeWorkshop, type Workshop, type WorkshopParts, type Working } from "./workshop.ts";
 
 /** Takes a leased run as far as it will go: until it waits, is over, or its lease is lost. */
@@ -35,6 +38,8 @@ async function move(workshop: Workshop, lease: Lease, run: Run, fresh: boolean):
   switch (state.phase) {
     case "attempt":
       return attempt({ ...parts, fresh });
+    case "verify":
+      return verifyFurther({ ...parts, fresh, at: await businessTime(workshop) });
     case "asked":
       return answered(parts);
     case "following":
@@ -58,9 +63,15 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
     const alongside = (tx: Transaction) => appendRefusals(tx, run.id, state.attempt + 1, refusals);
     return conclude({ ...now, tried, at, alongside });
   }
-  const card = modelFor(workshop, bench.agent, index);
+  const card = cardOf(now);
   if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
   return tryModel({ ...now, rung: rung.name, card, at });
+}
+
+/** The model of the rung whose turn it is, or the one that is to make a further try of it. */
+function cardOf({ workshop, bench, state }: Working): ModelCard | undefined {
+  const other = agreementOf({ bench, state })?.model;
+  return other === undefined ? modelFor(workshop, bench.agent, state.rung) : modelNamed(workshop, other);
 }
 
 function askUntried(parts: Working): Promise<Run> {

@@ -21,6 +21,14 @@ export type { Committed } from "./outside-commit.ts";
 export type { Standing } from "./outside-standing.ts";
 export { type Refusal, RefusedError } from "./refusal.ts";
 export { listSaid, type Said, say, type Saying } from "./say.ts";
+export {
+  agreement,
+  type AgreementVerifier,
+  type Evidence,
+  type ModelVerifier,
+  type Verifier,
+} from "./verifier.ts";
+export { type AskModelOptions, judge, tickedByModel } from "./judge.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";

@@ -1,6 +1,6 @@
 import { ConflictError } from "../changes/index.ts";
 import { must } from "../kernel/index.ts";
-import { rule, type Verdict } from "../policy/index.ts";
+import { rule, type Ruling, type Verdict } from "../policy/index.ts";
 import { appendStep } from "../runs/index.ts";
 import { type AttemptRecord, getAttempt, saveAttempt } from "./attempts.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
@@ -46,13 +46,21 @@ async function decide(h: Held, unsure: readonly string[], wanted: boolean): Prom
   const seen = await examine(h.workshop, h.bench, h.run, h.staged, h.at);
   const verdicts = [...seen.verdicts, ...doubts];
   const attempt = recordOf(h, seen, verdicts);
-  const ruling = rule(verdicts);
+  const ruling = outsideRuling(h, verdicts);
   if (ruling.kind === "commit" && !wanted) return commitNow(h, seen, attempt);
   const because = ruling.kind === "commit" ? ["its client wants a person to decide"] : ruling.because;
   const failed = verdicts.some((verdict) => verdict.kind === "fail");
   if (failed && !wanted && outsideOf(h.state).refusals < REFUSALS_MAX) return refuse(h, attempt, because);
   await askPerson({ ...h, state: closed(h), alongside: async () => {} }, attempt, because);
   return standing(h);
+}
+
+/** A client waits for its answer, and verifiers that cost something take their time: a person stands in. */
+function outsideRuling(h: Held, verdicts: readonly Verdict[]): Ruling {
+  const ruling = rule(verdicts);
+  const unasked = (h.bench.agent.verifiers ?? []).map((one) => one.name);
+  if (ruling.kind !== "commit" || unasked.length === 0) return ruling;
+  return { kind: "ask", because: [`${unasked.join(", ")}: not asked about work that is done from outside`] };
 }
 
 async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {

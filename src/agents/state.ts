@@ -20,9 +20,19 @@ export type Talk = {
   readonly over: { readonly by: TalkEnd; readonly attempt: number } | null;
 };
 
+/** How far the verifying of an attempt has come. */
+export type Verifying = {
+  readonly attempt: number;
+  readonly by: "code" | "model";
+  /** Index into the agent's verifiers of the one whose turn it is. */
+  readonly step: number;
+  /** Further tries that agreed so far, where that is an agreement. */
+  readonly twins: number;
+};
+
 /** The agent's own part of a run: everything a worker elsewhere needs to go on. */
 export type AgentState = {
-  readonly phase: "attempt" | "asked" | "following" | "outside";
+  readonly phase: "attempt" | "verify" | "asked" | "following" | "outside";
   /** Index into the agent's cascade of the rung whose turn it is. */
   readonly rung: number;
   /** Number of the latest attempt, 0 before the first. */
@@ -31,7 +41,12 @@ export type AgentState = {
   readonly conflicts: number;
   /** Why earlier attempts were thrown away, for the next rung to read. */
   readonly feedback: readonly string[];
-  /** The model call under way, in phase `attempt`. */
+  /**
+   * The attempt that verifiers which cost something look at: in phase `verify`, and in phase `attempt` while
+   * a further try is made to be compared with it.
+   */
+  readonly verifying: Verifying | null;
+  /** The model call under way, in phase `attempt` or `verify`. */
   readonly call: CallId | null;
   readonly talk: Talk;
   /** The question waited for, in phase `asked`, or in `following` where a follow-up asked. */
@@ -66,6 +81,7 @@ const freshState: AgentState = {
   attempt: 0,
   conflicts: 0,
   feedback: [],
+  verifying: null,
   call: null,
   talk: { listening: false, until: null, heard: 0, over: null },
   question: null,

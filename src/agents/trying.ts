@@ -1,11 +1,12 @@
 import { type CallIntent, intend } from "../calls/index.ts";
+import type { ConflictError } from "../changes/index.ts";
 import type { CallId } from "../kernel/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Run } from "../runs/index.ts";
 import type { Tried } from "./attempt-code.ts";
 import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
-import { conclude } from "./conclude.ts";
+import { conclude, concludeInConflict } from "./conclude.ts";
 import { toolSpecs } from "./prompt.ts";
 import { callsOf, messagesOf, type Transcript, turnsOf } from "./transcript.ts";
 import { nothingStaged, type Staged, type Working } from "./workshop.ts";
@@ -67,4 +68,16 @@ export function finish(
   const background = { turns: turnsOf(transcript), calls: callsOf(transcript) };
   const tried: Tried = { rung: t.rung, by: "model", model: t.card.id, background, ...done };
   return conclude({ ...t, tried, alongside });
+}
+
+/** Ends the attempt because rows that it had staged moved: it is made again on fresh data, told why. */
+export function finishInConflict(
+  t: Trying,
+  staged: Staged,
+  conflict: ConflictError,
+  alongside: (tx: Transaction) => Promise<void>,
+): Promise<Run> {
+  const end = { kind: "stuck", because: conflict.message } as const;
+  const tried: Tried = { rung: t.rung, by: "model", model: t.card.id, staged, end };
+  return concludeInConflict({ ...t, tried, alongside }, conflict);
 }

@@ -27,8 +27,8 @@ export type Finding = {
   readonly wish?: string;
 };
 
-/** What a check may return: what stands in the way, and what was asked for and is done. */
-export type Found = Finding | { readonly kind: "pass"; readonly wish: string; readonly because?: string };
+/** What a check may return: what stands in the way, and what passes but is worth recording, as a wish is. */
+export type Found = Finding | { readonly kind: "pass"; readonly wish?: string; readonly because?: string };
 
 /**
  * Who gave a verdict: the declared tables, a check of some kind, a guard of one call, a model, another try
@@ -153,7 +153,7 @@ function bounded(found: readonly Found[]): readonly Found[] {
   const rest = short.slice(FINDINGS_MAX);
   const worst = rest.reduce((one, other) => (WEIGHT[other.kind] > WEIGHT[one.kind] ? other : one));
   const because = `and ${rest.length} more`;
-  const last: Found = worst.kind === "pass" ? { kind: "pass", wish: because } : { kind: worst.kind, because };
+  const last: Found = worst.kind === "pass" ? { kind: "pass", because } : { kind: worst.kind, because };
   return [...short.slice(0, FINDINGS_MAX), last];
 }
 
