@@ -26,7 +26,9 @@ export function fated(real: Database, atAct: number): Fated {
       act();
       return await client.query(config);
     };
-    return Object.create(client, { query: { value: query } }) as Transaction["client"];
+    // On a prototype: staging puts a query of its own over it, and takes that away again.
+    const under: unknown = Object.create(client, { query: { value: query, writable: true } });
+    return Object.create(under as object) as Transaction["client"];
   };
   const over =
     (under: Pick<Transaction, "query">): Transaction["query"] =>
