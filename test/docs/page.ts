@@ -93,15 +93,15 @@ export async function openPage(
   return { folder, run, close };
 }
 
+/** What a page may use besides: what tools are written with, and the client of docs/mcp.md. */
+const PACKAGES = ["drizzle-orm", "kysely", "@modelcontextprotocol"];
+
 function installFactotum(folder: string): void {
   const bin = join(folder, "node_modules", ".bin");
   mkdirSync(bin, { recursive: true });
   symlinkSync(root, join(folder, "node_modules", "factotum"));
-  // The client of docs/mcp.md.
-  symlinkSync(
-    join(root, "node_modules", "@modelcontextprotocol"),
-    join(folder, "node_modules", "@modelcontextprotocol"),
-  );
+  for (const name of PACKAGES)
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
   symlinkSync(join(root, "bin", "factotum.js"), join(bin, "factotum"));
   // npx would find the same program, half a second later.
   writeFileSync(join(bin, "npx"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
