@@ -1,5 +1,5 @@
 /** The business that a file of notices speaks of, and the desk at work on it. */
-import { recordNotice } from "../examples/network-ops/desk/tools.ts";
+import { NOC, recordNotice } from "../examples/network-ops/desk/tools.ts";
 import { desk } from "../examples/network-ops/desk/agent.ts";
 import { knowledgeOf } from "../examples/network-ops/desk/knowledge.ts";
 import { hasShapeOf } from "../examples/network-ops/reading/index.ts";
@@ -55,6 +55,7 @@ export async function openDesk(
   const config = defineConfig({
     name: "bench",
     agents: [desk],
+    channels: { [NOC]: { deliver: async () => {} } },
     prepare: async (tx) => {
       if (await applySchema(tx)) await seed(tx, rows);
     },

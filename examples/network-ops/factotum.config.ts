@@ -1,9 +1,11 @@
 /** The network-operations desk as a project: its business, its agent, and where its work comes from. */
 import { toJson } from "factotum/kernel";
+import { mail } from "factotum/outbox";
 import { type BadItem, defineConfig, type WorkItem } from "factotum/server";
 import { makeBusiness, seedBusiness } from "./business/index.ts";
 import { makeDay } from "./day/index.ts";
 import { desk } from "./desk/agent.ts";
+import { NOC } from "./desk/tools.ts";
 import { fingerprint, readMail, readMailbox, type ReceivedNotice } from "./intake/index.ts";
 import { Notice } from "./notice.ts";
 import { applySchema } from "./schema.ts";
@@ -20,6 +22,10 @@ export default defineConfig({
   clock: { at: DAY, rate: CLOCK_RATE },
   async prepare(tx) {
     if (await applySchema(tx)) await seedBusiness(tx, makeBusiness(SEED, DAY));
+  },
+  // Mail to our own people becomes files here; with smtp instead of folder it would be sent.
+  channels: {
+    [NOC]: mail({ from: "Desk <desk@desk.example>", to: ["@desk.example"], folder: ".factotum/sent" }),
   },
   intake: {
     option: "notices",

@@ -8,7 +8,7 @@ import { completeness, grounding, policyAsks, soundCalendar, statementsOf } from
 import { followWindow } from "./follow.ts";
 import { knowledgeOf } from "./knowledge.ts";
 import { readerRung } from "./reader-rung.ts";
-import { closeMaintenance, openTicket, recordNotice } from "./tools.ts";
+import { closeMaintenance, NOC, openTicket, recordNotice } from "./tools.ts";
 
 /** Reading a notice and entering it takes a person six minutes; an hour of theirs costs 50 dollars. */
 const VALUE_OF_A_NOTICE = microUsd(5_000_000);
@@ -47,6 +47,7 @@ export const desk: Agent<Notice> = defineAgent<Notice>({
     "netops.tickets": "write",
   },
   tools: [recordNotice, closeMaintenance, openTicket],
+  effects: [NOC],
   generate: {
     "netops.carriers": "read",
     "netops.circuits": "read",

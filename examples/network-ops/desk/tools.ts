@@ -5,6 +5,10 @@ import { recordStatement } from "../calendar/index.ts";
 import { fingerprint } from "../intake/index.ts";
 import { Notice, Statement, Status } from "../notice.ts";
 
+/** The channel to our own people, and their address. */
+export const NOC = "noc";
+const NOC_ADDRESS = "noc@desk.example";
+
 /** Stages what a notice states, and folds the maintenance's calendar anew from all its notices. */
 export const recordNotice = tool({
   name: "record_notice",
@@ -44,7 +48,7 @@ export const openTicket = tool({
   effect: "write",
   input: z.strictObject({ carrier: z.string(), maintenanceId: z.string(), title: z.string().min(1) }),
   output: z.strictObject({ ticket: z.string() }),
-  run: async (tx, { carrier, maintenanceId, title }, { at }) => {
+  run: async (tx, { carrier, maintenanceId, title }, { at, emit }) => {
     const { rows } = await tx.query<{ ticket: string }>(
       `insert into netops.tickets (maintenance_id, title, opened_at)
        select m.id, $3, $4 from netops.maintenances m join netops.carriers k on k.id = m.carrier_id
@@ -52,6 +56,14 @@ export const openTicket = tool({
        returning id as ticket`,
       [carrier, maintenanceId, title, at],
     );
-    return z.object({ ticket: z.string() }).parse(rows[0]);
+    const opened = z.object({ ticket: z.string() }).parse(rows[0]);
+    const about = `ticket ${opened.ticket}, ${carrier} ${maintenanceId}`;
+    await emit({
+      channel: NOC,
+      orderKey: `ticket ${opened.ticket}`,
+      body: { to: NOC_ADDRESS, subject: title, text: `Opened by the desk: ${about}.` },
+      ifUndone: { to: NOC_ADDRESS, subject: `Never mind: ${title}`, text: `Taken back: ${about}.` },
+    });
+    return opened;
   },
 });
