@@ -32,7 +32,7 @@ insert into retail.payment_methods values
 insert into retail.products values ('p1', 0, 'Lamp'), ('p2', 1, 'Chair');
 insert into retail.variants values
   ('l1', 'p1', 0, 10.10, true, '{"color": "red"}'), ('l2', 'p1', 1, 12.40, true, '{"color": "blue"}'),
-  ('l3', 'p1', 2, 99.00, false, '{"color": "gold"}'), ('c1', 'p2', 0, 50.00, true, '{"legs": "4"}'),
+  ('l3', 'p1', 2, 99.00, false, '{"color": "gold"}'), ('a9', 'p1', 3, 11.00, true, '{"color": "white"}'), ('c1', 'p2', 0, 50.00, true, '{"legs": "4"}'),
   ('c2', 'p2', 1, 45.55, true, '{"legs": "3"}');
 insert into retail.orders (order_id, user_id, seq, status, address1, address2, city, country, state,
   zip) values
