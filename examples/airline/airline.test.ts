@@ -157,8 +157,8 @@ const anyCall = fc.oneof(
 
 /** Free and taken seats together, of every flight and cabin. */
 const SEATS = `
-  select (select string_agg(concat_ws(' ', f.flight_number, f.date, f.cabin, f.seats + coalesce(taken, 0)), ','
-        order by f.flight_number, f.date, f.cabin) from airline.flight_fares f left join (
+  select (select string_agg(concat_ws(' ', f.flight_number, f.date, f.cabin, f.seats + coalesce(taken, 0)),
+        ',' order by f.flight_number, f.date, f.cabin) from airline.flight_fares f left join (
       select l.flight_number, l.date, r.cabin, count(*) as taken from airline.reservations r
       join airline.reservation_flights l using (reservation_id)
       join airline.reservation_passengers using (reservation_id)
