@@ -1,13 +1,11 @@
 import type { z } from "zod";
+import { grantOf, type TableAccess, type TableGrant, writable } from "../changes/index.ts";
 import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/index.ts";
 import type { Card } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
 import type { Tool } from "./tool.ts";
 import { TIMES_MAX, type Verifier } from "./verifier.ts";
-
-/** What an agent may do with a table: read it, or stage changes to it too. */
-export type TableAccess = "read" | "write";
 
 /** Work that ended in a commit. `by` says which kind of rung made the change. */
 export type Resolved<Input> = {
@@ -116,7 +114,7 @@ export type Agent<Input = unknown> = {
   readonly policy: string;
   readonly input: z.ZodType<Input>;
   /** Every table the agent may see or change, as `schema.table`. */
-  readonly tables: { readonly [table: string]: TableAccess };
+  readonly tables: { readonly [table: string]: TableAccess | TableGrant };
   readonly tools: readonly Tool[];
   /** The channels of the configuration that its tools may `emit` to; none by default. */
   readonly effects?: readonly string[];
@@ -171,8 +169,8 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...Object.keys(agent.tables)
       .filter((table) => !table.includes("."))
       .map((table) => `table ${table} needs its schema, as in public.${table}`),
-    ...Object.keys(agent.tables)
-      .filter((table) => agent.tables[table] === "write" && table.startsWith("factotum."))
+    ...writable(agent.tables)
+      .filter((table) => table.startsWith("factotum."))
       .map((table) => `table ${table} is Factotum's own and cannot be written; to send, declare effects`),
     ...repeated(agent.effects ?? []).map((channel) => `effect ${channel} is given twice`),
     ...Object.entries(agent.generate ?? {})
@@ -192,15 +190,17 @@ function invalid({ name }: { readonly name?: string }, problems: readonly string
 
 /** The tables an agent may stage changes to. */
 export function writableTables(agent: Pick<Agent, "tables">): readonly string[] {
-  return Object.keys(agent.tables).filter((table) => agent.tables[table] === "write");
+  return writable(agent.tables);
 }
 
 function isTimes(times: number): boolean {
   return Number.isInteger(times) && times >= 2 && times <= TIMES_MAX;
 }
 
-function covers(allowed: TableAccess | undefined, wanted: TableAccess): boolean {
-  return allowed === "write" || allowed === wanted;
+function covers(allowed: TableAccess | TableGrant | undefined, wanted: TableAccess): boolean {
+  if (allowed === undefined) return false;
+  const { access } = grantOf(allowed);
+  return access === "write" || access === wanted;
 }
 
 function repeated(names: readonly string[]): readonly string[] {

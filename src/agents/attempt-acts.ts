@@ -28,7 +28,7 @@ export async function actOn(
   reply: ModelReply,
 ): Promise<Acted> {
   if (reply.toolCalls.length === 0) return { staged: base, messages: [] };
-  const done = await stageMore(t.workshop, t.bench, base, async (tx) => {
+  const done = await stageMore(t.workshop, t.bench, t.run, base, async (tx) => {
     const calls: MadeCall[] = [];
     const called = [...callsOf(transcript)];
     const turns = [...turnsOf(transcript)];

@@ -47,7 +47,7 @@ export async function tryCode(
   const tried = { rung: rung.name, by: "code", model: null } as const;
   let refusals: Refusal[] = [];
   try {
-    const done = await stageMore(workshop, bench, nothingStaged, async (tx) => {
+    const done = await stageMore(workshop, bench, run, nothingStaged, async (tx) => {
       const calls: ToolCall[] = [];
       const guarded: Verdict[] = [];
       refusals = [];

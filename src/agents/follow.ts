@@ -110,7 +110,7 @@ export async function stageCalls(
   whose: Partial<Pick<Before, "byPerson" | "turns">> = {},
 ): Promise<Staged | { readonly problem: string }> {
   try {
-    const { staged } = await stageMore(f.workshop, f.bench, nothingStaged, async (tx) => {
+    const { staged } = await stageMore(f.workshop, f.bench, f.run, nothingStaged, async (tx) => {
       const made: ToolCall[] = [];
       const guarded: Verdict[] = [];
       for (const call of calls) {

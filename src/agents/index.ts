@@ -10,7 +10,6 @@ export {
   type RestingStep,
   type Rung,
   type RungEnd,
-  type TableAccess,
   type Waking,
 } from "./agent.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
@@ -32,6 +31,7 @@ export { type AskModelOptions, judge, tickedByModel } from "./judge.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";
+export type { TableAccess, TableGrant } from "../changes/index.ts";
 export type { Lesson } from "../context/index.ts";
 export type { StagedView } from "../policy/index.ts";
 export { type Tool, type ToolContext, type ToolSpec, tool } from "./tool.ts";

@@ -27,7 +27,7 @@ export async function callOutside(h: Held, tool: string, input: Json): Promise<J
   }
   const before = { calls: await callsMade(h), turns: [] };
   try {
-    const done = await stageMore(h.workshop, h.bench, h.staged, async (tx) => {
+    const done = await stageMore(h.workshop, h.bench, h.run, h.staged, async (tx) => {
       const made = await callTool(tx, h.bench, { tool, input }, toolContext(h.run, h.at), before);
       checkSize(tool, made.call.output);
       const writes = h.bench.toolbox.get(tool)?.effect === "write";

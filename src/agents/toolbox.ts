@@ -1,5 +1,6 @@
+import { grantOf, type TableGrant, viewSchema } from "../changes/index.ts";
 import { FactotumError, messageOf } from "../kernel/index.ts";
-import { introspect, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { introspect, sqlStateOf, type Table, type Transaction } from "../postgres/index.ts";
 import type { Agent } from "./agent.ts";
 import { generateTools } from "./generate/generate-tools.ts";
 import type { Tool } from "./tool.ts";
@@ -15,8 +16,28 @@ export type Toolbox = ReadonlyMap<string, Tool>;
 export async function openToolbox(tx: Transaction, agent: Agent): Promise<Toolbox> {
   const access = agent.generate ?? {};
   const tables = await introspect(tx, Object.keys(access));
-  const generated = generateTools(tables, access);
+  const narrow = tables.map((table) => narrowed(table, agent));
+  const lasting = tables.filter(({ name }) => columnsOf(agent, name).write !== undefined);
+  const generated = generateTools(narrow, access, new Set(lasting.map((table) => table.name)));
   return new Map([...generated, ...agent.tools].map((one) => [one.name, one]));
+}
+
+const columnsOf = ({ tables }: Agent, name: string): NonNullable<TableGrant["columns"]> =>
+  grantOf(tables[name] ?? "read").columns ?? {};
+
+/** A table as the agent's role finds it: the columns it may read, in the schema where its rows are. */
+function narrowed(table: Table, agent: Agent): Table {
+  const { read, write } = columnsOf(agent, table.name);
+  const isRead = (name: string): boolean => read?.includes(name) ?? true;
+  const columns = table.columns
+    .filter(({ name }) => isRead(name))
+    .map((column) =>
+      write === undefined || write.includes(column.name) ? column : { ...column, generated: "not set here" },
+    );
+  const foreignKeys = table.foreignKeys.filter((key) => key.columns.every(isRead));
+  const { rows } = grantOf(agent.tables[table.name] ?? "read");
+  const schema = rows === undefined ? table.schema : viewSchema(agent.name);
+  return { ...table, schema, columns, foreignKeys };
 }
 
 /** The sentence a model is given for a tool that failed; internals of a bug are not shown to it. */

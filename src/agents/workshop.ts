@@ -38,6 +38,8 @@ export type WorkshopParts = ModelChoice & {
   readonly sleep: Sleep;
   /** What is wrong with the body of an effect, as its channel sees it. */
   readonly effectProblems?: (channel: string, body: Json) => readonly string[];
+  /** Runs tools as a role of the agent's own, made by `ensureRole`; without, they have all our rights. */
+  readonly leastPrivilege?: boolean;
 };
 
 /** One agent with its live tools, ready to work on runs. */
@@ -102,11 +104,12 @@ type Stagings = Pick<Staged, "calls"> & Partial<Pick<Staged, "guarded" | "refusa
 export async function stageMore<T>(
   workshop: Workshop,
   bench: Bench,
+  run: Pick<Run, "tenant">,
   base: Staged,
   work: (tx: Transaction) => Promise<Stagings & { readonly end: T }>,
 ): Promise<{ readonly staged: Staged; readonly end: T }> {
   const { effects = [] } = bench.agent;
-  const options = { tables: writableTables(bench.agent), effects };
+  const options = { tables: writableTables(bench.agent), effects, ...staffOf(workshop, bench, run) };
   const { result, changes } = await stage(workshop.db, base.changeSet, options, work);
   const staged: Staged = {
     calls: [...base.calls, ...result.calls],
@@ -115,6 +118,15 @@ export async function stageMore<T>(
     refusals: [...base.refusals, ...(result.refusals ?? [])],
   };
   return { staged, end: result.end };
+}
+
+/** As whom tools run, and for which tenant. */
+function staffOf(
+  { leastPrivilege = false }: Pick<WorkshopParts, "leastPrivilege">,
+  { agent }: Bench,
+  { tenant }: Pick<Run, "tenant">,
+): { readonly tenant: string; readonly as?: string } {
+  return { tenant: tenant ?? defaultTenant, ...(leastPrivilege && { as: agent.name }) };
 }
 
 /** What a staged change set looks like, what checks say of it, and the work with what they relied on. */
@@ -141,7 +153,7 @@ export async function examine(
   at: Date,
   { checks = bench.agent.checks, turns = [], calls = staged.calls }: Background = {},
 ): Promise<Examined> {
-  const { result, changes } = await inspect(workshop.db, staged.changeSet, async (tx) => {
+  const judge = async (tx: Transaction) => {
     const rows = await diff(tx, staged.changeSet);
     const { effects } = bench.agent;
     const all = [
@@ -154,7 +166,9 @@ export async function examine(
     const heal = () => tx.query("rollback to savepoint factotum_check");
     const context = { input, diff: rows, calls, turns, view: tx, at };
     return { diff: rows, verdicts: await verify(all, context, { heal }) };
-  });
+  };
+  const tenant = run.tenant ?? defaultTenant;
+  const { result, changes } = await inspect(workshop.db, staged.changeSet, judge, { tenant });
   const verdicts = [...staged.guarded, ...result.verdicts];
   return { ...result, verdicts, staged: { ...staged, changeSet: changes } };
 }

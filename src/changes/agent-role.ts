@@ -14,9 +14,6 @@ export type AgentRole = {
   readonly path: string;
 };
 
-/** Who runs staged work: an agent's role, for a tenant. */
-export type StagedAs = { readonly agent: string; readonly tenant?: string };
-
 /** Every role of an agent begins so; the capture trigger knows agents by it. */
 export const ROLE_PREFIX = "factotum_agent_";
 const NAME_MAX = 63;

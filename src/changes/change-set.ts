@@ -32,8 +32,8 @@ export type ReliedRead = {
   readonly as?: Reader;
 };
 
-/** An agent's role, the schemas it searched, and the tenant it worked for. */
-type Reader = { readonly role: string; readonly path: string; readonly tenant?: string | undefined };
+/** The tenant it worked for; and of an agent, the role it had and the schemas it searched. */
+type Reader = { readonly tenant?: string; readonly role?: string; readonly path?: string };
 
 /** What staged work would change, one entry a row, sorted by table and key. Plain data: it may be stored. */
 export type ChangeSet = {

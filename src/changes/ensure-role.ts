@@ -139,7 +139,8 @@ const MISSING = `select r.oid is null as role, current_database() as database,
     to_regnamespace(quote_ident($2)) is null as schema,
     not coalesce(pg_has_role(current_user, r.oid, 'usage')
       and pg_has_role(current_user, r.oid, 'member'), false) as member,
-    not coalesce(has_database_privilege(r.oid, current_database(), 'connect'), false) as connect
+    not coalesce(has_database_privilege(r.oid, current_database(), 'connect'),
+      has_database_privilege('public', current_database(), 'connect')) as connect
   from (select to_regrole(quote_ident($1))::oid as oid) r`;
 
 /** Drops views that are no longer declared, or declared otherwise, and makes those that are missing. */
@@ -181,6 +182,14 @@ async function changesSql(
   return rightsSql(verb, rights, role);
 }
 
+/** Sessions of a role that is dropped would stay, able to do nothing but fail. */
+const endSessionsSql = (role: string): string =>
+  `select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
+   where usename = ${escapeLiteral(role)}`;
+
+/** Not permitted; no such role or schema, for want of the right to make it; still in use elsewhere. */
+const CANNOT = ["42501", "42704", "3F000", "2BP01"];
+
 /** Runs what it may, and answers what it may not, or what came to nothing for want of the role. */
 async function runAll(tx: Transaction, statements: readonly string[]): Promise<string[]> {
   const refused: string[] = [];
@@ -190,7 +199,7 @@ async function runAll(tx: Transaction, statements: readonly string[]): Promise<s
       await tx.query(statement);
       await tx.query("release savepoint factotum_role");
     } catch (error) {
-      if (!["42501", "42704", "3F000"].includes(sqlStateOf(error) ?? "")) throw error;
+      if (!CANNOT.includes(sqlStateOf(error) ?? "")) throw error;
       await tx.query("rollback to savepoint factotum_role");
       refused.push(statement);
     }
@@ -249,18 +258,21 @@ async function checkLogin(db: Database, named: Named): Promise<void> {
  */
 export async function dropRoles(tx: Transaction): Promise<readonly string[]> {
   await tx.query("select pg_catalog.pg_advisory_xact_lock($1)", [ROLES_LOCK]);
-  const { rows } = await tx.query<{ agent: string; role: string; exists: boolean }>(
+  type Found = { agent: string; role: string; exists: boolean; database: string };
+  const { rows } = await tx.query<Found>(
     `delete from factotum.agent_roles r using pg_catalog.pg_database d
      where d.oid = r.database and d.datname = current_database()
-     returning r.agent, r.role, to_regrole(quote_ident(r.role)) is not null as exists`,
+     returning r.agent, r.role, d.datname as database, to_regrole(quote_ident(r.role)) is not null as exists`,
   );
   const left: string[] = [];
-  for (const { agent, role, exists } of rows) {
+  for (const { agent, role, exists, database } of rows) {
     await tx.query(`drop schema if exists ${schemaOf(agent)} cascade`);
     if (!exists) continue;
     const name = escapeIdentifier(role);
-    left.push(...(await runAll(tx, rightsSql("revoke", await presentRights(tx, role), role))));
-    left.push(...(await runAll(tx, [`drop role ${name}`])));
+    await runAll(tx, [endSessionsSql(role)]);
+    const rights = rightsSql("revoke", await presentRights(tx, role), role);
+    const connect = `revoke all on database ${escapeIdentifier(database)} from ${name}`;
+    left.push(...(await runAll(tx, [...rights, connect, `drop role ${name}`])));
   }
   return left;
 }

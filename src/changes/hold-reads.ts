@@ -116,15 +116,15 @@ async function putUnder(
   return [...settings, ...applyStatements(changes, mode, replica)];
 }
 
+const AS_ROLE =
+  "select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $2, true)";
+
 /** What makes a query read as the agent did: its tenant, its role, its schemas. */
 function asReader(reader: ReliedRead["as"]): readonly Statement[] {
   if (reader === undefined) return [];
   return [
     { text: "insert into factotum.staging (tenant) values ($1)", values: [reader.tenant ?? null] },
-    {
-      text: `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $2, true)`,
-      values: [reader.path, reader.role],
-    },
+    ...(reader.role === undefined ? [] : [{ text: AS_ROLE, values: [reader.path, reader.role] }]),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** Room `changes`: work is staged, shown, committed whole or thrown away, and can be undone. */
 export type { About } from "./about.ts";
-export type { StagedAs } from "./agent-role.ts";
+export { viewSchema } from "./agent-role.ts";
 export { attach, attached, detach } from "./attach.ts";
 export {
   type ChangeSet,

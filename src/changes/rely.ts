@@ -88,7 +88,11 @@ export type Asking = Pick<StagingSession, "role" | "send" | "ours"> & {
 /** Makes the collector of a staging on top of `base`. */
 export function reliance(asking: Asking, known: Known, base: ChangeSet): Reliance {
   const { role, send, ours, tenant } = asking;
-  const as = role === undefined ? undefined : { role: role.role, path: searchPath(role), tenant };
+  const reader = {
+    ...(tenant !== undefined && { tenant }),
+    ...(role !== undefined && { role: role.role, path: searchPath(role) }),
+  };
+  const as = tenant === undefined && role === undefined ? undefined : reader;
   const relies = new Map((base.relies ?? []).map((one) => [JSON.stringify(one), one]));
   const read: Reader = async (sql, params) => {
     const statements = [asking.captured, ...ENTER, ...readStatements([{ sql, params }]), ...LEAVE];

@@ -1,7 +1,6 @@
 import { FactotumError, InvariantError, messageOf } from "../kernel/index.ts";
 import { type Database, isConnectionFault, sqlStateOf, type Transaction } from "../postgres/index.ts";
 import { again, RedefinedError } from "./again.ts";
-import type { StagedAs } from "./agent-role.ts";
 import { type ApplyMode, type ApplyStatement, applyStatements, type TableChange } from "./apply.ts";
 import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
 import { checkEffects, emitting, writableWith } from "./emit.ts";
@@ -28,7 +27,9 @@ export type StageOptions = {
   /** Most rows the work may change; 10,000 by default. The whole change set may have twice as many. */
   readonly rowsMax?: number;
   /** The agent as whose role the work runs; without, it has all the rights we have. */
-  readonly as?: StagedAs;
+  readonly as?: string;
+  /** What `factotum.tenant()` answers to the work. */
+  readonly tenant?: string;
 };
 
 const STATEMENT_MS_MAX = 10_000;
@@ -72,7 +73,7 @@ async function stageOnce<T>(
     const known = await know(db, session.ours, [...tables, ...base.rows.map((row) => row.table)]);
     const xid = await begin(session, known, base, { ...options, readOnly: false });
     const { captured } = frameOf(session);
-    const reads = reliance({ ...session, captured, tenant: options.as?.tenant }, known, base);
+    const reads = reliance({ ...session, captured, tenant: options.tenant }, known, base);
     const timeoutMs = options.workTimeoutMs ?? WORK_MS_MAX;
     const bounds = { timeoutMs, answerBytesMax: ANSWER_BYTES_MAX };
     const relying = (tx: Transaction) => reads.during(tx, () => emitting(tx, effects, work));
@@ -127,14 +128,14 @@ export async function inspect<T>(
   db: Database,
   base: ChangeSet,
   work: (tx: Transaction) => Promise<T>,
+  { tenant }: Pick<StageOptions, "tenant"> = {},
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
-  return await again(() =>
-    inView(db, base, async (session, known) => {
-      const reads = reliance({ ...session, captured: frameOf(session).captured }, known, base);
-      const result = await session.lend((tx) => reads.during(tx, work));
-      return { result, changes: withRelies(base, reads.relies()) };
-    }),
-  );
+  const use = async (session: StagingSession, known: Known) => {
+    const reads = reliance({ ...session, captured: frameOf(session).captured, tenant }, known, base);
+    const result = await session.lend((tx) => reads.during(tx, work));
+    return { result, changes: withRelies(base, reads.relies()) };
+  };
+  return await again(() => inView(db, base, use, tenant));
 }
 
 /** Lends a view of the base that cannot be written to. */
@@ -142,11 +143,16 @@ async function inView<T>(
   db: Database,
   base: ChangeSet,
   use: (session: StagingSession, known: Known) => Promise<T>,
+  tenant?: string,
 ): Promise<T> {
   return await inSession(db, undefined, undefined, async (session) => {
     const names = base.rows.map((row) => row.table);
     const known = await know(db, session.ours, names);
-    await begin(session, known, base, { tables: [], readOnly: true });
+    await begin(session, known, base, {
+      tables: [],
+      readOnly: true,
+      ...(tenant !== undefined && { tenant }),
+    });
     const value = await use(session, known);
     const answers = await session.send([ROLLBACK, unlock(session)]);
     return { value, clean: isClean(answers[1]) };
@@ -171,10 +177,10 @@ const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" 
 async function inSession<T>(
   db: Database,
   tables: readonly string[] | undefined,
-  as: StagedAs | undefined,
+  as: string | undefined,
   use: (session: StagingSession) => Promise<{ readonly value: T; readonly clean: boolean }>,
 ): Promise<T> {
-  const session = await openStagingSession(db, tables, as?.agent);
+  const session = await openStagingSession(db, tables, as);
   let done: { readonly value: T; readonly clean: boolean };
   try {
     done = await use(session);
@@ -283,7 +289,7 @@ async function enter(
     statement_timeout: String(entry.statementTimeoutMs ?? STATEMENT_MS_MAX),
     idle_in_transaction_session_timeout: String(IDLE_MS_MAX),
   };
-  const arming = { settings, tenant: entry.as?.tenant, rowsMax: entry.rowsMax ?? ROWS_MAX };
+  const arming = { settings, tenant: entry.tenant, rowsMax: entry.rowsMax ?? ROWS_MAX };
   const answers = await session.send([BEGIN, ...put.map(({ statement }) => statement), frame.arm(arming)]);
   put.forEach(({ rows }, at) => {
     if (rows !== undefined && frame.touched(answers[1 + at]) !== rows) throw new ConflictError({ rows: [] });

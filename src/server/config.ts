@@ -44,6 +44,11 @@ export type Config = {
   readonly channels?: Channels;
   /** Port of the HTTP API; 7717 unless told. */
   readonly port?: number;
+  /**
+   * Tools run as a database role of their agent's, made from what it declares, unless this is false: then
+   * they can do all that the login of Factotum can. For databases where no role can be made.
+   */
+  readonly leastPrivilege?: boolean;
   /** How many runs one process works on at once. */
   readonly concurrency?: number;
 };

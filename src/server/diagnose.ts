@@ -1,5 +1,5 @@
 import type { Agent } from "../agents/index.ts";
-import { attached } from "../changes/index.ts";
+import { attached, missingForRole, writable } from "../changes/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import type { Discovery } from "../models/index.ts";
 import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
@@ -23,6 +23,7 @@ export async function diagnose(db: Database, config: Config, models: Discovery):
     ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent)))),
     await triggers(db, config),
     await outbox(db, config),
+    ...(await roles(db, config)),
     modelsFound(models),
     await clock(db),
   ];
@@ -82,7 +83,7 @@ async function missingGrants(db: Database, tables: Agent["tables"]): Promise<rea
            and (right_name = 'select' or n.nspname || '.' || c.relname = any($2))) as lacks
      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname || '.' || c.relname = any($1) and c.relkind in ('r', 'p') order by 1`,
-    [Object.keys(tables), Object.keys(tables).filter((table) => tables[table] === "write")],
+    [Object.keys(tables), writable(tables)],
   );
   const usage = rows.flatMap(({ schema, role }) =>
     schema === null ? [] : [`grant usage on schema ${schema} to ${role};`],
@@ -95,9 +96,7 @@ async function missingGrants(db: Database, tables: Agent["tables"]): Promise<rea
 
 async function triggers(db: Database, config: Config): Promise<Finding> {
   const what = "capture triggers";
-  const wanted = config.agents.flatMap((agent) =>
-    Object.keys(agent.tables).filter((table) => agent.tables[table] === "write"),
-  );
+  const wanted = config.agents.flatMap((agent) => writable(agent.tables));
   const have = new Set<string>(await db.transaction((tx) => attached(tx), { readOnly: true }));
   const missing = [...new Set(wanted)].filter((table) => !have.has(table));
   if (missing.length === 0) return { what, state: "ok", detail: `on ${[...have].join(", ") || "no table"}` };
@@ -118,6 +117,27 @@ async function outbox(db: Database, { channels = {} }: Config): Promise<Finding>
   if (dead === 0) return { what, state: "ok", detail };
   const remedy = "factotum outbox --state dead; then factotum outbox resend, or drop";
   return { what, state: "warning", detail, remedy };
+}
+
+/** Under which rights tools run; tried one after the other, since each takes the same lock. */
+async function roles(db: Database, config: Config): Promise<readonly Finding[]> {
+  if (config.leastPrivilege === false) {
+    const detail = "leastPrivilege is off: tools can do all that this login can";
+    return [{ what: "roles", state: "warning", detail, remedy: "take leastPrivilege: false out" }];
+  }
+  const findings: Finding[] = [];
+  for (const agent of config.agents) {
+    const what = `role of ${agent.name}`;
+    try {
+      const sql = await missingForRole(db, agent);
+      const remedy = sql.map((statement) => `${statement};`).join("\n");
+      if (sql.length === 0) findings.push({ what, state: "ok", detail: "its tools get what it declares" });
+      else findings.push({ what, state: "broken", detail: "an administrator has to make it", remedy });
+    } catch (error) {
+      findings.push({ what, state: "broken", detail: messageOf(error) });
+    }
+  }
+  return findings;
 }
 
 function modelsFound({ cascade, problems }: Discovery): Finding {

@@ -10,20 +10,12 @@ import {
   type Summary,
   undoRun,
 } from "../agents/index.ts";
-import { attach, attached, type Blame, blame, detach } from "../changes/index.ts";
+import { type Blame, blame } from "../changes/index.ts";
 import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { startDeliverer } from "../outbox/index.ts";
-import {
-  type Database,
-  migrate,
-  openDatabase,
-  openQueue,
-  type Queue,
-  setClock,
-  type Transaction,
-} from "../postgres/index.ts";
+import { type Database, migrate, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
 import {
   type Run,
   type RunPage,
@@ -32,6 +24,7 @@ import {
   type Worker,
   type WorkerOptions,
 } from "../runs/index.ts";
+import { makeRoles, putTriggers, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose, type Finding } from "./diagnose.ts";
@@ -50,7 +43,7 @@ export type Factotum = TalkDoor & {
   /** Where the data is, fit to print: no password in it. */
   readonly databaseLabel: string;
   readonly models: readonly ModelCard[];
-  /** Makes the business ready and puts capture triggers on the tables that agents may write. */
+  /** Makes the business ready, the capture triggers on what agents may write, and the agents' roles. */
   prepare(): Promise<void>;
   /** Starts a piece of work; the same key is never started twice. */
   start(
@@ -72,8 +65,9 @@ export type Factotum = TalkDoor & {
   readonly outbox: Outbox;
   /** Every committed change of one row, newest first. A table without a schema is in public. */
   blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
+  /** Puts on capture triggers, and makes the agents' roles or brings them up to date. */
   attach(): Promise<readonly string[]>;
-  /** Takes every capture trigger off, also of tables that the configuration no longer names. */
+  /** Takes every capture trigger and every agent's role off, also those no longer configured. */
   detach(): Promise<readonly string[]>;
   diagnose(): Promise<readonly Finding[]>;
   close(): Promise<void>;
@@ -113,7 +107,6 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
 function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
   const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
   const models = makeModels(found);
-  const tables = writable(config);
   const queue = lazyQueue(db, given.say);
   const titleOf = (run: Run): string => {
     const agent = config.agents.find((one) => one.name === run.agent);
@@ -123,6 +116,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   const workshop = {
     ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
     effectProblems: bodyProblems(config.channels),
+    leastPrivilege: config.leastPrivilege ?? true,
   };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
@@ -133,8 +127,9 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       await db.transaction(async (tx) => {
         await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
         await prepare?.(tx);
-        await attach(tx, tables);
+        await putTriggers(tx, config);
       });
+      await makeRoles(db, config);
       // Everything that needs the right to create is made here, so that it can be taken away after.
       await queue.open();
       for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
@@ -158,10 +153,11 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     async attach() {
-      await db.transaction((tx) => attach(tx, tables));
+      const tables = await db.transaction((tx) => putTriggers(tx, config));
+      await makeRoles(db, config);
       return tables;
     },
-    detach: () => db.transaction(detachAll),
+    detach: () => db.transaction((tx) => takeOff(tx, given.say)),
     diagnose: () => diagnose(db, config, found),
     async close() {
       await queue.stop();
@@ -195,19 +191,6 @@ function lazyQueue(db: Database, say: (line: string) => void): LazyQueue {
 
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   await setTimeout(milliseconds, undefined, { signal }).catch(() => undefined);
-}
-
-function writable(config: Config): readonly string[] {
-  const all = config.agents.flatMap((agent) =>
-    Object.entries(agent.tables).flatMap(([table, access]) => (access === "write" ? [table] : [])),
-  );
-  return [...new Set(all)].sort();
-}
-
-async function detachAll(tx: Transaction): Promise<readonly string[]> {
-  const tables = await attached(tx);
-  await detach(tx);
-  return tables;
 }
 
 function qualified(table: string): string {

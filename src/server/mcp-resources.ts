@@ -1,5 +1,6 @@
 import { ResourceNotFoundError, type ReadResourceResult, type Resource } from "@modelcontextprotocol/server";
 import type { Agent } from "../agents/index.ts";
+import { grantOf } from "../changes/index.ts";
 import { listQuestions } from "../inbox/index.ts";
 import { toJson } from "../kernel/index.ts";
 import { introspect } from "../postgres/index.ts";
@@ -46,7 +47,7 @@ async function tablesOf({ db }: Factotum, agent: Agent): Promise<unknown> {
   const names = Object.keys(agent.tables);
   const tables = await db.transaction((tx) => introspect(tx, names), { readOnly: true });
   return tables.map(({ name, comment, columns, primaryKey, foreignKeys, checks }) => ({
-    ...{ name, comment, access: agent.tables[name], columns },
+    ...{ name, comment, access: grantOf(agent.tables[name] ?? "read").access, columns },
     ...{ primaryKey: primaryKey.columns, foreignKeys, checks: checks.map((check) => check.definition) },
   }));
 }

@@ -66,7 +66,8 @@ export async function openBank(): Promise<Bank> {
   const before = await fingerprint(db);
   const options: StageOptions = {
     ...{ tables: writable(teller.tables), statementTimeoutMs: 3_000 },
-    as: { agent: "teller", tenant: "blue" },
+    as: "teller",
+    tenant: "blue",
   };
   const as: Bank["as"] = async (work, more) =>
     (await stage(db, emptyChangeSet, { ...options, ...more }, work)).result;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Column, Table } from "../../postgres/index.ts";
-import type { TableAccess } from "../agent.ts";
+import type { TableAccess } from "../../changes/index.ts";
 
 /** What can be done with a column's values, which decides its operators and how they are read. */
 export type Kind =

@@ -13,14 +13,14 @@ import { comparedSchema, writtenSchema } from "./values.ts";
 const INSERT_ROWS_MAX = 100;
 
 /** The tools that stage changes to a table. */
-export function writeTools(plan: TablePlan): readonly Tool[] {
+export function writeTools(plan: TablePlan, deletes: boolean): readonly Tool[] {
   const updates = settable(plan).length > 0;
   const keyGiven = plan.primaryKey.every((one) => isWritable(one) && !isOptional(one));
   return [
     insertTool(plan),
     ...(keyGiven && updates ? [upsertTool(plan)] : []),
     ...(updates ? [updateTool(plan)] : []),
-    deleteTool(plan),
+    ...(deletes ? [deleteTool(plan)] : []),
   ];
 }
 
