@@ -9,13 +9,12 @@ alter table factotum.staging
   add column transaction xid8 not null default pg_current_xact_id(),
   add column tenant text,
   add column rows_max integer,
-  add column counted_before bigint not null
-    default pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass);
+  add column counted_before jsonb;
 create index staging_transaction on factotum.staging (transaction);
 comment on column factotum.staging.tenant is 'Whose work it is; what factotum.tenant() answers.';
 comment on column factotum.staging.rows_max is 'How many rows the work may change; null: as many as it likes.';
 comment on column factotum.staging.counted_before is
-  'The counter of captured rows when the work began: it runs on from one transaction to the next.';
+  'Counters of written rows by table when the work began: they run on from one transaction to the next.';
 
 create table factotum.agent_roles (
   database oid not null,
@@ -34,24 +33,45 @@ comment on column factotum.agent_roles.database is
 comment on column factotum.agent_roles.key is 'What the definer functions of staging want to see.';
 revoke all on factotum.agent_roles from public;
 
-create function factotum.check_captured() returns void
+-- The counters are Postgres' own, so asking them is cheap, and no tool can turn them back.
+create function factotum.rows_written(of oid) returns bigint
+  language sql volatile
+  begin atomic
+    select pg_catalog.pg_stat_get_xact_tuples_inserted(rows_written.of)
+      + pg_catalog.pg_stat_get_xact_tuples_updated(rows_written.of)
+      + pg_catalog.pg_stat_get_xact_tuples_deleted(rows_written.of);
+  end;
+
+-- Part of the WHEN of capture triggers, which is looked at row by row while a statement runs: the triggers
+-- themselves come after its last row, and a million rows are on disk by then. Few rows need no looking.
+create function factotum.within_bounds(of regclass) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+  written bigint := factotum.rows_written(within_bounds.of);
   work record;
 begin
-  select s.rows_max, s.counted_before into work
+  if written <= 1000 then return true; end if;
+  select s.rows_max, coalesce((s.counted_before ->> within_bounds.of::oid::text)::bigint, 0) as before into work
     from factotum.staging s where s.transaction = pg_current_xact_id();
-  if pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass) - work.counted_before > work.rows_max then
+  if written - work.before > work.rows_max then
     raise exception 'staged work changed more than % rows', work.rows_max
       using errcode = 'program_limit_exceeded', hint = 'Make smaller changes.';
   end if;
+  return true;
 end
 $$;
-comment on function factotum.check_captured() is 'Stops staged work that changes more rows than it may.';
+comment on function factotum.within_bounds(regclass) is 'Stops staged work that changes more rows than it may.';
 
--- The counter is Postgres' own, so asking it is cheap; who has written much since it was last flushed, maybe
--- in an earlier transaction, is looked at closely.
+create function factotum.count_written(tables oid[]) returns jsonb
+  language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(t.oid::text, factotum.rows_written(t.oid))
+  from unnest(tables || 'factotum.captured'::regclass::oid) t(oid)
+$$;
+comment on function factotum.count_written(oid[]) is 'What work that is about to begin has not written.';
+
+-- What a partition, a cascade or a trigger of the user's writes is counted here, once captured.
 create or replace function factotum.capture() returns trigger
   language plpgsql security definer
   set search_path = pg_catalog, pg_temp
@@ -63,9 +83,7 @@ create or replace function factotum.capture() returns trigger
 as $$
 begin
   insert into factotum.captured (relation, before, after) values (tg_relid, old::text, new::text);
-  if pg_stat_get_xact_tuples_inserted('factotum.captured'::regclass) > 1000 then
-    perform factotum.check_captured();
-  end if;
+  perform factotum.within_bounds('factotum.captured'::regclass);
   return null;
 end
 $$;
@@ -114,7 +132,7 @@ $$;
 comment on function factotum.staging_apply(text, text, boolean, text[], text[]) is
   'Puts rows of the base in; refused once staging_arm was called in the transaction.';
 
-create function factotum.staging_arm(key text, tenant text, rows_max integer) returns text
+create function factotum.staging_arm(key text, tenant text, rows_max integer, tables oid[]) returns text
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -123,11 +141,12 @@ begin
   if found then
     raise exception 'the work has begun' using errcode = 'insufficient_privilege';
   end if;
-  insert into factotum.staging (tenant, rows_max) values (staging_arm.tenant, staging_arm.rows_max);
+  insert into factotum.staging (tenant, rows_max, counted_before)
+    values (staging_arm.tenant, staging_arm.rows_max, factotum.count_written(staging_arm.tables));
   return pg_current_xact_id()::text;
 end
 $$;
-comment on function factotum.staging_arm(text, text, integer) is
+comment on function factotum.staging_arm(text, text, integer, oid[]) is
   'Takes the pill; from here on the transaction cannot be committed.';
 
 create function factotum.staging_captured(key text, most integer)
@@ -181,15 +200,16 @@ $$;
 comment on function factotum.staging_locks() is
   'What this transaction wrote or redefined, told by locks that a tool cannot give up; a temporary table named like a catalog does not fool it.';
 
--- Agents may look into this schema, to find the functions they are granted. The clock stays everybody's: it is
--- a default of columns.
+-- Agents may look into this schema, to find the functions they are granted. The clock stays everybody's, since
+-- it is a default of columns, and so does what stands in the WHEN of triggers on everybody's tables.
 revoke execute on all functions in schema factotum from public;
-grant execute on function factotum.now() to public;
+grant execute on function factotum.now(), factotum.within_bounds(regclass) to public;
 
 -- The outbox is captured as a user's table is: what an agent's role writes is seen, even where a tool clears the
 -- setting.
 create or replace trigger " factotum" after insert or update or delete on factotum.outbox
   for each row when (
-    current_setting('factotum.attempt', true) <> '' or starts_with(current_user::text, 'factotum_agent_'))
+    (current_setting('factotum.attempt', true) <> '' or starts_with(current_user::text, 'factotum_agent_'))
+    and factotum.within_bounds('factotum.outbox'::regclass))
   execute function factotum.capture();
 alter table factotum.outbox enable always trigger " factotum";

@@ -1,3 +1,4 @@
+import { escapeLiteral } from "pg";
 import { InputError } from "../kernel/index.ts";
 import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 import { ROLE_PREFIX } from "./agent-role.ts";
@@ -30,7 +31,7 @@ async function seesAgents(tx: Transaction, { oid }: Relation): Promise<boolean> 
      where tgrelid = $1 and tgname = $2`,
     [oid, TRIGGER_NAME],
   );
-  return rows[0]?.definition.includes(ROLE_PREFIX) === true;
+  return rows[0]?.definition.includes("within_bounds") === true;
 }
 
 /** Takes the capture trigger off again: off the given tables, or off all. Leaves no trace of us on them. */
@@ -97,8 +98,9 @@ async function putTrigger(tx: Transaction, relation: Relation): Promise<void> {
   await asOwner(tx, relation, "attach", [
     `create or replace trigger ${TRIGGER} after insert or update or delete on ${relation.sql}
      for each row when (
-       pg_catalog.current_setting('factotum.attempt', true) <> ''
-       or pg_catalog.starts_with(current_user::text, '${ROLE_PREFIX}'))
+       (pg_catalog.current_setting('factotum.attempt', true) <> ''
+         or pg_catalog.starts_with(current_user::text, '${ROLE_PREFIX}'))
+       and factotum.within_bounds(${escapeLiteral(relation.sql)}::regclass))
      execute function factotum.capture()`,
     `alter table ${relation.sql} enable always trigger ${TRIGGER}`,
   ]);

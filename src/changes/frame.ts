@@ -9,6 +9,8 @@ type Arming = {
   readonly settings: Readonly<Record<string, string>>;
   readonly tenant: string | undefined;
   readonly rowsMax: number;
+  /** Oids of the tables that may be written. */
+  readonly tables: readonly string[];
 };
 
 /** A statement, and how many rows it must touch. */
@@ -32,10 +34,11 @@ export const ownFrame: Frame = {
     return replica ? [switched("replica"), ...puts, switched("origin")] : puts;
   },
   touched: (answer) => answer?.rowCount ?? null,
-  arm: ({ settings, tenant, rowsMax }) => ({
-    text: `with pill as (insert into factotum.staging (tenant, rows_max) values ($1, $2))
+  arm: ({ settings, tenant, rowsMax, tables }) => ({
+    text: `with pill as (insert into factotum.staging (tenant, rows_max, counted_before)
+        values ($1, $2, factotum.count_written($3)))
       select ${setLocal(settings)}, pg_catalog.pg_current_xact_id()::text as xid`,
-    values: [tenant ?? null, rowsMax],
+    values: [tenant ?? null, rowsMax, tables],
   }),
   captured: CAPTURED,
 };
@@ -59,10 +62,10 @@ export function agentFrame(role: AgentRole): Frame {
       const touched = answer?.rows[0]?.["touched"];
       return touched === undefined ? null : Number(touched);
     },
-    arm: ({ settings, tenant, rowsMax }) => ({
+    arm: ({ settings, tenant, rowsMax, tables }) => ({
       text: `select ${setLocal({ ...settings, search_path: searchPath(role) })},
-        factotum.staging_arm($1, $2, $3) as xid`,
-      values: [role.key, tenant ?? null, rowsMax],
+        factotum.staging_arm($1, $2, $3, $4) as xid`,
+      values: [role.key, tenant ?? null, rowsMax, tables],
     }),
     captured: {
       text: "select c.oid, c.before, c.after from factotum.staging_captured($1, $2) c",

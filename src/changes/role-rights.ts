@@ -132,7 +132,7 @@ const FUNCTIONS: readonly Right[] = [
   "tenant()",
   "table_version(oid)",
   "staging_apply(text, text, boolean, text[], text[])",
-  "staging_arm(text, text, integer)",
+  "staging_arm(text, text, integer, oid[])",
   "staging_captured(text, integer)",
   "staging_locks()",
 ].map((signature) => ({

@@ -71,7 +71,8 @@ async function stageOnce<T>(
   const tables = writableWith(options.tables, effects);
   return await inSession(db, tables, options.as, async (session) => {
     const known = await know(db, session.ours, [...tables, ...base.rows.map((row) => row.table)]);
-    const xid = await begin(session, known, base, { ...options, readOnly: false });
+    const oids = tables.flatMap((name) => known.byName.get(name)?.oid ?? []);
+    const xid = await begin(session, known, base, { ...options, readOnly: false, oids });
     const { captured } = frameOf(session);
     const reads = reliance({ ...session, captured, tenant: options.tenant }, known, base);
     const timeoutMs = options.workTimeoutMs ?? WORK_MS_MAX;
@@ -150,6 +151,7 @@ async function inView<T>(
     const known = await know(db, session.ours, names);
     await begin(session, known, base, {
       tables: [],
+      oids: [],
       readOnly: true,
       ...(tenant !== undefined && { tenant }),
     });
@@ -202,7 +204,8 @@ async function abandon(session: StagingSession): Promise<void> {
   }
 }
 
-type Entry = StageOptions & { readonly readOnly: boolean };
+/** `oids`: of the tables that may be written. */
+type Entry = StageOptions & { readonly readOnly: boolean; readonly oids: readonly string[] };
 
 /** Opens the transaction with the base's changes made in it; answers its id. */
 async function begin(session: StagingSession, known: Known, base: ChangeSet, entry: Entry): Promise<unknown> {
@@ -289,7 +292,8 @@ async function enter(
     statement_timeout: String(entry.statementTimeoutMs ?? STATEMENT_MS_MAX),
     idle_in_transaction_session_timeout: String(IDLE_MS_MAX),
   };
-  const arming = { settings, tenant: entry.tenant, rowsMax: entry.rowsMax ?? ROWS_MAX };
+  const { tenant, rowsMax = ROWS_MAX, oids } = entry;
+  const arming = { settings, tenant, rowsMax, tables: oids };
   const answers = await session.send([BEGIN, ...put.map(({ statement }) => statement), frame.arm(arming)]);
   put.forEach(({ rows }, at) => {
     if (rows !== undefined && frame.touched(answers[1 + at]) !== rows) throw new ConflictError({ rows: [] });
