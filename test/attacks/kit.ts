@@ -119,7 +119,8 @@ async function fingerprint(db: Database): Promise<string> {
          from pg_proc p
        union all select 'n ' || n.nspname || coalesce(n.nspacl::text, '') from pg_namespace n
          where n.nspname !~ '^pg_(toast_)?temp'
-       union all select 'r ' || r::text from pg_roles r where r.rolname = (select role from factotum.agent_roles)
+       union all select 'r ' || r::text from pg_roles r
+         where r.rolname = (select role from factotum.agent_roles)
        union all select 'l ' || l.loid from pg_largeobject l) all_of_it (x)`,
   );
   return [...lines, `objects ${rows[0]?.digest}`].join("\n");
