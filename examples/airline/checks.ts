@@ -32,7 +32,7 @@ export const airlineChecks: readonly Check<Conversation>[] = [
   { name: "one customer is served, who gave their user id", run: oneCustomer },
   invariant("what is done was named by the customer", notNamed),
   missing,
-  { name: "every change was agreed to", run: async (context) => unconfirmed(context, WRITES).map(asking) },
+  invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
   { name: "what the tools do not check is shown to a person", run: async (context) => shown(context) },
 ];
 

@@ -1,7 +1,7 @@
 /** How a booking or a change is paid: what the customer named, what they were told, what is allowed. */
 import type { Finding } from "factotum/policy";
 import { customerWords, type DeskContext, talkBefore, wordsOf, writesAmong } from "../retail/conversation.ts";
-import { dollarsIn } from "../retail/figures.ts";
+import { dollarsIn, numbersIn } from "../retail/figures.ts";
 import { textOf } from "../retail/words.ts";
 import type { Touched } from "./touched.ts";
 
@@ -93,18 +93,21 @@ export function amountsTold(one: Touched, context: DeskContext): readonly Findin
     .filter((row) => row.table === "airline.reservation_payments" && row.key["reservation_id"] === one.id)
     .map((row) => Math.abs(Number(row.after?.["amount"])) * Math.sign(Number(row.after?.["amount"])));
   if (booked.length === 0) return [];
-  const last = writesAmong(context.turns, PAYING).findLast(
-    ({ tool, input }) => tool === "book_reservation" || input["reservation_id"] === one.id,
+  const last = writesAmong(context.turns, PAYING).findLast(({ tool, input }) =>
+    one.before === null ? tool === "book_reservation" : input["reservation_id"] === one.id,
   );
   const yes = context.turns.slice(0, last?.at).findLastIndex((turn) => turn.kind === "person");
-  const told = dollarsIn(talkBefore(context.turns, yes + 1));
+  const talk = talkBefore(context.turns, yes + 1);
+  const told = dollarsIn(talk);
+  const plainly = new Set(numbersIn(talk));
   const proposed = context.turns
     .slice(0, yes)
     .filter((turn) => turn.kind === "agent")
     .slice(-PROPOSAL);
   const quoted = dollarsIn(wordsOf(proposed, "agent")).length > 0;
   const total = booked.reduce((sum, amount) => sum + amount, 0);
-  const stands = (amount: number): boolean => follows(Math.abs(amount), told, one.people);
+  const stands = (amount: number): boolean =>
+    plainly.has(Math.abs(amount)) || follows(Math.abs(amount), told, one.people);
   if (stands(total) || booked.every(stands)) return [];
   const instead = quoted ? "other amounts" : "no amount";
   const because = `${one.id} is charged ${booked.join(" and ")}; the customer was told ${instead}`;

@@ -1,7 +1,7 @@
 /** The shop's policy as checks over a change set: general rules, each from a sentence of the policy. */
 import type { Json } from "factotum/kernel";
 import { type Check, invariant } from "factotum/policy";
-import { listed, retried, unconfirmed } from "./agreement.ts";
+import { listed, unconfirmed } from "./agreement.ts";
 import { type Conversation, customerWords, type DeskContext } from "./conversation.ts";
 import { detailsOf } from "./details.ts";
 import { doubts } from "./doubts.ts";
@@ -24,9 +24,6 @@ export const retailChecks: readonly Check<Conversation>[] = [
     name: "every change was agreed to",
     run: async (context) => unconfirmed(context, WRITES).map((because) => ({ kind: "ask", because })),
   },
-  invariant("what was refused is not made again otherwise, unasked", (context: DeskContext) =>
-    retried(context, WRITES),
-  ),
   listed(WRITES, detailsOf),
   invariant("a new address is one that the customer gave, or one of theirs", addresses),
   invariant("an address is written as the shop's others are", foreign),

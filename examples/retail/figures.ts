@@ -8,8 +8,16 @@ const DAY = "(\\d{1,2})(?:st|nd|rd|th)?";
 
 /** Amounts of dollars in a `plain` text: `$12.50`, `12.50 usd`, and the numbers of a JSON answer. */
 export function dollarsIn(text: string): readonly number[] {
-  const marked = /[$€] ?(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?) ?(?:dollars|usd)\b|": ?"?-?(\d+(?:\.\d+)?)\b/g;
+  const marked =
+    /(?:\$|\busd) ?-?(\d+(?:\.\d+)?)|\b(\d+(?:\.\d+)?) ?(?:dollars|usd)\b|": ?"?-?(\d+(?:\.\d+)?)\b/g;
   return [...text.matchAll(marked)].map(([, sign, word, json]) => Number(sign ?? word ?? json));
+}
+
+/** All numbers of a `plain` text that stand alone: no part of a day, a time, a word or an id. */
+export function numbersIn(text: string): readonly number[] {
+  return [...text.matchAll(/(?<![\w:/#.-])-?\$?-?(\d+(?:\.\d+)?)(?![\w:/-])/g)].map(([, number]) =>
+    Number(number),
+  );
 }
 
 /**

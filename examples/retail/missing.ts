@@ -120,11 +120,9 @@ async function leftUndone(context: DeskContext): Promise<readonly Wish[]> {
   return wishes.filter((wish) => {
     if (done.has(`${wish.verb} ${wish.thing}`)) return false;
     const rows = mine.filter((row) => row.name === wish.thing);
-    const other = wishes.find(
-      ({ verb, thing, at }) => thing === wish.thing && at > wish.at && done.has(`${verb} ${thing}`),
-    );
-    if (other !== undefined) return deniedAfter(context.turns, wish.at);
-    if (VERBS.some(({ what }) => done.has(`${what} ${wish.thing}`))) return true;
+    // Something else is done with it: by the customer's own choice, or because the agent denied the wish.
+    if (VERBS.some(({ what }) => done.has(`${what} ${wish.thing}`)))
+      return [wish.first, wish.at].some((at) => deniedAfter(context.turns, at));
     const touched = writes.filter((write) => rows.some((row) => row.order === orderOf(write)));
     if (touched.length > 0) return !touched.some((write) => settled(context.turns, wish, write));
     return rows.some((row) => STATUSES[wish.verb]?.includes(row.status));
