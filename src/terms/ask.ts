@@ -3,7 +3,15 @@ import type { Transaction } from "../postgres/index.ts";
 import type { Agreement } from "./agreement.ts";
 import { openBook } from "./book.ts";
 import { refuseTerms } from "./errors.ts";
-import { knowledgeAt, lockFacts, readAllVersions, readClosed, readEvents, readFacts } from "./read.ts";
+import {
+  clockPassed,
+  knowledgeAt,
+  lockFacts,
+  readAllVersions,
+  readClosed,
+  readEvents,
+  readFacts,
+} from "./read.ts";
 import { judgeServing, type ServeDecision, type ServeQuestion } from "./serving.ts";
 import { computeSettlement } from "./settle.ts";
 import { type ClosedSettlement, type Settlement, settlementText } from "./settlement.ts";
@@ -83,11 +91,7 @@ async function checkClosing(tx: Transaction, settlement: Settlement, open: strin
       `${agreement} is open since ${open}: close what ends before ${period} first`,
     );
   }
-  const { rows } = await tx.query<{ ended: boolean }>(
-    "select factotum.clock_time() >= $1::timestamptz as ended",
-    [to],
-  );
-  if (rows[0]?.ended === true) return;
+  if (await clockPassed(tx, to)) return;
   throw refuseTerms(
     "period-running",
     `${period} of ${agreement} runs until ${to}: close it when it has ended`,

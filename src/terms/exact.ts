@@ -55,6 +55,11 @@ export function sum(values: Iterable<Exact>): Exact {
   return total;
 }
 
+/** The smaller of two. */
+export function least(left: Exact, right: Exact): Exact {
+  return left.compare(right) < 0 ? left : right;
+}
+
 /** The larger of two. */
 export function most(left: Exact, right: Exact): Exact {
   return left.compare(right) < 0 ? right : left;

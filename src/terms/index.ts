@@ -50,3 +50,25 @@ export type { ChargeKind, InvoiceLine } from "./invoice-line.ts";
 export type { Metered } from "./metering.ts";
 export { type Plan, type PlanInput, type PlanItem, planSchema, type PlanVersion } from "./plan.ts";
 export { type KnownSoldEvent, type SoldEvent, type SoldEventInput, soldEventSchema } from "./sold-event.ts";
+export {
+  type Allowance,
+  allowanceLeft,
+  closeInvoice,
+  invoiceOf,
+  recordPlan,
+  recordSold,
+  type SubscriptionQuestion,
+} from "./selling.ts";
+export {
+  type BreakEven,
+  breakEven,
+  commitmentCoverage,
+  type CostShape,
+  costOfUnits,
+  type CoverageYear,
+  type Demand,
+  type DemandPoint,
+  elasticityBetween,
+  type WhatIf,
+  whatIf,
+} from "./what-if.ts";

@@ -6,7 +6,7 @@ import type { PlanVersion } from "./plan.ts";
 import type { InvoiceLine } from "./invoice-line.ts";
 import type { KnownSoldEvent, SoldEvent } from "./sold-event.ts";
 import { openSubscription, type Subscription } from "./subscription.ts";
-import { moment, momentText, type Period, periodAt, periodNamed } from "./when.ts";
+import { type Moment, moment, momentText, type Period, periodAt, periodNamed } from "./when.ts";
 
 /** What a customer pays for a period. Plain data: the same facts give the same bytes. */
 export type Invoice = {
@@ -43,17 +43,11 @@ export type SubscriptionFacts = {
  * unknown`, `frame-changed`; `period-name`; `period-outside` before the subscription began
  */
 export function computeInvoice(facts: SubscriptionFacts, period: string, knownAt: string): Invoice {
-  const known = moment(knownAt, "UTC");
-  const subscription = openSubscription(facts.subscription, facts.plans, eventsBy(facts.events, known));
+  const { subscription, closed, open } = openFacts(facts, moment(knownAt, "UTC"));
   const { frame } = subscription;
   const wanted = periodNamed(period, frame.period, frame.zone);
-  const closed = facts.closed
-    .filter((one) => moment(one.knownAt, "UTC") <= known)
-    .sort((left, right) => left.ordinal - right.ordinal)
-    .map((one) => one.invoice);
   const kept = closed.find((invoice) => invoice.period === wanted.name);
   if (kept !== undefined) return kept;
-  const open = firstOpen(subscription, closed);
   if (wanted.from < open.from) {
     throw refuseTerms(
       "period-outside",
@@ -72,12 +66,29 @@ export function computeInvoice(facts: SubscriptionFacts, period: string, knownAt
   };
 }
 
+/**
+ * A subscription as known at a moment, with its closed invoices in order and its first open period.
+ *
+ * @throws {TermsError} `event-conflict`, `subscription-unknown`, `plan-unknown` or `frame-changed`
+ */
+export function openFacts(
+  facts: SubscriptionFacts,
+  known: Moment,
+): { readonly subscription: Subscription; readonly closed: readonly Invoice[]; readonly open: Period } {
+  const subscription = openSubscription(facts.subscription, facts.plans, eventsBy(facts.events, known));
+  const closed = facts.closed
+    .filter((one) => moment(one.knownAt, "UTC") <= known)
+    .sort((left, right) => left.ordinal - right.ordinal)
+    .map((one) => one.invoice);
+  return { subscription, closed, open: firstOpen(subscription, closed) };
+}
+
 /** The one text of an invoice: equal invoices have equal text. */
 export function invoiceText(invoice: Invoice): string {
   return canonicalJson(toJson(invoice));
 }
 
-function eventsBy(events: readonly KnownSoldEvent[], known: bigint): SoldEvent[] {
+function eventsBy(events: readonly KnownSoldEvent[], known: Moment): SoldEvent[] {
   const kept = new Map<string, SoldEvent>();
   for (const { event, knownAt } of events) {
     if (moment(knownAt, "UTC") > known) continue;

@@ -7,8 +7,10 @@ import type { AgreementFacts } from "./settle.ts";
 import type { ClosedSettlement } from "./settlement.ts";
 import { instantText, moment } from "./when.ts";
 
-const instant = (column: string): string =>
-  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+/** A column of instants as text, to the microsecond. */
+export function instantSql(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
 
 /**
  * Waits for facts of the tenant that are being written, so that all that is known up to now is seen; `write`
@@ -27,10 +29,8 @@ export async function lockFacts(tx: Transaction, tenant: TenantId, mode: "read" 
  */
 export async function knowledgeAt(tx: Transaction, tenant: TenantId, asked?: string): Promise<string> {
   const { rows } = await tx.query<{ last: string | null; now: string }>(
-    `select ${instant("max(known.at)")} as last, ${instant("factotum.clock_time()")} as now from (
-       select max(known_at) as at from factotum.agreement_versions where tenant = $1
-       union all select max(known_at) from factotum.term_events where tenant = $1
-       union all select max(known_at) from factotum.closed_periods where tenant = $1) known`,
+    `select ${instantSql("factotum.last_term_known($1)")} as last,
+            ${instantSql("factotum.clock_time()")} as now`,
     [tenant],
   );
   const last = rows[0]?.last ?? "1970-01-01T00:00:00Z";
@@ -46,6 +46,15 @@ export async function knowledgeAt(tx: Transaction, tenant: TenantId, asked?: str
   );
 }
 
+/** Whether an instant has passed by the business clock. */
+export async function clockPassed(tx: Transaction, at: string): Promise<boolean> {
+  const { rows } = await tx.query<{ passed: boolean }>(
+    "select factotum.clock_time() >= $1::timestamptz as passed",
+    [at],
+  );
+  return rows[0]?.passed === true;
+}
+
 /** The versions of one agreement, by number. */
 export async function readVersions(
   tx: Transaction,
@@ -59,7 +68,7 @@ export async function readVersions(
 }
 
 const VERSIONS = `select agreement, version, effective_from as "effectiveFrom", terms,
-  ${instant("known_at")} as "knownAt" from factotum.agreement_versions where tenant = $1`;
+  ${instantSql("known_at")} as "knownAt" from factotum.agreement_versions where tenant = $1`;
 
 /** The versions of all agreements of a tenant, by agreement. */
 export async function readAllVersions(
@@ -78,7 +87,7 @@ export async function readEvents(
   kinds: readonly TermEventKind[] | null = null,
 ): Promise<readonly KnownEvent[]> {
   const { rows } = await tx.query<KnownEvent>(
-    `select body as event, ${instant("known_at")} as "knownAt" from factotum.term_events
+    `select body as event, ${instantSql("known_at")} as "knownAt" from factotum.term_events
      where tenant = $1 and known_at <= $2::timestamptz and ($3::text[] is null or kind = any($3))
      order by id`,
     [tenant, knownAt, kinds],
@@ -93,7 +102,7 @@ export async function readClosed(
   agreement: string,
 ): Promise<readonly ClosedSettlement[]> {
   const { rows } = await tx.query<ClosedSettlement>(
-    `select ordinal, settlement, ${instant("known_at")} as "knownAt" from factotum.closed_periods
+    `select ordinal, settlement, ${instantSql("known_at")} as "knownAt" from factotum.closed_periods
      where tenant = $1 and agreement = $2 order by ordinal`,
     [tenant, agreement],
   );
