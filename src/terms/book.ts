@@ -17,7 +17,12 @@ export type Book = {
   readonly wordings: readonly Wording[];
   /** The facts of one kind, by id. */
   readonly of: <Kind extends TermEventKind>(kind: Kind) => readonly EventOf<Kind>[];
+  /** Refunds and restatements of one revenue, by id. */
+  readonly changesOf: (revenue: string) => readonly Change[];
 };
+
+/** A refund or a restatement, and when it is dated. */
+export type Change = { readonly event: EventOf<"refund"> | EventOf<"restatement">; readonly at: Moment };
 
 const FRAME = ["zone", "period", "currency", "digits", "rounding", "proration", "fx", "netting"] as const;
 
@@ -48,6 +53,7 @@ export function openBook(
     dedupeEvents(events.filter((one) => momentOf(one) <= knownAt)),
     (one) => one.kind,
   );
+  const changes = Map.groupBy([...facts.values()].flat().flatMap(changeOf), ({ event }) => event.of);
   return {
     agreement,
     frame,
@@ -58,7 +64,13 @@ export function openBook(
     })),
     of: <Kind extends TermEventKind>(kind: Kind) =>
       (facts.get(kind) ?? []) as unknown as readonly EventOf<Kind>[],
+    changesOf: (revenue) => changes.get(revenue) ?? [],
   };
+}
+
+function changeOf(event: TermEvent): Change[] {
+  if (event.kind !== "refund" && event.kind !== "restatement") return [];
+  return [{ event, at: moment(event.at, "UTC") }];
 }
 
 function momentOf(fact: { readonly knownAt: string }): Moment {

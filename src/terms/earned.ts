@@ -1,5 +1,5 @@
 import type { ClauseOf } from "./agreement.ts";
-import type { Book } from "./book.ts";
+import type { Book, Change } from "./book.ts";
 import { refuseTerms } from "./errors.ts";
 import type { Earned, EventOf } from "./event.ts";
 import { type Exact, exact, exactText, one, sum, zero } from "./exact.ts";
@@ -26,13 +26,17 @@ export type Piece = {
 /** An exact amount and how it came about. */
 export type Due = { readonly amount: Exact; readonly pieces: readonly Piece[] };
 
+/** Spans of facts that were read before: reading a calendar's text is what costs most. */
+const spans = new WeakMap<Earned, Span>();
+
 /** When a fact was earned, as a span; one instant is the shortest span there is. */
 export function spanOf(earned: Earned): Span {
-  if ("at" in earned) {
-    const at = moment(earned.at, "UTC");
-    return { from: at, to: at + 1n };
-  }
-  return { from: moment(earned.from, "UTC"), to: moment(earned.to, "UTC") };
+  const kept = spans.get(earned);
+  if (kept !== undefined) return kept;
+  const from = moment("at" in earned ? earned.at : earned.from, "UTC");
+  const span = { from, to: "at" in earned ? from + 1n : moment(earned.to, "UTC") };
+  spans.set(earned, span);
+  return span;
 }
 
 /** The part of what was earned that falls into `part`, by the agreement's proration. */
@@ -115,17 +119,18 @@ export function netRevenue(
   revenue: EventOf<"revenue">,
   admitted: (at: Moment) => boolean,
 ): { readonly gross: Exact; readonly adjustedBy: readonly string[] } {
-  const about = <Change extends EventOf<"restatement"> | EventOf<"refund">>(
-    changes: readonly Change[],
-  ): Change[] => changes.filter((change) => change.of === revenue.id && admitted(moment(change.at, "UTC")));
-  let restated: EventOf<"restatement"> | null = null;
-  for (const change of about(book.of("restatement"))) {
-    if (restated === null || moment(change.at, "UTC") >= moment(restated.at, "UTC")) restated = change;
+  let restated: Change | null = null;
+  const refunds: Change[] = [];
+  for (const change of book.changesOf(revenue.id)) {
+    if (!admitted(change.at)) continue;
+    if (change.event.kind === "refund") refunds.push(change);
+    else if (restated === null || change.at >= restated.at) restated = change;
   }
-  const refunds = about(book.of("refund"));
   return {
-    gross: exact((restated ?? revenue).amount).sub(sum(refunds.map((refund) => exact(refund.amount)))),
-    adjustedBy: [...(restated === null ? [] : [restated.id]), ...refunds.map((refund) => refund.id)],
+    gross: exact((restated?.event ?? revenue).amount).sub(
+      sum(refunds.map(({ event }) => exact(event.amount))),
+    ),
+    adjustedBy: [...(restated === null ? [] : [restated]), ...refunds].map(({ event }) => event.id),
   };
 }
 

@@ -54,9 +54,14 @@ export function openSubscription(
   return { id, customer: begun.customer, events: sorted, frame, held };
 }
 
+/** Moments of facts that were read before. */
+const moments = new WeakMap<SoldEvent, Moment>();
+
 /** When something happened. */
 export function at(event: SoldEvent): Moment {
-  return moment(event.at, "UTC");
+  const kept = moments.get(event) ?? moment(event.at, "UTC");
+  moments.set(event, kept);
+  return kept;
 }
 
 function byTime(left: SoldEvent, right: SoldEvent): number {
