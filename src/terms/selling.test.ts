@@ -105,6 +105,9 @@ test("a fact told again changes nothing, told differently is refused; a price is
       code: "event-conflict",
     },
   );
+  const begun = { kind: "subscribed", ...of, customer: "acme", plan: "team", version: 1 } as const;
+  const twice = tell([{ ...begun, id: "twice", at: "2026-01-09T00:00:00Z" }]);
+  await expect(twice).rejects.toThrow(/begins what has begun/);
   const plan = (version: number, terms: PlanInput) =>
     db.transaction((tx) => recordPlan(tx, { plan: "team", version, terms }));
   expect(await plan(1, team)).toBe(false);

@@ -96,20 +96,20 @@ export async function recordSold(
      select $1, told.id, told.subscription, told.kind, told.body::json
      from unnest($2::text[], $3::text[], $4::text[], $5::text[])
        with ordinality as told (id, subscription, kind, body, place) order by told.place
-     on conflict (tenant, id) do nothing`,
+     on conflict do nothing`,
     [tenant, ...told],
   );
   const { rows } = await tx.query<{ id: string }>(
     `select told.id from unnest($2::text[], $3::text[]) as told (id, body)
-     join factotum.subscription_events e on e.tenant = $1 and e.id = told.id
-     where e.body::text <> told.body limit 1`,
+     left join factotum.subscription_events e on e.tenant = $1 and e.id = told.id
+     where e.body::text is distinct from told.body limit 1`,
     [tenant, told[0], told[3]],
   );
   const [conflict] = rows;
   if (conflict === undefined) return rowCount;
   throw refuseTerms(
     "event-conflict",
-    `event ${conflict.id} was recorded with another content; facts do not change: give the second its own id`,
+    `event ${conflict.id} was recorded with another content, or begins what has begun; facts do not change`,
   );
 }
 
