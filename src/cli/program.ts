@@ -10,6 +10,7 @@ import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
 import { hearCommand, sayCommand } from "./say.ts";
 import { runCommand, serveCommand } from "./run.ts";
+import { addTerms } from "./terms-program.ts";
 import { toolsCommand } from "./tools.ts";
 
 /** The options that every command knows. */
@@ -67,6 +68,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addPeople(program, choose);
   addTalking(program, choose);
   addLooking(program, choose);
+  addTerms(program, choose);
   addCare(program, choose);
   return program;
 }

@@ -32,6 +32,7 @@ import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 import { makeTalk, type TalkDoor } from "./talk.ts";
+import { openTerms, type TermsDoor } from "./terms.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
 const CONCURRENCY_DEFAULT = 2;
@@ -63,6 +64,8 @@ export type Factotum = TalkDoor & {
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
+  /** What may be asked of agreements. */
+  readonly terms: TermsDoor;
   /** Every committed change of one row, newest first. A table without a schema is in public. */
   blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
   /** Puts on capture triggers, and makes the agents' roles or brings them up to date. */
@@ -120,7 +123,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
-    ...{ outside: makeOutside(workshop), outbox: openOutbox(db) },
+    ...{ outside: makeOutside(workshop), outbox: openOutbox(db), terms: openTerms(db) },
     async prepare() {
       const prepare = config.prepare?.bind(config);
       // One transaction under one lock: of two processes that start at once, the second finds it all done.

@@ -34,4 +34,5 @@ export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
 export type { Step } from "../runs/index.ts";
+export type { AgreementView, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

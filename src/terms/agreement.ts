@@ -56,7 +56,10 @@ const commitment = z.strictObject({
   payee: nameText,
   /** The least that is paid in each window; what is missing falls due at the window's end. */
   amount: amountText,
-  /** Windows are counted from the clause's first day; a window that is cut short commits in proportion. */
+  /**
+   * Windows are counted from the clause's first day; one that is cut short commits in proportion, and counts
+   * what was earned in that part of it.
+   */
   every: z.enum(["month", "quarter", "year"]),
   /** What counts towards it: what these shares come to, and what these streams of purchases took in. */
   clauses: names.default([]),

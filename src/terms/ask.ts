@@ -16,7 +16,7 @@ import { judgeServing, type ServeDecision, type ServeQuestion } from "./serving.
 import { computeSettlement } from "./settle.ts";
 import { type ClosedSettlement, type Settlement, settlementText } from "./settlement.ts";
 import { type Verification, verifications, wordingAt } from "./verified.ts";
-import { moment, momentText } from "./when.ts";
+import { instantOf, moment, momentText } from "./when.ts";
 
 /** Whose agreement is asked about, as known when; without `knownAt`, as known by now. */
 export type AgreementQuestion = {
@@ -142,7 +142,7 @@ export async function showAgreement(
   const facts = await readFacts(tx, tenant, question.agreement, knownAt);
   const known = moment(knownAt, "UTC");
   const book = openBook(facts.versions, facts.events, known);
-  const wording = wordingAt(book, moment(question.at, "UTC"));
+  const wording = wordingAt(book, instantOf(question.at));
   if (wording === null) {
     throw refuseTerms("agreement-not-begun", `${question.agreement} did not hold at ${question.at} yet`);
   }

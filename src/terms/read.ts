@@ -5,7 +5,7 @@ import { refuseTerms } from "./errors.ts";
 import type { KnownEvent, TermEventKind } from "./event.ts";
 import type { AgreementFacts } from "./settle.ts";
 import type { ClosedSettlement } from "./settlement.ts";
-import { instantText, moment } from "./when.ts";
+import { instantOf, moment } from "./when.ts";
 
 /** A column of instants as text, to the microsecond. */
 export function instantSql(column: string): string {
@@ -25,7 +25,7 @@ export async function lockFacts(tx: Transaction, tenant: TenantId, mode: "read" 
  * The time as of which a question is answered: the one asked for, or that of the last fact. Later facts come
  * to be known later than it, so that the same question has the same answer for ever.
  *
- * @throws {TermsError} `knowledge-unknown` for a time that has not passed, or what is no instant
+ * @throws {TermsError} `knowledge-unknown` for a time that has not passed, `instant-invalid`
  */
 export async function knowledgeAt(tx: Transaction, tenant: TenantId, asked?: string): Promise<string> {
   const { rows } = await tx.query<{ last: string | null; now: string }>(
@@ -35,10 +35,7 @@ export async function knowledgeAt(tx: Transaction, tenant: TenantId, asked?: str
   );
   const last = rows[0]?.last ?? "1970-01-01T00:00:00Z";
   if (asked === undefined) return last;
-  if (!instantText.safeParse(asked).success) {
-    throw refuseTerms("knowledge-unknown", `"${asked}" is no instant; write it as 2026-03-15T00:00:00Z`);
-  }
-  const at = moment(asked, "UTC");
+  const at = instantOf(asked);
   if (at <= moment(last, "UTC") || at < moment(rows[0]?.now ?? last, "UTC")) return asked;
   throw refuseTerms(
     "knowledge-unknown",

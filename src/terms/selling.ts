@@ -14,7 +14,7 @@ import { meter } from "./metering.ts";
 import { type PlanInput, planSchema, type PlanVersion } from "./plan.ts";
 import { clockPassed, instantSql, knowledgeAt, lockFacts } from "./read.ts";
 import { type KnownSoldEvent, type SoldEventInput, soldEventSchema } from "./sold-event.ts";
-import { moment } from "./when.ts";
+import { instantOf, moment } from "./when.ts";
 
 /** Events that one call may bring. */
 const EVENTS_MAX = 10_000;
@@ -196,7 +196,7 @@ export async function allowanceLeft(
   const knownAt = await knowledgeAt(tx, tenant, question.knownAt);
   const facts = await readSubscription(tx, tenant, question.subscription);
   const { subscription } = openFacts(facts, moment(knownAt, "UTC"));
-  const { state } = meter(subscription, question.item, moment(question.at, "UTC"));
+  const { state } = meter(subscription, question.item, instantOf(question.at));
   return { knownAt, included: exactText(state.includedLeft), credits: exactText(state.creditsLeft) };
 }
 

@@ -4,7 +4,7 @@ import { termOf } from "./in-force.ts";
 import type { AgreementFacts } from "./settle.ts";
 import { matches } from "./matching.ts";
 import { wordingAt } from "./verified.ts";
-import { type Moment, moment, momentText, never } from "./when.ts";
+import { instantOf, type Moment, moment, momentText, never } from "./when.ts";
 
 /** The way on which a model reaches those who use it. */
 export type Channel = {
@@ -65,7 +65,7 @@ function keyOf(refusal: Refusal): string {
 }
 
 function refusalsIn(book: Book, question: ServeQuestion): Refusal[] {
-  const at = moment(question.at, "UTC");
+  const at = instantOf(question.at);
   const wording = wordingAt(book, at);
   if (wording === null) return [];
   return wording.terms.clauses.flatMap((clause) => {

@@ -248,3 +248,20 @@ test("beside writers, what was answered as known at a time stays the answer", as
   expect(new Set(answers.map((answer) => answer.text)).size).toBeGreaterThan(5);
   for (const answer of answers) expect((await ask(answer.knownAt)).text).toBe(answer.text);
 });
+
+test("an instant that is none, or has no zone, is refused by name", async () => {
+  const db = await signed();
+  const channel = { ...openly, api: "app" };
+  const may = db.transaction((tx) => mayServe(tx, { model: "house-5", channel, at: "2026-01-01" }));
+  await expect(may).rejects.toMatchObject({ code: "instant-invalid" });
+  const show = db.transaction((tx) => showAgreement(tx, { agreement: "deal", at: "yesterday" }));
+  await expect(show).rejects.toThrow(/"yesterday" is no instant; write it as/);
+  const ask = { agreement: "deal", period: "2026-01", knownAt: "soon" };
+  await expect(db.transaction((tx) => settlementOf(tx, ask))).rejects.toMatchObject({
+    code: "instant-invalid",
+  });
+  const period = db.transaction((tx) => settlementOf(tx, { agreement: "deal", period: "2026-Q1" }));
+  await expect(period).rejects.toMatchObject({ code: "period-name" });
+  const none = db.transaction((tx) => settlementOf(tx, { agreement: "none", period: "2026-01" }));
+  await expect(none).rejects.toMatchObject({ code: "agreement-unknown" });
+});

@@ -80,6 +80,16 @@ export function moment(text: string, zone: string): Moment {
   return Temporal.PlainDate.from(text).toZonedDateTime(zone).epochNanoseconds;
 }
 
+/**
+ * The moment of an instant that a caller wrote.
+ *
+ * @throws {TermsError} `instant-invalid` when it is none
+ */
+export function instantOf(text: string): Moment {
+  if (instantText.safeParse(text).success) return moment(text, "UTC");
+  throw refuseTerms("instant-invalid", `"${text}" is no instant; write it as 2026-03-15T00:00:00Z`);
+}
+
 /** A moment as the shortest text of its instant, in UTC. */
 export function momentText(at: Moment): string {
   return Temporal.Instant.fromEpochNanoseconds(at).toString();

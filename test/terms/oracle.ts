@@ -211,10 +211,12 @@ export class Oracle {
       }
       const at = this.clauseAt(id, due - 1);
       if (at?.kind !== "commitment") continue;
+      let begins = opens;
+      while (this.clauseAt(id, begins) === undefined) begins += HOUR;
       let counted = 0n;
       for (let each = this.nameOf(opens); this.spanOf(each)[0] < due; each = this.next(each)) {
         const [head, end] = this.spanOf(each);
-        const inside = [Math.max(head, opens), Math.min(end, due)] as const;
+        const inside = [Math.max(head, begins), Math.min(end, due)] as const;
         for (const one of at.clauses) counted += rounded(this.shared(one, inside, each), this.base);
       }
       const lack = minus(target, ratio(counted, 10n ** BigInt(this.base.digits)));
@@ -304,9 +306,8 @@ export class Oracle {
       const since = Date.parse(one.at);
       if (this.wordingAt(since)?.terms.parties.includes(one.by) !== true) continue;
       const words = this.events
-        .filter((word) => word.kind === "attestation" && word.declaration === one.id)
-        .filter((word) => word.kind === "attestation" && Date.parse(word.at) >= since)
-        .flatMap((word) => (word.kind === "attestation" ? [word] : []))
+        .flatMap((word) => (word.kind === "attestation" && word.declaration === one.id ? [word] : []))
+        .filter((word) => Date.parse(word.at) >= since)
         .sort((a, b) => Date.parse(a.at) - Date.parse(b.at) || (a.id < b.id ? -1 : 1));
       const moments = [
         ...words.map((word) => Date.parse(word.at)),
