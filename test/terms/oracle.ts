@@ -99,8 +99,7 @@ export class Oracle {
       let pays = due;
       if (paid + pays > most) pays = most > paid ? most - paid : 0n;
       if (paid + pays < 0n) pays = -paid;
-      const [sample] = shares;
-      if (pays !== due && sample !== undefined) {
+      for (const sample of pays === due ? [] : shares.slice(0, 1)) {
         found.push({ ...sample, clause: `${cap.id}@${month}`, minor: pays - due });
       }
     }
