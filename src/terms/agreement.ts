@@ -58,7 +58,7 @@ const commitment = z.strictObject({
   amount: amountText,
   /**
    * Windows are counted from the clause's first day; one that is cut short commits in proportion, and counts
-   * what was earned in that part of it.
+   * what was earned in that part of it. An amendment changes amounts; windows stay as they first were.
    */
   every: z.enum(["month", "quarter", "year"]),
   /** What counts towards it: what these shares come to, and what these streams of purchases took in. */

@@ -15,7 +15,7 @@ export type Opinion = { readonly lines: readonly string[]; readonly owed: readon
 
 const HOUR = 3_600_000;
 
-/** One hour, or one calendar day, of what was earned evenly; or all of what was earned at once. */
+/** One hour, or one calendar day, of what was earned evenly; or all of it at once. */
 type Slice = { readonly at: number; readonly weight: Ratio };
 
 export class Oracle {
@@ -189,9 +189,9 @@ export class Oracle {
   }
 
   private missing(id: string, month: string): Ratio {
-    const first = this.starts(id)[0];
-    if (first === undefined) return NOTHING;
     const [from, to] = this.spanOf(month);
+    const first = this.firstHeld(id, to);
+    if (first === undefined) return NOTHING;
     const months = { month: 1, quarter: 3, year: 12 }[first.every];
     const start = DateTime.fromMillis(this.when(first.from ?? this.base.from), { zone: this.base.zone });
     let total = NOTHING;
@@ -223,12 +223,12 @@ export class Oracle {
     }
   }
 
-  private starts(id: string): Extract<Clause, { kind: "commitment" }>[] {
-    const sorted = [...this.wordings].sort((a, b) => a.from - b.from);
-    return sorted.flatMap((one) => {
-      const clause = this.wordingAt(one.from)?.terms.clauses.find((each) => each.id === id);
-      return clause?.kind === "commitment" ? [clause] : [];
-    });
+  /** The commitment as it read when it first held: its windows are kept. */
+  private firstHeld(id: string, until: number): Extract<Clause, { kind: "commitment" }> | undefined {
+    for (let at = this.when(this.base.from); at < until; at += HOUR) {
+      const clause = this.clauseAt(id, at);
+      if (clause?.kind === "commitment") return clause;
+    }
   }
 
   /** The last moment at which a clause holds in a span, found hour by hour. */
