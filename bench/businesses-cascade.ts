@@ -1,7 +1,8 @@
 /**
- * The cascade: the model that is listed first is tried first and verified, and the other one only where that
- * did not end in a commit. Worked out from recordings of both on the same task, so the two talked with
- * different simulated customers, and the second knew nothing of the first.
+ * The cascade: the model that is listed first is tried first and verified, and the other one only where a
+ * guard or a check stopped it; where a check asks, a person answers. Worked out from recordings of both on
+ * the same task, so the two talked with different simulated customers, and the second knew nothing of the
+ * first.
  */
 import { tokens, type Usage } from "factotum/kernel";
 import { price } from "factotum/ledger";
@@ -31,7 +32,9 @@ const PRICED_AS: Readonly<Record<string, { readonly model: string; readonly exac
 type Side = {
   readonly right: boolean;
   readonly commits: boolean;
-  readonly clean: boolean;
+  /** Stopped by a guard or a check, so that the next rung tries. */
+  readonly failed: boolean;
+  readonly asked: boolean;
   readonly usd: number;
 };
 
@@ -55,7 +58,7 @@ export function cascade(all: readonly Judged[], data: Businesses) {
   const cheapVerified = total(pairs.map(({ first }) => once(first, true)));
   const both = total(
     pairs.map(({ first, second }) => {
-      if (first.clean) return once(first, true);
+      if (!first.failed) return once(first, true);
       const then = once(second, true);
       return { ...then, usd: first.usd + then.usd };
     }),
@@ -88,28 +91,34 @@ function sideOf({ run, because, asked }: Judged): Side | undefined {
   if (found.kind === "missing") return undefined;
   return {
     ...{ right: run.rowsRight, commits: run.lines.length > 0 },
-    ...{ clean: because.length === 0 && !asked, usd: Number(found.cost) / USD },
+    ...{ failed: because.length > 0, asked, usd: Number(found.cost) / USD },
   };
 }
 
-type Outcome = { readonly resolved: number; readonly wrong: number; readonly usd: number };
+type Outcome = Readonly<Record<"resolved" | "wrong" | "questions" | "usd", number>>;
 
-/** Unverified, whatever a run staged is committed; verified, only what passed. A right end resolves. */
+/**
+ * Unverified, whatever a run staged is committed. Verified, what failed is not; and where a person is asked,
+ * they answer rightly. A right end resolves.
+ */
 function once(side: Side, verified: boolean): Outcome {
-  const taken = !verified || side.clean;
-  const wrong = taken && side.commits && !side.right ? 1 : 0;
-  return { resolved: taken && side.right ? 1 : 0, wrong, usd: side.usd };
+  const taken = !verified || !side.failed;
+  const questions = verified && taken && side.asked ? 1 : 0;
+  const wrong = taken && questions === 0 && side.commits && !side.right ? 1 : 0;
+  return { resolved: taken && side.right ? 1 : 0, wrong, questions, usd: side.usd };
 }
 
 function total(outcomes: readonly Outcome[]): Outcome {
   const sum = (of: (one: Outcome) => number): number => outcomes.reduce((all, one) => all + of(one), 0);
-  return { resolved: sum((one) => one.resolved), wrong: sum((one) => one.wrong), usd: sum((one) => one.usd) };
+  const [resolved, wrong] = [sum((one) => one.resolved), sum((one) => one.wrong)];
+  return { resolved, wrong, questions: sum((one) => one.questions), usd: sum((one) => one.usd) };
 }
 
-function tagged({ resolved, wrong, usd }: Outcome, runs: number) {
+function tagged({ resolved, wrong, questions, usd }: Outcome, runs: number) {
   return {
     resolved: figure(resolved, "recorded"),
     wrongCommits: figure(wrong, "recorded"),
+    questions: figure(questions, "recorded"),
     unresolved: figure(runs - resolved - wrong, "recorded"),
     usdPerResolved: figure(resolved === 0 ? null : usd / resolved, "estimated"),
   };
