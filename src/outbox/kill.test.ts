@@ -1,8 +1,10 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { expect, onTestFinished, test } from "vitest";
 import { attach } from "../changes/index.ts";
+import { must } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { effectsOf } from "./committing.test.kit.ts";
@@ -19,14 +21,34 @@ async function workspace(): Promise<Database> {
   return db;
 }
 
-/** @returns whether it was killed */
-async function runChild(db: Database, receiver: Receiver, fatal: number): Promise<boolean> {
+/** Processes that are started and wait for their turn: starting one takes longer than its work. */
+const AHEAD = 4;
+
+/** Runs one process after the other. */
+function mortals(
+  db: Database,
+  receiver: Receiver,
+): { readonly run: (fatal: number) => Promise<boolean>; readonly end: () => void } {
   const program = join(import.meta.dirname, "killed.test.child.ts");
-  const child = spawn(
-    process.execPath,
-    ["--no-deprecation", "--conditions=factotum-source", program, db.url, receiver.url, String(fatal)],
-    { stdio: ["ignore", "inherit", "inherit"] },
-  );
+  const start = () =>
+    spawn(process.execPath, ["--conditions=factotum-source", program, db.url, receiver.url], {
+      stdio: ["pipe", "inherit", "inherit"],
+    });
+  const waiting = Array.from({ length: AHEAD }, start);
+  return {
+    run: (fatal) => {
+      waiting.push(start());
+      return runChild(must(waiting.shift(), "a process"), fatal);
+    },
+    end: () => {
+      for (const child of waiting) child.kill("SIGKILL");
+    },
+  };
+}
+
+/** @returns whether it was killed */
+async function runChild(child: ChildProcessByStdio<Writable, null, null>, fatal: number): Promise<boolean> {
+  child.stdin.end(String(fatal));
   const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
   expect([0, null]).toContain(code);
   return signal === "SIGKILL";
@@ -44,12 +66,14 @@ test("killed at any step of commit and delivery: nothing goes out uncommitted, n
   const db = await workspace();
   const receiver = await startReceiver();
   onTestFinished(() => receiver.close());
+  const { run, end } = mortals(db, receiver);
+  onTestFinished(end);
   let fatal = 0;
   let repeated = 0;
   let uncommitted = 0;
   for (let killed = true; killed;) {
     fatal += 1;
-    killed = await runChild(db, receiver, fatal);
+    killed = await run(fatal);
     await inherit(db, receiver);
     const committed = (await db.query("select from orders where id = $1", [fatal])).rowCount === 1;
     const effects = (await effectsOf(db)).filter((one) => one.body === fatal);

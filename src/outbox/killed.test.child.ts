@@ -1,20 +1,24 @@
 /**
  * Commits an order with its effect and delivers it, in a process of its own that kills itself before the n-th
- * thing it does to the outside. Arguments: database url, receiver url, n.
+ * thing it does to the outside. Arguments: database url, receiver url; n comes on stdin, and is waited for, so
+ * that processes can be started ahead.
  */
+import { text } from "node:stream/consumers";
 import type { QueryConfig } from "pg";
 import { commit, emit, emptyChangeSet, stage } from "../changes/index.ts";
 import { must, type RunId } from "../kernel/index.ts";
 import { type Database, openDatabase, type Transaction } from "../postgres/index.ts";
+import { withQuery } from "../testing/index.ts";
 import { type Channel, startDeliverer, webhook } from "./index.ts";
 
-const [url, receiver, fatal] = process.argv.slice(2);
+const [url, receiver] = process.argv.slice(2);
+const fatal = Number(await text(process.stdin));
 let acts = 0;
 
 /** Dies at the fatal one. SIGKILL may take a moment to arrive: nothing goes on meanwhile. */
 async function act(): Promise<void> {
   acts += 1;
-  if (acts < Number(fatal)) return;
+  if (acts < fatal) return;
   process.kill(process.pid, "SIGKILL");
   await new Promise(() => {});
 }
@@ -29,7 +33,7 @@ async function before<T>(work: () => Promise<T>): Promise<T> {
 function counted(real: Database): Database {
   const overClient = (client: Transaction["client"]): Transaction["client"] => {
     const query = (config: QueryConfig) => before(() => client.query(config));
-    return Object.create(client, { query: { value: query } }) as Transaction["client"];
+    return withQuery(client, query);
   };
   return {
     url: real.url,
@@ -55,7 +59,7 @@ const db = await openDatabase({ kind: "url", url: must(url, "the database's url"
 const options = { tables: ["public.orders"], effects: ["hook"] };
 const { changes } = await stage(db, emptyChangeSet, options, async (tx) => {
   await tx.query("insert into public.orders values ($1)", [fatal]);
-  await emit(tx, { channel: "hook", body: Number(fatal) });
+  await emit(tx, { channel: "hook", body: fatal });
 });
 const mortal = counted(db);
 const about = { runId: "1" as RunId, attempt: 1, agent: "clerk", because: "a test" };

@@ -2,7 +2,7 @@ import type { QueryConfig } from "pg";
 import { expect, test } from "vitest";
 import type { RunId } from "../kernel/index.ts";
 import type { Database, Session, Transaction } from "../postgres/index.ts";
-import { throwawayDatabase } from "../testing/index.ts";
+import { throwawayDatabase, withQuery } from "../testing/index.ts";
 import { appendStep, type Drive, getRun, listSteps, startRun, startWorker } from "./index.ts";
 
 /** Acts of a worker that joins, drives one run of three turns and drains: statements, commits and answers. */
@@ -38,7 +38,7 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
       await act();
       return await client.query(config);
     };
-    return Object.create(client, { query: { value: query } }) as Transaction["client"];
+    return withQuery(client, query);
   };
   const over =
     (under: Pick<Transaction, "query">): Transaction["query"] =>

@@ -24,3 +24,4 @@ export {
   type ScriptedTurn,
 } from "./scripted-provider.ts";
 export type { Wire } from "./scripted-wires.ts";
+export { withQuery } from "./with-query.ts";

@@ -1,6 +1,7 @@
 /** A database as a process sees it that dies at its n-th act: statements, commits and their answers. */
 import type { QueryConfig } from "pg";
 import type { Database, Session, Transaction } from "factotum/postgres";
+import { withQuery } from "factotum/testing";
 
 /** The database of a process, and its fate. */
 export type Fated = {
@@ -26,9 +27,7 @@ export function fated(real: Database, atAct: number): Fated {
       act();
       return await client.query(config);
     };
-    // On a prototype: staging puts a query of its own over it, and takes that away again.
-    const under: unknown = Object.create(client, { query: { value: query, writable: true } });
-    return Object.create(under as object) as Transaction["client"];
+    return withQuery(client, query);
   };
   const over =
     (under: Pick<Transaction, "query">): Transaction["query"] =>

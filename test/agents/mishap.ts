@@ -1,6 +1,7 @@
 /** A database as seen by a process that comes to grief at its n-th act on it. */
 import type { QueryConfig } from "pg";
 import type { Database, Session, Transaction } from "factotum/postgres";
+import { withQuery } from "factotum/testing";
 
 type Client = Transaction["client"];
 
@@ -46,7 +47,6 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
     if (mishap === "process") throw new Error("the process is dead");
     return await done();
   };
-  /** Two layers: what staging puts over `query`, and takes off again, is the outer one. */
   const overClient = (client: Client): Client => {
     open.add(client);
     let last: Promise<unknown> = Promise.resolve();
@@ -57,8 +57,7 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
       last = sent;
       return sent;
     };
-    const inner = { query: { value: query, writable: true, configurable: true } };
-    return Object.create(Object.create(client, inner) as Client) as Client;
+    return withQuery(client, query);
   };
   const over =
     (under: Pick<Transaction, "query">): Transaction["query"] =>
