@@ -1,5 +1,5 @@
 import { grantOf, type TableGrant, viewSchema } from "../changes/index.ts";
-import { FactotumError, messageOf } from "../kernel/index.ts";
+import { FactotumError, InputError, messageOf } from "../kernel/index.ts";
 import { introspect, sqlStateOf, type Table, type Transaction } from "../postgres/index.ts";
 import type { Agent } from "./agent.ts";
 import { generateTools } from "./generate/generate-tools.ts";
@@ -12,6 +12,7 @@ export type Toolbox = ReadonlyMap<string, Tool>;
  * Collects an agent's tools; an agent's own tool wins over a generated one of the same name.
  *
  * @throws what introspection throws for a table that is missing or has no primary key
+ * @throws {InputError} `agent-invalid` where tools are asked for of a table whose key the agent may not read
  */
 export async function openToolbox(tx: Transaction, agent: Agent): Promise<Toolbox> {
   const access = agent.generate ?? {};
@@ -34,13 +35,23 @@ function narrowed(table: Table, agent: Agent): Table {
     .map((column) =>
       write === undefined || write.includes(column.name) ? column : { ...column, generated: "not set here" },
     );
+  const unread = table.primaryKey.columns.filter((name) => !isRead(name));
+  if (unread.length > 0) {
+    // Without its whole key a row cannot be told from others, and an update would meet them all.
+    throw new InputError({
+      code: "agent-invalid",
+      message:
+        `agent ${agent.name} asks for tools for ${table.name}, whose key it may not read: add ` +
+        `${unread.join(", ")} to the columns it reads, or take the table out of generate`,
+    });
+  }
   const foreignKeys = table.foreignKeys.filter((key) => key.columns.every(isRead));
   const { rows } = grantOf(agent.tables[table.name] ?? "read");
   const schema = rows === undefined ? table.schema : viewSchema(agent.name);
   return { ...table, schema, columns, foreignKeys };
 }
 
-/** The sentence a model is given for a tool that failed; internals of a bug are not shown to it. */
+/** The sentence a model is given for a tool that failed: what the error says, never its stack or cause. */
 export function toolFailure(error: unknown): string {
   if (error instanceof FactotumError) return error.message;
   return `the tool failed: ${messageOf(error)}`;

@@ -23,6 +23,10 @@ export type Effect = {
 
 /** The table that effects are staged in. */
 export const OUTBOX = "factotum.outbox";
+/** Its columns that an effect fills. */
+export const EFFECT_COLUMNS = [
+  ...(["channel", "body", "order_key", "delay_seconds", "expires_at", "if_undone"] as const),
+];
 /** Effects of one change set; more is no message but a mailing, which wants a table and a query. */
 const EFFECTS_MAX = 1_000;
 /** As the table's own constraints have it. */
@@ -35,7 +39,7 @@ const declaredBy = new WeakMap<object, readonly string[]>();
 /**
  * Stages an effect outside the database: shown, checked, committed or thrown away with the rest of the
  * change set, delivered after the commit, at least once, with one idempotency key for all tries. One plain
- * insert, which reads nothing: a role needs no more than INSERT on factotum.outbox.
+ * insert, which reads nothing: a role needs no more than INSERT on these columns of factotum.outbox.
  *
  * @param tx the handle that `stage` gave to the work
  * @throws {InputError} `not-staged` outside of it; `effect-invalid` naming what is wrong, such as a channel
@@ -60,7 +64,7 @@ export async function emit(tx: RelyingView, effect: Effect): Promise<void> {
     throw invalid(channel, "its delaySeconds must be a whole number, 0 or more");
   }
   await tx.query(
-    `insert into factotum.outbox (channel, body, order_key, delay_seconds, expires_at, if_undone)
+    `insert into factotum.outbox (${EFFECT_COLUMNS.join(", ")})
      values ($1, $2, $3, $4, $5, $6)`,
     [channel, body, orderKey, delaySeconds, expiresAt ?? null, undone],
   );

@@ -3,7 +3,7 @@ import { escapeIdentifier, escapeLiteral } from "pg";
 import { InputError } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { viewSchema } from "./agent-role.ts";
-import { OUTBOX } from "./emit.ts";
+import { EFFECT_COLUMNS, OUTBOX } from "./emit.ts";
 import { type Declared, grantOf, type TableGrant } from "./table-grant.ts";
 
 /** One right of a role: a privilege on an object, or on a column of it. */
@@ -107,7 +107,10 @@ export function wantedRights(
 ): readonly Right[] {
   const ours = (privilege: string, on: string): Right => ({ privilege, on, column: null, ours: true });
   const rights = [ours("usage", "schema factotum"), ours("select", "factotum.clock"), ...FUNCTIONS];
-  if (effects.length > 0) rights.push(ours("insert", OUTBOX));
+  // By column: whoever may name an id could take one that the next effect of somebody else will get.
+  for (const column of effects.length > 0 ? EFFECT_COLUMNS : []) {
+    rights.push({ ...ours("insert", OUTBOX), column });
+  }
   for (const { schema, table, grant, sequences } of tables) {
     const behind = grant.rows !== undefined;
     const on = `${escapeIdentifier(behind ? viewSchema(agent) : schema)}.${escapeIdentifier(table)}`;

@@ -30,7 +30,7 @@ insert into bank.branches (name) values ('north'), ('south');
 insert into bank.payroll values (1, 'Ada', 9000), (2, 'Bo', 8000);`;
 
 /** The teller: transfers of its tenant, accounts without their pins and without the right to a balance. */
-const teller: Declared = {
+export const teller: Declared = {
   name: "teller",
   tables: {
     "bank.accounts": {
@@ -41,6 +41,7 @@ const teller: Declared = {
     "bank.transfers": { access: "write", rows: "tenant_id = (select factotum.tenant())" },
     "bank.branches": "write",
   },
+  effects: ["post"],
 };
 
 /** The bank, and what an attacker can do to it. */
@@ -65,7 +66,7 @@ export async function openBank(): Promise<Bank> {
   await ensureRole(db, teller);
   const before = await fingerprint(db);
   const options: StageOptions = {
-    ...{ tables: writable(teller.tables), statementTimeoutMs: 3_000 },
+    ...{ tables: writable(teller.tables), effects: ["post"], statementTimeoutMs: 3_000 },
     as: "teller",
     tenant: "blue",
   };

@@ -1,5 +1,6 @@
 /** What SQL that an attacker slips through a tool can reach: what the agent declares, and nothing more. */
 import { beforeAll, afterEach, describe, expect, test } from "vitest";
+import { emit, emptyChangeSet, stage } from "factotum/changes";
 import { type Bank, openBank } from "./kit.ts";
 
 let bank: Bank;
@@ -80,5 +81,39 @@ describe("an agent writes", () => {
     expect(await bank.attack("update transfers set tenant_id = 'red'")).toMatchObject(moved);
     const made = "insert into transfers (tenant_id, account_id, amount) values ('red', 3, 1)";
     expect(await bank.attack(made)).toMatchObject(moved);
+  });
+});
+
+describe("an agent emits", () => {
+  const emitted = "insert into factotum.outbox (channel, body) values ('post', '1')";
+
+  test("to the channel it declares, with the right to insert alone", async () => {
+    const { rows } = await stage(bank.db, emptyChangeSet, bank.options, (tx) =>
+      emit(tx, { channel: "post", body: { to: "Ada" }, orderKey: "Ada", ifUndone: { not: "Ada" } }),
+    ).then(({ changes }) => changes);
+    expect(rows.map(({ table, before }) => ({ table, before }))).toEqual([
+      { table: "factotum.outbox", before: null },
+    ]);
+  });
+
+  test.each([
+    ["what others said", "select body from factotum.outbox"],
+    ["what it said itself, on the way in", `${emitted} returning body`],
+    ["how it went", "select state from factotum.deliveries"],
+    ["an effect away", "delete from factotum.outbox"],
+    ["an effect anew", "update factotum.outbox set body = '2'"],
+    ["a delivery", "insert into factotum.deliveries (effect) values (1)"],
+    [
+      "an id that is somebody else's",
+      "insert into factotum.outbox (id, channel, body) overriding system value values (99, 'post', '1')",
+    ],
+  ])("but not %s", async (_, sql) => {
+    expect(await bank.attack(sql)).toMatchObject(denied);
+  });
+
+  test("nothing to a channel it does not declare", async () => {
+    expect(await bank.attack(emitted.replace("'post'", "'wire'"))).toMatchObject({
+      code: "undeclared-effect",
+    });
   });
 });
