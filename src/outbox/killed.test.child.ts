@@ -1,14 +1,13 @@
 /**
  * Commits an order with its effect and delivers it, in a process of its own that kills itself before the n-th
- * thing it does to the outside. Arguments: database url, receiver url; n comes on stdin, and is waited for, so
- * that processes can be started ahead.
+ * thing it does to the outside. Arguments: database url, receiver url; n is waited for on stdin, so that
+ * processes can be started ahead.
  */
 import { text } from "node:stream/consumers";
 import type { QueryConfig } from "pg";
 import { commit, emit, emptyChangeSet, stage } from "../changes/index.ts";
 import { must, type RunId } from "../kernel/index.ts";
 import { type Database, openDatabase, type Transaction } from "../postgres/index.ts";
-import { withQuery } from "../testing/index.ts";
 import { type Channel, startDeliverer, webhook } from "./index.ts";
 
 const [url, receiver] = process.argv.slice(2);
@@ -33,7 +32,9 @@ async function before<T>(work: () => Promise<T>): Promise<T> {
 function counted(real: Database): Database {
   const overClient = (client: Transaction["client"]): Transaction["client"] => {
     const query = (config: QueryConfig) => before(() => client.query(config));
-    return withQuery(client, query);
+    return new Proxy(client, {
+      get: (on, name) => (name === "query" ? query : (Reflect.get(on, name) as unknown)),
+    });
   };
   return {
     url: real.url,

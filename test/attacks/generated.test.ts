@@ -80,7 +80,7 @@ test.each<readonly [string, string, Json]>([
   expect(String(refused)).not.toMatch(/Cy|3333|900/);
 });
 
-test("a table that is not declared has no tool and no way to it, and one without deletes has no delete", () => {
+test("an undeclared table has no tool and no way to it, and one without deletes has no delete", () => {
   expect([...tools.keys()].filter((name) => name.endsWith("payroll"))).toEqual([]);
   expect(tools.has("delete_transfers")).toBe(true);
   expect(tools.has("delete_accounts")).toBe(false);
