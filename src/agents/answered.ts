@@ -81,8 +81,8 @@ async function restage(a: Working, calls: NonNullable<Answer["calls"]>, because:
 }
 
 function commitForPerson(a: Working, staged: Staged, attempt: AttemptRecord): Promise<Run> {
-  return a.lease.turn((tx, run, at) =>
-    commitInTurn(tx, a, { run, at, attempt, staged, by: "person", disposition: "answered" }),
+  return a.lease.turn(async (tx, run, now) =>
+    commitInTurn(tx, a, { run, at: await now(), attempt, staged, by: "person", disposition: "answered" }),
   );
 }
 

@@ -147,11 +147,11 @@ function goOn(t: Trying, transcript: Transcript, acted: Acted, record: Settled):
 }
 
 function sayAndListen(t: Trying, acted: Acted, text: string, record: Settled): Promise<Run> {
-  return t.lease.turn(async (tx, run, at) => {
+  return t.lease.turn(async (tx, run, now) => {
     await record(tx);
     await sayToPerson(tx, run, text);
     await keepWorking(tx, t, acted.staged);
-    return listenEnd(t, at);
+    return listenEnd(t, await now());
   });
 }
 
@@ -160,12 +160,13 @@ async function begin(t: Trying): Promise<Run> {
   const input = parseInput(t.bench.agent, t.run);
   const { over } = t.state.talk;
   const messages = openingMessages(t.bench.agent, input, lessons, t.state.feedback, t.at, over !== null);
-  return t.lease.turn(async (tx, run, at) => {
+  return t.lease.turn(async (tx, run, now) => {
     const { entries: talked, talk } = await openTalk(tx, t, run);
     const opening = [...entries(messages), ...talked];
     await append(tx, run.id, numberOf(t), opening);
     await keepWorking(tx, t, nothingStaged);
-    if (isTalking(t) && talked.at(-1)?.kind !== "heard" && talk.over === null) return listenEnd(t, at);
+    if (isTalking(t) && talked.at(-1)?.kind !== "heard" && talk.over === null)
+      return listenEnd(t, await now());
     return nextEnd(tx, t, run, opening, talk);
   });
 }

@@ -82,10 +82,11 @@ export async function nextEnd(
 
 /** Woken in the person's turn: hears them, goes on waiting, or takes the silence for the end. */
 export function listen(t: Trying, transcript: Transcript): Promise<Run> {
-  return t.lease.turn(async (tx, run, at) => {
+  return t.lease.turn(async (tx, run, now) => {
     const { entries, talk } = await hearOut(tx, t, run);
     if (entries.length > 0 || talk.over !== null)
       return nextEnd(tx, t, run, [...transcript, ...entries], talk);
+    const at = await now();
     const until = new Date(talk.until ?? at);
     if (at < until) return { kind: "park", state: t.state, until };
     return { kind: "continue", state: { ...t.state, talk: ended(t, talk, "silence") } };

@@ -122,10 +122,10 @@ function refuse(d: Decision, because: string): Promise<Run> {
 
 async function commitOrRetry(d: Decision): Promise<Run> {
   try {
-    return await d.lease.turn(async (tx, run, at) => {
+    return await d.lease.turn(async (tx, run, now) => {
       await d.alongside(tx);
       const done = { staged: stagedOf(d.attempt), by: d.by, disposition: "resolved" } as const;
-      return commitInTurn(tx, d, { run, at, attempt: d.attempt, ...done });
+      return commitInTurn(tx, d, { run, at: await now(), attempt: d.attempt, ...done });
     });
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;

@@ -129,12 +129,12 @@ export async function stageCalls(
 
 /** An act that could not be committed is noted and looked at again: the state of the world decides. */
 function giveUp(f: Working, because: string): Promise<Run> {
-  return f.lease.turn(async (tx, run, at) => {
+  return f.lease.turn(async (tx, run, now) => {
     await appendStep(tx, run.id, { kind: "follow-up-failed", attempt: null, data: { because } });
     return {
       kind: "park",
       state: { ...f.state, question: null },
-      until: new Date(at.getTime() + LOOK_AGAIN_MS),
+      until: new Date((await now()).getTime() + LOOK_AGAIN_MS),
     };
   });
 }

@@ -65,9 +65,16 @@ function outsideRuling(h: Held, verdicts: readonly Verdict[]): Ruling {
 
 async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {
   const { staged } = seen;
-  await h.lease.turn((tx, run, at) => {
+  await h.lease.turn(async (tx, run, now) => {
     const parts = { bench: h.bench, state: closed(h) };
-    return commitInTurn(tx, parts, { run, at, attempt, staged, by: "model", disposition: "resolved" });
+    return commitInTurn(tx, parts, {
+      run,
+      at: await now(),
+      attempt,
+      staged,
+      by: "model",
+      disposition: "resolved",
+    });
   });
   return standing(h);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { ClientBase, QueryResult } from "pg";
+import { sendTogether } from "../postgres/index.ts";
 
 /** One statement; prepared once on a connection and then known there by name. */
 export type Statement = {
@@ -17,9 +18,6 @@ export type Answer = QueryResult<Record<string, unknown>>;
 /** Sends statements in one round trip, whatever connection that is on. */
 export type Send = (statements: readonly Statement[]) => Promise<readonly Answer[]>;
 
-/** The driver's client with the switch that its types do not show: send without waiting for answers. */
-type Pipelined = ClientBase & { pipeline?: boolean };
-
 const names = new Map<string, string>();
 /** Statement texts vary by table only; a process that outgrows this forgets names, not correctness. */
 const NAMES_MAX = 5_000;
@@ -36,22 +34,15 @@ export async function pipeline(
   statements: readonly Statement[],
   send: ClientBase["query"] = client.query.bind(client),
 ): Promise<readonly Answer[]> {
-  const switched: Pipelined = client;
-  const was = switched.pipeline ?? false;
-  switched.pipeline = true;
-  try {
-    const answers = statements.map(async ({ text, values = [], foreign, once }): Promise<Answer> => {
-      const as = foreign === true ? AS_TEXT : once === true ? EXTENDED : { name: nameOf(text) };
-      const config = { ...as, text, values: [...values] };
-      return await send<Record<string, unknown>>(config);
-    });
-    const settled = await Promise.allSettled(answers);
-    const failed = settled.find((one) => one.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-    return await Promise.all(answers);
-  } finally {
-    switched.pipeline = was;
-  }
+  const configs = statements.map(({ text, values = [], foreign, once }) => {
+    const as = foreign === true ? AS_TEXT : once === true ? EXTENDED : { name: nameOf(text) };
+    return { ...as, text, values: [...values] };
+  });
+  const settled = await sendTogether(client, configs, send);
+  return settled.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
 }
 
 const EXTENDED = { queryMode: "extended" };

@@ -40,6 +40,7 @@ function counted(real: Database): Database {
     url: real.url,
     query: (sql, params) => before(() => real.query(sql, params)),
     session: () => real.session(),
+    deferred: (...given) => real.deferred(...given),
     sessionAs: (...given) => real.sessionAs(...given),
     close: () => real.close(),
     transaction: (fn, options) =>

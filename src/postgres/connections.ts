@@ -125,7 +125,7 @@ export function overClient(client: ClientBase): { readonly tx: Transaction; read
     tx: {
       client,
       query: async <R extends object>(sql: string, params?: readonly unknown[]) => {
-        if (!open) throw ended();
+        if (!open) throw transactionEnded();
         return await send<R>(client, sql, params);
       },
     },
@@ -253,7 +253,8 @@ function streamOf(client: Client): { destroy(): void } {
     .stream;
 }
 
-function ended(): PostgresError {
+/** Says that a transaction or session was used after its end. */
+export function transactionEnded(): PostgresError {
   return new PostgresError({
     code: "transaction-ended",
     retry: "never",

@@ -16,8 +16,9 @@ import {
   type Transaction,
 } from "./connections.ts";
 import { makeEmbedded } from "./embedded/open.ts";
-import { isConnectionFault, PostgresError, sqlStateOf, translated } from "./errors.ts";
+import { isConnectionFault, PostgresError, sqlStateOf } from "./errors.ts";
 import { checkReachable, explainConnect } from "./reach.ts";
+import { DeadConnection, type DeferredWork, type Opening, runDeferred, runInside } from "./transaction.ts";
 
 /** How a transaction is run. */
 export type TransactionOptions = {
@@ -46,6 +47,20 @@ export interface Database {
    * while committing: look before doing it again), `transaction-aborted` when `fn` hid a failed statement
    */
   transaction<T>(fn: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  /**
+   * A transaction that begins with the first use of its `tx`, in the round trip of its opening statement,
+   * and ends with the statement that `work` returns, in the round trip of the commit. That last statement
+   * must itself raise where the work may not be kept. Where nothing was begun it is a transaction of its
+   * own. `work` is run again, five times at most, after a deadlock or a serialization failure, or when the
+   * connection was found dead at the opening, so it may have no effect outside `tx`.
+   *
+   * @returns the rows of the last statement
+   * @throws {PostgresError} as `transaction`
+   */
+  deferred<O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+  ): Promise<readonly L[]>;
   /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
   session(): Promise<Session>;
   /** A connection of one's own that is logged in as another role of the same server; see `login-refused`. */
@@ -81,6 +96,7 @@ type Source = {
 };
 
 const CONNECT_TRIES = 5;
+const DEFERRED_RETRIES = 5;
 const RETRY_MS = 50;
 const RETRY_DOUBLINGS = 5;
 /** Finds out that a kept connection died, while it can still be replaced unseen. */
@@ -155,6 +171,20 @@ function makeDatabase(source: Source, url: string, name: string): Database {
         }
       }
     },
+    deferred: async (opening, work) => {
+      for (let tries = 0; ; tries += 1) {
+        const used = pools;
+        try {
+          return await runDeferred(await take("transactions"), opening, work);
+        } catch (error) {
+          const dead = error instanceof DeadConnection;
+          if (tries >= DEFERRED_RETRIES || !(dead || isContention(error)))
+            throw dead ? explainConnect(error.cause, used.url) : error;
+          await sleep(randomInt(1, RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
+          if (dead) await repair(used);
+        }
+      }
+    },
     session: async () => {
       const session = overSession(await take("sessions", PROBE), () => sessions.delete(session));
       sessions.add(session);
@@ -196,65 +226,6 @@ async function runOne<R extends object>(
   } finally {
     giveClient(client, doubt);
   }
-}
-
-/** Commits or rolls back, and gives the client back: for reuse, or closed where its state is in doubt. */
-async function runInside<T>(client: PoolClient, fn: (tx: Transaction) => Promise<T>): Promise<T> {
-  const { tx, end } = overClient(client);
-  let doubt: unknown;
-  try {
-    const result = await fn(tx);
-    end();
-    await commit(client);
-    return result;
-  } catch (error) {
-    const thrown = translated(error);
-    end();
-    doubt = isConnectionFault(thrown) || isCommitUnknown(thrown) ? thrown : await failureOfRollback(client);
-    throw thrown;
-  } finally {
-    giveClient(client, doubt);
-  }
-}
-
-async function commit(client: PoolClient): Promise<void> {
-  let command: string;
-  try {
-    command = (await client.query("commit")).command;
-  } catch (error) {
-    if (!isConnectionFault(error)) throw error;
-    throw new PostgresError({
-      code: "commit-unknown",
-      retry: "later",
-      message:
-        "the connection to Postgres was lost while committing: the transaction may or may not be kept; " +
-        "read what is there before doing it again",
-      cause: error,
-    });
-  }
-  // Postgres answers COMMIT of a failed transaction with ROLLBACK, not with an error.
-  if (command !== "ROLLBACK") return;
-  throw new PostgresError({
-    code: "transaction-aborted",
-    retry: "never",
-    message:
-      "a statement failed inside the transaction and its error was swallowed, so Postgres kept nothing; " +
-      "let the error through, or use a savepoint",
-  });
-}
-
-/** A rollback that cannot get through is as good: the connection is closed, which rolls back too. */
-async function failureOfRollback(client: PoolClient): Promise<unknown> {
-  try {
-    await client.query("rollback");
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
-function isCommitUnknown(error: unknown): boolean {
-  return error instanceof PostgresError && error.code === "commit-unknown";
 }
 
 function isContention(error: unknown): boolean {

@@ -17,4 +17,6 @@ export {
   type Table,
   type TableKind,
 } from "./introspect.ts";
+export { sendTogether } from "./pipeline.ts";
+export type { DeferredWork, Opening, Prepared } from "./transaction.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";

@@ -1,7 +1,7 @@
 import type { QueryConfig } from "pg";
 import { expect, test } from "vitest";
 import type { RunId } from "../kernel/index.ts";
-import type { Database, Session, Transaction } from "../postgres/index.ts";
+import type { Database, DeferredWork, Opening, Session, Transaction } from "../postgres/index.ts";
 import { throwawayDatabase, withQuery } from "../testing/index.ts";
 import { appendStep, type Drive, getRun, listSteps, startRun, startWorker } from "./index.ts";
 
@@ -56,14 +56,44 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
     await act(); // Here the commit is kept, but its answer has not arrived.
     return result;
   };
+  const deferred = async <O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+  ): Promise<readonly L[]> => {
+    await act();
+    const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
+      let begun = false;
+      const start = async (): Promise<void> => {
+        if (!begun) await act();
+        begun = true;
+        await begin();
+      };
+      const query: Transaction["query"] = async (sql, params) => {
+        await start();
+        return await over(tx)(sql, params);
+      };
+      const last = await work(
+        {
+          get client() {
+            return overClient(tx.client);
+          },
+          query,
+        },
+        start,
+      );
+      await act();
+      return last;
+    });
+    await act(); // Here the commit is kept, but its answer has not arrived.
+    return rows;
+  };
   const session: Database["session"] = async () => {
     await act();
     const opened = await real.session();
     sessions.add(opened);
     return { ...opened, client: overClient(opened.client), query: over(opened) };
   };
-  const sessionAs: Database["sessionAs"] = (login) => real.sessionAs(login);
-  const db = { url: real.url, query: over(real), transaction, session, sessionAs, close: async () => {} };
+  const db = { ...real, query: over(real), transaction, deferred, session, close: async () => {} };
   return { db, struck: struck.promise, thaw: () => thawed.resolve() };
 }
 
@@ -71,12 +101,12 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
 const drive: Drive = async (lease) => {
   let { run } = lease;
   while (run.status === "ready") {
-    run = await lease.turn(async (tx, now, at) => {
+    run = await lease.turn(async (tx, now, time) => {
       const state = Number(now.state ?? 0) + 1;
       await tx.query("insert into work (run_id, n) values ($1, $2)", [now.id, state]);
       await appendStep(tx, now.id, { kind: "work", attempt: null, data: state });
       if (state === 3) return { kind: "done", state, outcome: "worked" };
-      return state === 2 ? { kind: "park", state, until: at } : { kind: "continue", state };
+      return state === 2 ? { kind: "park", state, until: await time() } : { kind: "continue", state };
     });
   }
 };
@@ -155,13 +185,13 @@ test("a driver that tries again a turn whose commit was kept, but not answered, 
   const db = await workspace();
   const id = await start(db);
   let lost = 0;
-  const deaf: Database["transaction"] = async (fn, options) => {
-    const result = await db.transaction(fn, options);
-    if (lost > 0) return result;
+  const deaf = async <O extends object, L extends object>(opening: Opening<O>, work: DeferredWork) => {
+    const rows = await db.deferred<O, L>(opening, work);
+    if (lost > 0) return rows;
     lost += 1;
     throw new Error("the answer was lost");
   };
-  const worker = startWorker({ db: { ...db, transaction: deaf }, drive: stubborn });
+  const worker = startWorker({ db: { ...db, deferred: deaf }, drive: stubborn });
   await worker.drained();
   await worker.stop();
   await expectOnce(db, id, "deaf once");

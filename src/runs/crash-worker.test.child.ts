@@ -15,12 +15,12 @@ const [url, leaseMs, manner] = process.argv.slice(2);
 const steadily: Drive = async (lease) => {
   let { run } = lease;
   while (run.status === "ready" && !lease.signal.aborted) {
-    run = await lease.turn(async (tx, now, at) => {
+    run = await lease.turn(async (tx, now, time) => {
       const n = Number(now.state ?? 0) + 1;
       await tx.query("insert into work (run_id, n) values ($1, $2)", [now.id, n]);
       await appendStep(tx, now.id, { kind: "work", attempt: null, data: n });
       if (n === TURNS) return { kind: "done", state: n, outcome: "worked" };
-      if (n === TURNS / 2) return { kind: "park", state: n, until: new Date(at.getTime() + 20) };
+      if (n === TURNS / 2) return { kind: "park", state: n, until: new Date((await time()).getTime() + 20) };
       return { kind: "continue", state: n };
     });
     if (run.status === "ready") await delay(Number(run.id) % 7);

@@ -26,3 +26,17 @@ export class FencedError extends FactotumError {
     this.runId = runId;
   }
 }
+
+/** The run is still this holder's, but not at the version it knows: the turn starts again from its row. */
+export class RunMovedError extends FactotumError {
+  readonly runId: RunId;
+
+  constructor(runId: RunId) {
+    super({
+      code: "run-moved",
+      retry: "later",
+      message: `run ${runId} changed since it was last read; read it and take the turn again`,
+    });
+    this.runId = runId;
+  }
+}

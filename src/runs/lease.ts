@@ -42,6 +42,7 @@ export function makeLease(
   const controller = new AbortController();
   let hold = claimed;
   let turns = 0;
+  let doubtful = false;
   const lease: Lease = {
     runId: claimed.run.id,
     get run() {
@@ -50,7 +51,10 @@ export function makeLease(
     signal: controller.signal,
     shouldYield: options.shouldYield,
     turn: async (work) => {
-      hold = await takeTurn(db, hold, options.turnMsMax, work);
+      const read = doubtful;
+      doubtful = true;
+      hold = await takeTurn(db, hold, options.turnMsMax, work, read);
+      doubtful = false;
       turns += 1;
       return hold.run;
     },

@@ -3,7 +3,7 @@ import type { Database } from "../postgres/index.ts";
 import { FencedError, RunError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { runColumns, runOf, type RunRow } from "./run.ts";
-import { type Hold, takeTurn } from "./turn.ts";
+import { type Hold, takeTurn, type TurnWork } from "./turn.ts";
 
 /** A turn taken for a client outside does nothing slow: what takes time is done before it. */
 const TURN_MS_MAX = 30_000;
@@ -27,10 +27,11 @@ export async function leaseOutside(db: Database, runId: RunId): Promise<Lease> {
     shouldYield: () => true,
     turn: async (work) => {
       const { version } = hold.run;
-      hold = await takeTurn(db, hold, TURN_MS_MAX, (tx, run, at) => {
+      const unmoved: TurnWork = (tx, run, now) => {
         if (run.version !== version) throw new FencedError(run.id, "another turn came between");
-        return work(tx, run, at);
-      });
+        return work(tx, run, now);
+      };
+      hold = await takeTurn(db, hold, TURN_MS_MAX, unmoved, true);
       return hold.run;
     },
   };

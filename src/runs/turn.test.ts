@@ -161,10 +161,10 @@ test("a parked run goes on when the business clock reaches its time, even when i
   const id = await start(db);
   const until = new Date("2026-03-08T12:00:00Z");
   const drive: Drive = async (lease) => {
-    await lease.turn(async (_tx, run, at) =>
+    await lease.turn(async (_tx, run, now) =>
       run.wakeAt === null
         ? { kind: "park", state: null, until }
-        : { kind: "done", state: at.toISOString(), outcome: "woke" },
+        : { kind: "done", state: (await now()).toISOString(), outcome: "woke" },
     );
   };
   const worker = startWorker({ db, drive });

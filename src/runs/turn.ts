@@ -1,6 +1,6 @@
-import { InvariantError, type Json } from "../kernel/index.ts";
-import type { Database, Transaction } from "../postgres/index.ts";
-import { FencedError } from "./errors.ts";
+import { InvariantError, type Json, must } from "../kernel/index.ts";
+import { type Database, type Prepared, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { FencedError, RunMovedError } from "./errors.ts";
 import type { Run, RunStatus } from "./run.ts";
 import { gatherSteps, insertSteps, takePendingSteps } from "./steps.ts";
 import { becauseText, jsonText } from "./text.ts";
@@ -18,10 +18,13 @@ export type TurnEnd =
   | { readonly kind: "failed"; readonly state: Json; readonly because: string };
 
 /**
- * What one turn does: everything through `tx`, nothing outside, since after a deadlock it is done again;
- * `at` is the business time.
+ * What one turn does: everything through `tx`, nothing outside, since it may be done again (after a deadlock,
+ * or where the run moved since it was last read). The transaction begins, with the run's row locked, at the
+ * first use of `tx` or `now`; a turn that uses neither, steps apart, is a single statement.
+ *
+ * @param now the business time, as of the transaction's begin
  */
-export type TurnWork = (tx: Transaction, run: Run, at: Date) => Promise<TurnEnd>;
+export type TurnWork = (tx: Transaction, run: Run, now: () => Promise<Date>) => Promise<TurnEnd>;
 
 /** A run as one worker holds it. */
 export type Hold = {
@@ -59,26 +62,70 @@ type OpenRow = {
 };
 
 /**
- * One turn: one transaction that locks the run's row, checks the fence, does the work, and writes how it
- * ends.
+ * One turn: one transaction that checks the fence, does the work, and writes how it ends. It starts from the
+ * run as the holder wrote it last; where the row turns out to be another version, it starts again from that.
  *
+ * @param doubtful read the row before the work: an error left open what was kept last
  * @returns the hold with the run as committed
  * @throws {FencedError} when the run is held by another by now; whatever `work` throws, with nothing kept
  */
-export async function takeTurn(db: Database, hold: Hold, turnMsMax: number, work: TurnWork): Promise<Hold> {
-  return await db.transaction(
-    async (tx) => {
-      const opened = await open(tx, hold, turnMsMax);
-      gatherSteps(tx, opened.run.id);
-      const end = await work(tx, opened.run, opened.at);
-      return await close(tx, hold, opened, end);
-    },
-    { retries: RETRIES },
-  );
+export async function takeTurn(
+  db: Database,
+  hold: Hold,
+  turnMsMax: number,
+  work: TurnWork,
+  doubtful = false,
+): Promise<Hold> {
+  if (!doubtful) {
+    try {
+      return await attempt(db, hold, turnMsMax, work, false);
+    } catch (error) {
+      if (!(error instanceof RunMovedError)) throw error;
+    }
+  }
+  return await attempt(db, hold, turnMsMax, work, true);
 }
 
-/** After a deadlock or a serialization failure; a turn has no effect outside, so it can be taken again. */
-const RETRIES = 5;
+async function attempt(
+  db: Database,
+  hold: Hold,
+  turnMsMax: number,
+  work: TurnWork,
+  eager: boolean,
+): Promise<Hold> {
+  let opened: Opened | undefined;
+  let closing: Closing | undefined;
+  const values = [hold.run.id, String(turnMsMax), String(hold.run.version)];
+  const judge = (rows: readonly OpenRow[]): void => {
+    opened = judged(hold, rows[0], eager);
+  };
+  try {
+    const rows = await db.deferred<OpenRow, ClosedRow>(
+      { ...opening, values, opened: judge },
+      async (tx, begin) => {
+        opened = undefined;
+        if (eager) await begin();
+        const { run, stateText } = opened ?? { run: fresh(hold), stateText: hold.stateText };
+        gatherSteps(tx, run.id);
+        const now = async (): Promise<Date> => {
+          await begin();
+          return must(opened, "an opened turn").at;
+        };
+        const end = await work(tx, run, now);
+        closing = closingOf(tx, { ...hold, run, stateText }, end, opened === undefined);
+        return closing.statement;
+      },
+    );
+    return closedHold(must(closing, "the turn's end"), must(rows[0], "the row that the turn wrote"));
+  } catch (error) {
+    if (sqlStateOf(error) !== REFUSED) throw error;
+    if (opened === undefined) throw new RunMovedError(hold.run.id);
+    throw new FencedError(hold.run.id, "the turn itself cancelled it; end the turn as failed");
+  }
+}
+
+/** What `factotum.refuse_turn` raises. */
+const REFUSED = "FT001";
 
 type Opened = { readonly run: Run; readonly stateText: string; readonly at: Date };
 
@@ -91,13 +138,12 @@ const opening = {
     from factotum.runs where id = $1 for no key update`,
 };
 
-async function open(tx: Transaction, hold: Hold, turnMsMax: number): Promise<Opened> {
+/** Under the row's lock: whether the turn may go on, and from what. */
+function judged(hold: Hold, row: OpenRow | undefined, eager: boolean): Opened {
   const runId = hold.run.id;
-  const values = [runId, String(turnMsMax), String(hold.run.version)];
-  const { rows } = await tx.client.query<OpenRow>({ ...opening, values });
-  const row = rows[0];
   if (row === undefined) throw new FencedError(runId, "its row is gone");
   if (row.fence !== hold.fence || row.worker !== hold.worker) throw new FencedError(runId, holderOf(row));
+  if (!eager && BigInt(row.version) !== hold.run.version) throw new RunMovedError(runId);
   const stateText = row.state_text ?? hold.stateText;
   const run: Run = {
     ...hold.run,
@@ -113,39 +159,49 @@ async function open(tx: Transaction, hold: Hold, turnMsMax: number): Promise<Ope
   return { run, stateText, at: row.at };
 }
 
+/** The run as the holder knows it, with a state of its own. */
+function fresh({ run, stateText }: Hold): Run {
+  return { ...run, state: JSON.parse(stateText) as Json };
+}
+
 function holderOf(row: OpenRow): string {
   if (row.status === "cancelled") return `it was cancelled (${row.because ?? "no reason given"})`;
   return row.worker === null ? `it is ${row.status} and free` : `worker ${row.worker} holds it`;
 }
 
-async function close(tx: Transaction, hold: Hold, { run, stateText }: Opened, end: TurnEnd): Promise<Hold> {
+/** How a turn ends: its last statement, and the hold on the run once that is committed. */
+type Closing = { readonly statement: Prepared; readonly hold: Hold; readonly end: TurnEnd };
+
+/** @param unread nobody has checked the row's version yet: the statement does */
+function closingOf(tx: Transaction, hold: Hold, end: TurnEnd, unread: boolean): Closing {
+  const { run, stateText } = hold;
   const written = jsonText(end.state, "state", run.id);
   const outcome = end.kind === "done" ? end.outcome : null;
   const because = end.kind === "failed" ? becauseText(end.because) : null;
   const until = end.kind === "park" ? (end.until ?? null) : null;
   const state = written === stateText ? null : written;
-  const values = [run.id, hold.fence, statusAfter(end), state, outcome, because, until];
+  const version = unread ? String(run.version) : null;
+  const values = [run.id, hold.fence, hold.worker, version, statusAfter(end), state, outcome, because, until];
   const steps = takePendingSteps(tx);
-  const { rows } =
+  const statement =
     steps[0].length === 0
-      ? await tx.client.query<ClosedRow>({ ...closing, values })
-      : await tx.client.query<ClosedRow>({ ...closingWithSteps, values: [...steps, ...values] });
-  const row = rows[0];
-  if (row === undefined)
-    throw new FencedError(run.id, "the turn itself cancelled it; end the turn as failed");
-  const closed: Run = {
-    ...run,
+      ? { ...closingAlone, values }
+      : { ...closingWithSteps, values: [...steps, ...values] };
+  return { statement, end, hold: { ...hold, run: { ...run, outcome, because }, stateText: written } };
+}
+
+function closedHold({ hold, end }: Closing, row: ClosedRow): Hold {
+  const run: Run = {
+    ...hold.run,
     state: end.state,
     status: row.status,
-    outcome,
-    because,
     wakeAt: row.wake_at,
     version: BigInt(row.version),
     steps: BigInt(row.steps),
     failures: 0,
     updatedAt: row.updated_at,
   };
-  return { ...hold, run: closed, stateText: written };
+  return { ...hold, run };
 }
 
 type ClosedRow = {
@@ -158,32 +214,36 @@ type ClosedRow = {
 
 /**
  * The turn's last statement, with its parameters from $`shift` + 1 on; with steps before them it counts
- * those.
+ * those. It raises, so that the commit sent with it keeps nothing, where the run is not the holder's as it
+ * knows it.
  */
 function closingSql(shift: number): string {
-  const [id, fence, wanted, state, outcome, because, until] = [1, 2, 3, 4, 5, 6, 7].map(
-    (at) => `$${at + shift}`,
+  const [id, fence, worker, version, wanted, state, outcome, because, until] = Array.from(
+    { length: 9 },
+    (_, at) => `$${at + 1 + shift}`,
   );
   const refused = `(${wanted}::text = 'waiting' and wakes > wakes_seen)`;
   const status = `case when ${refused} then 'ready' else ${wanted}::text end`;
-  return `update factotum.runs set
+  const withSteps = shift > 0;
+  return `with o as (update factotum.runs set
       status = ${status},
       state = coalesce(${state}::json, state),
       outcome = ${outcome}, because = ${because},
       wake_at = ${until}::timestamptz,
       worker = case when ${status} = 'ready' then worker end,
       wakes_seen = case when ${wanted}::text = 'waiting' then wakes else wakes_seen end,
-      version = version + 1${shift === 0 ? "" : ", steps = steps + cardinality($1::text[])"},
+      version = version + 1${withSteps ? ", steps = steps + cardinality($1::text[])" : ""},
       failures = 0, retry_at = null, updated_at = factotum.now()
-    where id = ${id} and fence = ${fence}
-    returning id, status, wake_at, version, steps, updated_at`;
+    where id = ${id} and fence = ${fence} and worker is not distinct from ${worker}::bigint
+      and (${version}::bigint is null or version = ${version})
+    returning id, status, wake_at, version, steps, updated_at)
+    ${withSteps ? `, written as (${insertSteps("o")})` : ""}
+    select coalesce(o.id, factotum.refuse_turn(${id})) as id, status, wake_at, version, steps, updated_at
+    from (values (1)) one left join o on true`;
 }
 
-const closing = { name: "factotum.turn.close", text: closingSql(0) };
-const closingWithSteps = {
-  name: "factotum.turn.close-with-steps",
-  text: `with o as (${closingSql(3)}), written as (${insertSteps("o")}) select * from o`,
-};
+const closingAlone = { name: "factotum.turn.close", text: closingSql(0) };
+const closingWithSteps = { name: "factotum.turn.close-with-steps", text: closingSql(3) };
 
 function statusAfter(end: TurnEnd): RunStatus {
   switch (end.kind) {

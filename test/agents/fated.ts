@@ -1,6 +1,6 @@
 /** A database as a process sees it that dies at its n-th act: statements, commits and their answers. */
 import type { QueryConfig } from "pg";
-import type { Database, Session, Transaction } from "factotum/postgres";
+import type { Database, DeferredWork, Opening, Session, Transaction } from "factotum/postgres";
 import { withQuery } from "factotum/testing";
 
 /** The database of a process, and its fate. */
@@ -45,6 +45,37 @@ export function fated(real: Database, atAct: number): Fated {
     act(); // Here the commit is kept, but its answer has not arrived.
     return result;
   };
+  const deferred = async <O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+  ): Promise<readonly L[]> => {
+    act();
+    const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
+      let begun = false;
+      const start = async (): Promise<void> => {
+        if (!begun) act();
+        begun = true;
+        await begin();
+      };
+      const query: Transaction["query"] = async (sql, params) => {
+        await start();
+        return await over(tx)(sql, params);
+      };
+      const last = await work(
+        {
+          get client() {
+            return overClient(tx.client);
+          },
+          query,
+        },
+        start,
+      );
+      act();
+      return last;
+    });
+    act(); // Here the commit is kept, but its answer has not arrived.
+    return rows;
+  };
   const session: Database["session"] = async () => {
     act();
     const opened = await real.session();
@@ -52,6 +83,14 @@ export function fated(real: Database, atAct: number): Fated {
     return { ...opened, client: overClient(opened.client), query: over(opened) };
   };
   const sessionAs: Database["sessionAs"] = (login) => real.sessionAs(login);
-  const db = { url: real.url, query: over(real), transaction, session, sessionAs, close: async () => {} };
+  const db = {
+    url: real.url,
+    query: over(real),
+    transaction,
+    deferred,
+    session,
+    sessionAs,
+    close: async () => {},
+  };
   return { db, struck: struck.promise };
 }

@@ -1,6 +1,6 @@
 /** A database as seen by a process that comes to grief at its n-th act on it. */
 import type { QueryConfig } from "pg";
-import type { Database, Session, Transaction } from "factotum/postgres";
+import type { Database, DeferredWork, Opening, Session, Transaction } from "factotum/postgres";
 import { withQuery } from "factotum/testing";
 
 type Client = Transaction["client"];
@@ -78,6 +78,41 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
       await act(() => Promise.resolve());
       return result;
     });
+  const deferred = <O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+  ): Promise<readonly L[]> =>
+    act(async () => {
+      const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
+        let client: Client | undefined;
+        const start = async (): Promise<void> => {
+          await act(begin);
+          client = tx.client;
+          open.add(client);
+        };
+        const query: Transaction["query"] = async (sql, params) => {
+          await start();
+          return await over(tx)(sql, params);
+        };
+        const guarded = {
+          get client() {
+            client = tx.client;
+            return overClient(tx.client);
+          },
+          query,
+        };
+        try {
+          const last = await work(guarded, start);
+          await act(() => Promise.resolve());
+          return last;
+        } finally {
+          if (client !== undefined) open.delete(client);
+        }
+      });
+      // Here the commit is kept, but its answer has not arrived.
+      await act(() => Promise.resolve());
+      return rows;
+    });
   const openedBy = (start: () => Promise<Session>): Promise<Session> =>
     act(async () => {
       const opened = await start();
@@ -101,6 +136,7 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
     url: real.url,
     query: over(real),
     transaction,
+    deferred,
     session: () => openedBy(() => real.session()),
     sessionAs: (login) => openedBy(() => real.sessionAs(login)),
     close: async () => {},
