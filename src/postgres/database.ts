@@ -150,6 +150,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       if (first !== undefined) await sendFirst(client, first);
       return client;
     });
+  const taken = () => take("transactions");
   const close = async (): Promise<void> => {
     for (const session of sessions) session.destroy();
     await endPools(pools);
@@ -171,20 +172,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
         }
       }
     },
-    deferred: async (opening, work) => {
-      for (let tries = 0; ; tries += 1) {
-        const used = pools;
-        try {
-          return await runDeferred(await take("transactions"), opening, work);
-        } catch (error) {
-          const dead = error instanceof DeadConnection;
-          if (tries >= DEFERRED_RETRIES || !(dead || isContention(error)))
-            throw dead ? explainConnect(error.cause, used.url) : error;
-          await sleep(randomInt(1, RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
-          if (dead) await repair(used);
-        }
-      }
-    },
+    deferred: makeDeferred({ take: taken, used: () => pools, repair }),
     session: async () => {
       const session = overSession(await take("sessions", PROBE), () => sessions.delete(session));
       sessions.add(session);
@@ -200,6 +188,29 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       closing ??= close();
       await closing;
     },
+  };
+}
+
+/** `Database.deferred` over what a database has: a client, the pools it came from, and their repair. */
+function makeDeferred(of: {
+  readonly take: () => Promise<PoolClient>;
+  readonly used: () => Pools;
+  readonly repair: (failed: Pools) => Promise<void>;
+}): Database["deferred"] {
+  return async (opening, work) => {
+    for (let tries = 0; ; tries += 1) {
+      const used = of.used();
+      try {
+        return await runDeferred(await of.take(), opening, work);
+      } catch (error) {
+        const dead = error instanceof DeadConnection;
+        if (tries >= DEFERRED_RETRIES || !(dead || isContention(error))) {
+          throw dead ? explainConnect(error.cause, used.url) : error;
+        }
+        await sleep(randomInt(1, RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
+        if (dead) await of.repair(used);
+      }
+    }
   };
 }
 

@@ -63,13 +63,13 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
     await act();
     const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
       let begun = false;
-      const start = async (): Promise<void> => {
+      const beginActs = async (): Promise<void> => {
         if (!begun) await act();
         begun = true;
         await begin();
       };
       const query: Transaction["query"] = async (sql, params) => {
-        await start();
+        await beginActs();
         return await over(tx)(sql, params);
       };
       const last = await work(
@@ -79,7 +79,7 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
           },
           query,
         },
-        start,
+        beginActs,
       );
       await act();
       return last;

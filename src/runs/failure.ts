@@ -52,7 +52,7 @@ export async function settleFailure(
            * least($7::float8 * power(2, failures), $8::float8) * interval '1 millisecond' end,
          because = $9, worker = null, version = version + 1, steps = steps + 1, updated_at = factotum.now()
        where id = $4 and fence = $5 and worker = $10 and status = 'ready'
-       returning id, status, steps),
+       returning id, status, steps, updated_at),
      written as (${insertSteps("o")})
      select status from o`,
     [

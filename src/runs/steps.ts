@@ -49,12 +49,12 @@ function columnsOf(steps: readonly NewStep[]): [string[], (number | null)[], str
 }
 
 /**
- * Inserts steps for each row (id, steps) of `source`, whose `steps` already counts them; $1 to $3 are the
- * arrays.
+ * Inserts steps for each row (id, steps, updated_at) of `source`, whose `steps` already counts them and whose
+ * time they get; $1 to $3 are the arrays.
  */
 export function insertSteps(source: string): string {
-  return `insert into factotum.steps (run_id, seq, kind, attempt, data)
-    select o.id, o.steps - cardinality($1::text[]) + s.place, s.kind, s.attempt, s.data
+  return `insert into factotum.steps (run_id, seq, kind, attempt, data, at)
+    select o.id, o.steps - cardinality($1::text[]) + s.place, s.kind, s.attempt, s.data, o.updated_at
     from ${source} o,
       unnest($1::text[], $2::integer[], $3::json[]) with ordinality as s (kind, attempt, data, place)`;
 }
@@ -80,7 +80,8 @@ async function write(
 ): Promise<void> {
   const { rowCount } = await tx.query(
     `with counted as (
-       update factotum.runs set steps = steps + cardinality($1::text[]) where id = $4 returning id, steps)
+       update factotum.runs set steps = steps + cardinality($1::text[]) where id = $4
+       returning id, steps, factotum.now() as updated_at)
      ${insertSteps("counted")}`,
     [...columns, runId],
   );
