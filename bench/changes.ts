@@ -1,6 +1,7 @@
 /**
- * What staging and committing cost beside the same SQL run directly, and how a step's cost grows in a long
- * attempt.
+ * What staging and committing cost beside the same SQL run directly, how a step's cost grows in a long
+ * attempt, what that leaves behind in the table, and what the capture trigger costs others. Staging is
+ * measured on our own connection and on one that is logged in as an agent's role (`role`).
  *
  *   npm run --silent bench:changes -- [--json] [--slices 15] [--steps 500] [--attempts 5]
  *
@@ -11,7 +12,17 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { attach, type ChangeSet, commit, emptyChangeSet, rely, stage } from "factotum/changes";
+import {
+  attach,
+  type ChangeSet,
+  commit,
+  detach,
+  emptyChangeSet,
+  ensureRole,
+  rely,
+  stage,
+  type StageOptions,
+} from "factotum/changes";
 import type { RunId } from "factotum/kernel";
 import { type Database, migrate, openDatabase, type Transaction } from "factotum/postgres";
 
@@ -27,11 +38,13 @@ const slices = Number(given.slices);
 const steps = Number(given.steps);
 const attempts = Number(given.attempts);
 const SIZES = [1, 10, 100, 1_000];
+const about = { runId: "1" as RunId, attempt: 1, agent: "bench", because: "a bench" };
 const TABLES = ["public.account"];
+const OURS: StageOptions = { tables: TABLES };
+const AS_ROLE: StageOptions = { tables: TABLES, as: about.agent, tenant: "bench" };
 const HOT_ROWS = 20;
 /** Steps around a place of the curve that its figure is the median of. */
 const WINDOW = 5;
-const about = { runId: "1" as RunId, attempt: 1, agent: "bench", because: "a bench" };
 
 const update = "update public.account set balance = balance + 1 where id = any($1)";
 const insert = "insert into public.account (owner, balance) values ($1, 1)";
@@ -81,8 +94,8 @@ async function rolledBack(db: Database, work: (tx: Transaction) => Promise<unkno
 
 async function ofSize(db: Database, rows: number) {
   const wanted = ids(rows);
-  const staged = async (): Promise<ChangeSet> =>
-    (await stage(db, emptyChangeSet, { tables: TABLES }, (tx) => tx.query(update, [wanted]))).changes;
+  const staged = async (as = OURS): Promise<ChangeSet> =>
+    (await stage(db, emptyChangeSet, as, (tx) => tx.query(update, [wanted]))).changes;
   const relying = async (): Promise<ChangeSet> => {
     const { changes } = await stage(db, emptyChangeSet, { tables: TABLES }, async (tx) => {
       await rely(tx, "select sum(balance) from public.account where id <= 10");
@@ -94,7 +107,8 @@ async function ofSize(db: Database, rows: number) {
   const repeats = rows > 100 ? 1 : rows > 10 ? 3 : 8;
   const took = await race(
     {
-      staged: async () => staged,
+      staged: async () => () => staged(),
+      role: async () => () => staged(AS_ROLE),
       direct: async () => () => db.transaction((tx) => tx.query(update, [wanted])),
       undone: async () => () => rolledBack(db, (tx) => tx.query(update, [wanted])),
       commit: async () => committing(await staged()),
@@ -111,6 +125,7 @@ async function ofSize(db: Database, rows: number) {
     stagedMs: round(middle(took("staged"))),
     commitMs: round(middle(took("commit"))),
     stagedToDirect: round(ratio(took("staged"), took("direct"))),
+    roleToStaged: round(ratio(took("role"), took("staged"))),
     stagedToRolledBack: round(ratio(took("staged"), took("undone"))),
     commitToDirect: round(ratio(took("commit"), took("direct"))),
     commitToRowByRow: round(ratio(took("commit"), took("byRow"))),
@@ -119,16 +134,20 @@ async function ofSize(db: Database, rows: number) {
 }
 
 /** Milliseconds of each step of several attempts, every step a staging on top of all before it. */
-async function curve(db: Database, step: (tx: Transaction, n: number) => Promise<unknown>) {
+async function curve(db: Database, as: StageOptions, step: (tx: Transaction, n: number) => Promise<unknown>) {
   const took: number[][] = [];
+  let pages = 0;
   for (let n = 0; n < attempts; n += 1) {
     const times: number[] = [];
     let base = emptyChangeSet;
+    await db.query("vacuum (full) public.account");
+    const before = await pagesOf(db);
     for (let at = 1; at <= steps; at += 1) {
       const began = performance.now();
-      base = (await stage(db, base, { tables: TABLES }, (tx) => step(tx, at))).changes;
+      base = (await stage(db, base, as, (tx) => step(tx, at))).changes;
       times.push(performance.now() - began);
     }
+    pages = (await pagesOf(db)) - before;
     took.push(times);
   }
   const at = (place: number): number => {
@@ -140,7 +159,37 @@ async function curve(db: Database, step: (tx: Transaction, n: number) => Promise
   return {
     ms: Object.fromEntries(places.map((place) => [place, round(at(place))])),
     lastToFifth: round(at(last) / at(5)),
+    // Whatever autovacuum, which runs as by default, has not made free again by then.
+    tablePagesGrown: pages,
   };
+}
+
+async function pagesOf(db: Database): Promise<number> {
+  const { rows } = await db.query<{ pages: string }>(
+    "select pg_relation_size('public.account') / current_setting('block_size')::int as pages",
+  );
+  return Number(rows[0]?.pages);
+}
+
+/** What writers that are no agents pay for the capture trigger on their table. */
+async function dormant(db: Database, rows: number) {
+  const write = () => db.transaction((tx) => tx.query(update, [ids(rows)]));
+  const took = await race(
+    {
+      without: async () => {
+        await db.transaction((tx) => detach(tx, TABLES));
+        await write();
+        return write;
+      },
+      with: async () => {
+        await db.transaction((tx) => attach(tx, TABLES));
+        await write();
+        return write;
+      },
+    },
+    rows > 100 ? 2 : 8,
+  );
+  return { rows, withToWithout: round(ratio(took("with"), took("without"))) };
 }
 
 const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
@@ -154,18 +203,35 @@ await db.query(
 );
 await db.query("vacuum analyze public.account");
 await db.transaction((tx) => attach(tx, TABLES));
+await ensureRole(db, { name: about.agent, tables: { "public.account": "write" } });
+const others = [];
+for (const rows of [1, 1_000]) others.push(await dormant(db, rows));
 const sizes = [];
 for (const rows of SIZES) sizes.push(await ofSize(db, rows));
-const hot = await curve(db, (tx) => tx.query(update, [ids(HOT_ROWS)]));
-const distinct = await curve(db, (tx, n) => tx.query(insert, [`owner ${n}`]));
+const rewrite = (tx: Transaction) => tx.query(update, [ids(HOT_ROWS)]);
+const add = (tx: Transaction, n: number) => tx.query(insert, [`owner ${n}`]);
+const curves = {
+  hotRows: await curve(db, OURS, rewrite),
+  hotRowsAsRole: await curve(db, AS_ROLE, rewrite),
+  inserts: await curve(db, OURS, add),
+  insertsAsRole: await curve(db, AS_ROLE, add),
+};
 await db.close();
 await rm(directory, { recursive: true, force: true });
-if (given.json)
-  console.log(JSON.stringify({ sizes, hotRows: { rows: HOT_ROWS, ...hot }, inserts: distinct }));
+if (given.json) console.log(JSON.stringify({ sizes, ...curves, others }));
 else {
   console.table(sizes);
-  console.log(`milliseconds of step n, ${HOT_ROWS} hot rows rewritten each step`);
-  console.table({ hot: { ...hot.ms, "last / 5th": hot.lastToFifth } });
-  console.log("milliseconds of step n, one row inserted each step");
-  console.table({ inserts: { ...distinct.ms, "last / 5th": distinct.lastToFifth } });
+  console.log(
+    `milliseconds of step n: ${HOT_ROWS} rows rewritten each step, or one inserted; pages the table grew by`,
+  );
+  console.table(
+    Object.fromEntries(
+      Object.entries(curves).map(([name, { ms, lastToFifth, tablePagesGrown }]) => [
+        name,
+        { ...ms, "last / 5th": lastToFifth, pages: tablePagesGrown },
+      ]),
+    ),
+  );
+  console.log("what others pay for the trigger on their table: time with it over time without");
+  console.table(others);
 }

@@ -46,6 +46,8 @@ export type Relation = {
   /** The user's triggers that fire on ordinary writes, and those that fire in replica mode too. */
   readonly userTriggers: readonly string[];
   readonly alwaysTriggers: readonly string[];
+  /** Rules rewrite a statement before it runs. */
+  readonly rules: readonly string[];
   readonly temporalForeignKeys: readonly string[];
   /** Oids of tables that its foreign keys point to. */
   readonly parents: readonly string[];
@@ -125,6 +127,8 @@ select json_build_object(
   'alwaysTriggers', (select coalesce(json_agg(g.tgname order by g.tgname), '[]') from pg_trigger g
     where g.tgrelid = c.oid and not g.tgisinternal and g.tgname <> '${TRIGGER_NAME}'
       and g.tgenabled in ('A', 'R')),
+  'rules', (select coalesce(json_agg(w.rulename order by w.rulename), '[]') from pg_rewrite w
+    where w.ev_class = c.oid),
   'temporalForeignKeys', (select coalesce(json_agg(f.conname), '[]') from pg_constraint f
     where f.contype = 'f' and (f.conrelid = c.oid or f.confrelid = c.oid)
       and coalesce((to_jsonb(f) ->> 'conperiod')::boolean, false)),
