@@ -11,7 +11,12 @@ import type { Trying } from "./trying.ts";
 import { type Staged, stageMore, toolContext } from "./workshop.ts";
 
 /** What a reply's tool calls came to. */
-export type Acted = { readonly staged: Staged; readonly messages: readonly Message[] };
+export type Acted = {
+  /** What was staged before. */
+  readonly base: Staged;
+  readonly staged: Staged;
+  readonly messages: readonly Message[];
+};
 
 /** How a reply leaves the attempt: over, or with something to be said to the person. */
 export type ReplyEnd =
@@ -27,7 +32,7 @@ export async function actOn(
   base: Staged,
   reply: ModelReply,
 ): Promise<Acted> {
-  if (reply.toolCalls.length === 0) return { staged: base, messages: [] };
+  if (reply.toolCalls.length === 0) return { base, staged: base, messages: [] };
   const done = await stageMore(t.workshop, t.bench, t.run, base, async (tx) => {
     const calls: MadeCall[] = [];
     const called = [...callsOf(transcript)];
@@ -63,7 +68,7 @@ export async function actOn(
     }
     return { calls, guarded, refusals, end: messages };
   });
-  return { staged: done.staged, messages: done.end };
+  return { base, staged: done.staged, messages: done.end };
 }
 
 /** Whether a reply ends the attempt, or is for the person. Undefined: the model goes on. */

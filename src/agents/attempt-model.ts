@@ -20,13 +20,15 @@ import {
 import { openingMessages } from "./prompt.ts";
 import { appendRefusals } from "./refusal.ts";
 import { isUnheard, sayToPerson } from "./say.ts";
-import { append, entries, readTranscript, repliesInARow, type Transcript } from "./transcript.ts";
+import { append, entries, repliesInARow, type Transcript } from "./transcript.ts";
 import {
   callOf,
   finish,
   finishInConflict,
+  hold,
   keepWorking,
   numberOf,
+  saidSoFar,
   stagedSoFar,
   type Trying,
 } from "./trying.ts";
@@ -60,7 +62,7 @@ export async function tryModel(t: Trying): Promise<Run> {
  * costs and the next intent in one turn. What a crash left behind is taken up from the attempt's own rows.
  */
 async function advance(t: Trying): Promise<Run> {
-  const transcript = await readTranscript(t.workshop.db, t.run.id, numberOf(t));
+  const transcript = await saidSoFar(t);
   if (transcript.length === 0) return begin(t);
   if (isTalkedOut(t)) return concludeTalk(t, transcript);
   if (t.state.talk.listening) return listen(t, transcript);
@@ -135,22 +137,25 @@ async function finishTalk(
   }
 }
 
-function goOn(t: Trying, transcript: Transcript, acted: Acted, record: Settled): Promise<Run> {
-  return t.lease.turn(async (tx, run) => {
+async function goOn(t: Trying, transcript: Transcript, acted: Acted, record: Settled): Promise<Run> {
+  let said = transcript;
+  const next = await t.lease.turn(async (tx, run) => {
     await record(tx);
     const nudges = entries(await nudgeMessages(tx, run));
     await append(tx, run.id, numberOf(t), nudges);
     const heard = await hearOut(tx, t, run);
-    await keepWorking(tx, t, acted.staged);
-    return nextEnd(tx, t, run, [...transcript, ...nudges, ...heard.entries], heard.talk);
+    await keepWorking(tx, t, acted.staged, acted.base);
+    said = [...transcript, ...nudges, ...heard.entries];
+    return nextEnd(tx, t, run, said, heard.talk);
   });
+  return hold(t, next, { transcript: said, staged: acted.staged });
 }
 
 function sayAndListen(t: Trying, acted: Acted, text: string, record: Settled): Promise<Run> {
   return t.lease.turn(async (tx, run, now) => {
     await record(tx);
     await sayToPerson(tx, run, text);
-    await keepWorking(tx, t, acted.staged);
+    await keepWorking(tx, t, acted.staged, acted.base);
     return listenEnd(t, await now());
   });
 }

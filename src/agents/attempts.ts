@@ -1,7 +1,8 @@
-import type { ChangeSet, Diff } from "../changes/index.ts";
+import { type ChangeSet, changeSetOf, type Diff, type ReliedRead, type RowChange } from "../changes/index.ts";
 import { jsonbText, type RunId, storableText } from "../kernel/index.ts";
 import type { ToolCall, Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
+import { type Written, writingStatement } from "./attempt-writing.ts";
 import type { Refusal } from "./refusal.ts";
 import type { Staged } from "./workshop.ts";
 
@@ -27,30 +28,37 @@ export type Attempt = {
 /** An attempt as it is written: the times are the database's. */
 export type AttemptRecord = Omit<Attempt, "startedAt" | "endedAt">;
 
-const COLUMNS = `run_id as "runId", number, rung, model, status, calls, change_set as "changeSet", diff,
-  verdicts, refusals, because, started_at as "startedAt", ended_at as "endedAt"`;
+/** An attempt as it is read: its rows and its lists lie in tables of their own. */
+type AttemptRow = Omit<Attempt, "changeSet"> & {
+  readonly rows: readonly RowChange[];
+  readonly relies: readonly ReliedRead[];
+};
 
-/** Writes an attempt, or brings the row of one under way up to date. */
-export async function saveAttempt(tx: Transaction, attempt: AttemptRecord): Promise<void> {
-  await tx.query(
-    `insert into factotum.attempts
-       (run_id, number, rung, model, status, calls, change_set, diff, verdicts, refusals, because,
-        ended_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-       case when $5 = 'working' then null else factotum.now() end)
-     on conflict on constraint attempts_pkey do update set
-       status = excluded.status, calls = excluded.calls, change_set = excluded.change_set,
-       diff = excluded.diff, verdicts = excluded.verdicts, refusals = excluded.refusals,
-       because = excluded.because,
-       ended_at = excluded.ended_at`,
-    [
-      ...[attempt.runId, attempt.number, attempt.rung, attempt.model, attempt.status],
-      ...[attempt.calls, attempt.changeSet, attempt.diff, attempt.verdicts, attempt.refusals].map((part) =>
-        jsonbText(part),
-      ),
-      attempt.because === null ? null : storableText(attempt.because),
-    ],
-  );
+const items = (kind: "call" | "rely"): string =>
+  `(select coalesce(json_agg(i.item order by i.position), '[]')
+  from factotum.attempt_items i
+  where i.run_id = a.run_id and i.number = a.number and i.kind = '${kind}')`;
+const SELECT = `select a.run_id as "runId", a.number, a.rung, a.model, a.status, a.diff, a.verdicts,
+    a.refusals, a.because, a.started_at as "startedAt", a.ended_at as "endedAt",
+    ${items("call")} as calls, ${items("rely")} as relies,
+    (select coalesce(json_agg(json_build_object('table', r.relation, 'key', r.key, 'before', r.before,
+        'after', r.after, 'fingerprint', r.fingerprint)), '[]')
+      from factotum.attempt_rows r where r.run_id = a.run_id and r.number = a.number) as rows
+  from factotum.attempts a`;
+
+/**
+ * Writes an attempt, or brings the rows of one under way up to date.
+ *
+ * @param since what of it is known to be written: only what differs is then sent, so that a turn of a long
+ * attempt costs what it changed
+ */
+export async function saveAttempt(tx: Transaction, attempt: AttemptRecord, since?: Written): Promise<void> {
+  const { text, values } = writingStatement(attempt, since, [
+    ...[attempt.rung, attempt.model, attempt.status],
+    ...[attempt.diff, attempt.verdicts, attempt.refusals].map((part) => jsonbText(part)),
+    attempt.because === null ? null : storableText(attempt.because),
+  ]);
+  await tx.query(text, values);
 }
 
 /** An attempt as it is written. */
@@ -70,11 +78,11 @@ export async function getAttempt(
   runId: RunId,
   number: number,
 ): Promise<Attempt | undefined> {
-  const { rows } = await tx.query<Attempt>(
-    `select ${COLUMNS} from factotum.attempts where run_id = $1 and number = $2`,
-    [runId, number],
-  );
-  return rows[0];
+  const { rows } = await tx.query<AttemptRow>(`${SELECT} where a.run_id = $1 and a.number = $2`, [
+    runId,
+    number,
+  ]);
+  return rows.map(attemptOf)[0];
 }
 
 /** The attempts of a run in the order they were made. */
@@ -82,9 +90,10 @@ export async function listAttempts(
   tx: Pick<Transaction, "query">,
   runId: RunId,
 ): Promise<readonly Attempt[]> {
-  const { rows } = await tx.query<Attempt>(
-    `select ${COLUMNS} from factotum.attempts where run_id = $1 order by number`,
-    [runId],
-  );
-  return rows;
+  const { rows } = await tx.query<AttemptRow>(`${SELECT} where a.run_id = $1 order by a.number`, [runId]);
+  return rows.map(attemptOf);
+}
+
+function attemptOf({ rows, relies, ...attempt }: AttemptRow): Attempt {
+  return { ...attempt, changeSet: changeSetOf(rows, relies) };
 }

@@ -49,7 +49,7 @@ async function record(h: Held, staged: Staged, data: NewStep["data"]): Promise<v
     await appendRefusals(tx, h.run.id, h.handle.attempt, staged.refusals.slice(h.staged.refusals.length));
     if (staged !== h.staged) {
       const { calls, changeSet, guarded, refusals } = staged;
-      await saveAttempt(tx, { ...h.attempt, calls, changeSet, refusals, verdicts: guarded });
+      await saveAttempt(tx, { ...h.attempt, calls, changeSet, refusals, verdicts: guarded }, h.attempt);
     }
     return parkAgain(h, { ...h.state, outside: { ...outside, calls: outside.calls + 1 } });
   });

@@ -35,7 +35,8 @@ export async function summarise(tx: Pick<Transaction, "query">, agent?: string):
          else 'working'
        end as standing,
        count(*)::integer as runs,
-       coalesce(sum((select sum(jsonb_array_length(a.change_set->'rows')) from factotum.attempts a
+       coalesce(sum((select count(*) from factotum.attempts a
+                     join factotum.attempt_rows c on c.run_id = a.run_id and c.number = a.number
                      where a.run_id = r.id and a.status = 'committed')), 0)::integer as changed
      from factotum.runs r where $1::text is null or r.agent = $1 group by 1`,
     [agent ?? null],

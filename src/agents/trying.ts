@@ -3,12 +3,12 @@ import type { ConflictError } from "../changes/index.ts";
 import type { CallId } from "../kernel/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import type { Run } from "../runs/index.ts";
+import type { Lease, Run } from "../runs/index.ts";
 import type { Tried } from "./attempt-code.ts";
-import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
+import { type AttemptRecord, getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
 import { conclude, concludeInConflict } from "./conclude.ts";
 import { toolSpecs } from "./prompt.ts";
-import { callsOf, messagesOf, type Transcript, turnsOf } from "./transcript.ts";
+import { callsOf, messagesOf, readTranscript, type Transcript, turnsOf } from "./transcript.ts";
 import { nothingStaged, type Staged, type Working } from "./workshop.ts";
 
 /** The most output tokens one call may ask for. */
@@ -28,8 +28,35 @@ export function numberOf(t: Trying): number {
   return t.state.attempt + 1;
 }
 
+/** The attempt under way, as its rows have it. */
+type Held = { readonly transcript: Transcript; readonly staged: Staged };
+
+/**
+ * What a lease's holder knows of its attempt after a turn, so that the rows are read once a lease. It holds
+ * as long as the run's version is that of the turn: nobody else may then have written them.
+ */
+const heldBy = new WeakMap<Lease, Held & { readonly number: number; readonly version: bigint }>();
+
+function held(t: Trying): Held | undefined {
+  const known = heldBy.get(t.lease);
+  return known?.number === numberOf(t) && known.version === t.run.version ? known : undefined;
+}
+
+/** Keeps in mind what a turn has committed. */
+export function hold(t: Trying, run: Run, now: Held): Run {
+  heldBy.set(t.lease, { ...now, number: numberOf(t), version: run.version });
+  return run;
+}
+
+/** What was said in the attempt so far. */
+export async function saidSoFar(t: Trying): Promise<Transcript> {
+  return held(t)?.transcript ?? readTranscript(t.workshop.db, t.run.id, numberOf(t));
+}
+
 /** What the attempt has staged so far. */
 export async function stagedSoFar(t: Trying): Promise<Staged> {
+  const known = held(t);
+  if (known !== undefined) return known.staged;
   const attempt = await getAttempt(t.workshop.db, t.run.id, numberOf(t));
   return attempt === undefined ? nothingStaged : stagedOf(attempt);
 }
@@ -49,13 +76,18 @@ export function intendNext(tx: Transaction, t: Trying, run: Run, transcript: Tra
   return intend(tx, { runId, tenant, agent, attempt: numberOf(t), call, card } satisfies CallIntent);
 }
 
-/** Keeps what the attempt has staged by now. */
-export function keepWorking(tx: Transaction, t: Trying, staged: Staged): Promise<void> {
-  return saveAttempt(tx, {
+/**
+ * Keeps what the attempt has staged by now.
+ *
+ * @param base what it had staged before the turn, if it was under way
+ */
+export function keepWorking(tx: Transaction, t: Trying, staged: Staged, base?: Staged): Promise<void> {
+  const record: AttemptRecord = {
     ...{ runId: t.run.id, number: numberOf(t), rung: t.rung, model: t.card.id, status: "working" },
     ...{ calls: staged.calls, changeSet: staged.changeSet, refusals: staged.refusals },
     ...{ diff: [], verdicts: staged.guarded, because: null },
-  });
+  };
+  return saveAttempt(tx, record, base);
 }
 
 /** Ends the attempt: checked, then committed, handed over or put to a person. */

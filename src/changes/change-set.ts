@@ -48,6 +48,11 @@ export const emptyChangeSet: ChangeSet = { rows: [] };
 /** One row-level event as the trigger saw it, under the key of the image on that side. */
 export type RowEvent = RowChange;
 
+/** A change set of rows in whatever order they come. */
+export function changeSetOf(rows: readonly RowChange[], relies: readonly ReliedRead[] = []): ChangeSet {
+  return withRelies({ rows: [...rows].sort(byTableAndKey) }, relies);
+}
+
 /**
  * The net change of a base and the events on top of it. Events may arrive in any order, because a user's
  * trigger that updates sibling rows makes capture order lie: per key, the images that were only left and

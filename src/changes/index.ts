@@ -4,6 +4,7 @@ export { viewSchema } from "./agent-role.ts";
 export { attach, attached, detach } from "./attach.ts";
 export {
   type ChangeSet,
+  changeSetOf,
   emptyChangeSet,
   type ReliedRead,
   type RelyParameter,
