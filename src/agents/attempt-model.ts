@@ -1,5 +1,5 @@
 import { reconcile, send, settle } from "../calls/index.ts";
-import { ConflictError } from "../changes/index.ts";
+import { ConflictError, StageError } from "../changes/index.ts";
 import { FactotumError } from "../kernel/index.ts";
 import { assistantMessage, type Message, type ModelReply } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
@@ -89,11 +89,14 @@ async function answered(
   try {
     acted = await actOn(t, transcript, base, reply);
   } catch (error) {
-    if (!(error instanceof ConflictError)) throw error;
-    return finishInConflict(t, base, error, async (tx) => {
+    const alongside: Settled = async (tx) => {
       await settled(tx);
       await append(tx, t.run.id, numberOf(t), entries([assistantMessage(reply, t.card.id)]));
-    });
+    };
+    if (error instanceof ConflictError) return finishInConflict(t, base, error, alongside);
+    // What was called cannot be staged, whoever calls it again: the next rung may do without it.
+    if (!(error instanceof StageError) || error.retry !== "never") throw error;
+    return finish(t, transcript, { staged: base, end: { kind: "stuck", because: error.message } }, alongside);
   }
   const said = entries([assistantMessage(reply, t.card.id), ...acted.messages]);
   const grown = [...transcript, ...said];

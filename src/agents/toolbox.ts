@@ -60,5 +60,5 @@ export function toolFailure(error: unknown): string {
 /** Whether a tool failed only because others worked on the same rows at the same moment. */
 export function isContention(error: unknown): boolean {
   const state = sqlStateOf(error);
-  return state === "40001" || state === "40P01";
+  return state === "40001" || state === "40P01" || state === "55P03";
 }

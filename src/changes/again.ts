@@ -25,7 +25,10 @@ export async function again<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A deadlock, a serialization failure, a lost connection or what one of them caused; outdated knowledge. */
+/** A serialization failure, a deadlock, a lock that others hold for too long. */
+const CONTENTION = ["40001", "40P01", "55P03"];
+
+/** Contention, a lost connection or what one of them caused; outdated knowledge. */
 function mayPass(error: unknown): boolean {
   if (error instanceof RedefinedError) return true;
   // Such as a tool that ended its transaction, for which its connection was dropped.
@@ -33,6 +36,6 @@ function mayPass(error: unknown): boolean {
   const causes = error instanceof Error ? [error, error.cause] : [error];
   return causes.some((one) => {
     const state = sqlStateOf(one);
-    return state === "40001" || state === "40P01" || (isConnectionFault(one) && !tools);
+    return CONTENTION.includes(state ?? "") || (isConnectionFault(one) && !tools);
   });
 }

@@ -17,6 +17,8 @@ export type StageErrorCode =
   | "too-many-rows"
   | "too-long"
   | "too-much-data"
+  /** The work's connection was ended under it, time and again: as a role may do to sessions of its own. */
+  | "session-ended"
   /** The agent has no role of its own here, or Postgres refuses its login. */
   | "role-missing"
   /** A statement failed and the tool hid its error, so the transaction is lost. */

@@ -6,6 +6,7 @@ import { type ChangeSet, netChange, withRelies } from "./change-set.ts";
 import { checkEffects, emitting, writableWith } from "./emit.ts";
 import { ConflictError, StageError } from "./errors.ts";
 import { agentFrame, type Frame, ownFrame } from "./frame.ts";
+import { givingUp } from "./losses.ts";
 import { know, type Known, learn } from "./known.ts";
 import { findMoved, tableChanges } from "./moved.ts";
 import type { Answer, Statement } from "./pipeline.ts";
@@ -33,6 +34,8 @@ export type StageOptions = {
 };
 
 const STATEMENT_MS_MAX = 10_000;
+/** Longest wait for somebody else's lock; then all of the work is tried again. */
+const LOCK_MS_MAX = 5_000;
 const WORK_MS_MAX = 120_000;
 const ROWS_MAX = 10_000;
 /** Rows of all calls of an attempt together, as a multiple of those of one. */
@@ -58,7 +61,7 @@ export async function stage<T>(
   options: StageOptions,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
-  return await again(() => stageOnce(db, base, options, work));
+  return await again(givingUp((begun) => stageOnce(db, base, options, work, begun)));
 }
 
 async function stageOnce<T>(
@@ -66,6 +69,7 @@ async function stageOnce<T>(
   base: ChangeSet,
   options: StageOptions,
   work: (tx: Transaction) => Promise<T>,
+  begun: () => void,
 ): Promise<{ readonly result: T; readonly changes: ChangeSet }> {
   const { effects = [] } = options;
   const tables = writableWith(options.tables, effects);
@@ -73,6 +77,7 @@ async function stageOnce<T>(
     const known = await know(db, session.ours, [...tables, ...base.rows.map((row) => row.table)]);
     const oids = tables.flatMap((name) => known.byName.get(name)?.oid ?? []);
     const xid = await begin(session, known, base, { ...options, readOnly: false, oids });
+    begun();
     const { captured } = frameOf(session);
     const reads = reliance({ ...session, captured, tenant: options.tenant }, known, base);
     const timeoutMs = options.workTimeoutMs ?? WORK_MS_MAX;
@@ -290,6 +295,7 @@ async function enter(
   const settings = {
     ...(entry.readOnly ? { transaction_read_only: "on" } : { "factotum.attempt": "staging" }),
     statement_timeout: String(entry.statementTimeoutMs ?? STATEMENT_MS_MAX),
+    lock_timeout: String(LOCK_MS_MAX),
     idle_in_transaction_session_timeout: String(IDLE_MS_MAX),
   };
   const { tenant, rowsMax = ROWS_MAX, oids } = entry;

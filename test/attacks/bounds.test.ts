@@ -94,6 +94,21 @@ describe("time", () => {
     expect(rows).toHaveLength(1);
   });
 
+  test("a row that others hold is waited for so long, and all of the work tried again", async () => {
+    expect(await bank.attack("select current_setting('lock_timeout') as wait")).toEqual([{ wait: "5s" }]);
+    const other = await bank.db.session();
+    await other.query("begin");
+    await other.query("select from bank.branches where id = 1 for update");
+    let tries = 0;
+    const { rows } = await bank.as(async (tx) => {
+      tries += 1;
+      if (tries === 2) await other.query("rollback");
+      return tx.query("select name from bank.branches where id = 1 for update nowait");
+    });
+    await other.release();
+    expect([tries, rows]).toEqual([2, [{ name: "north" }]]);
+  });
+
   test("a tool that never ends is left alone with its handle closed", async () => {
     const attempt = bank.as(() => new Promise(() => undefined), { workTimeoutMs: 100 });
     await expect(attempt).rejects.toMatchObject({ code: "too-long" });
@@ -109,7 +124,10 @@ describe("what it answers and holds", () => {
   test("a lock on any of our keys goes with the call", async () => {
     const keys = ["select pg_advisory_lock(7316505)", "select pg_advisory_lock((70::bigint << 56) | 1)"];
     await bank.attack(...keys);
-    const { rows } = await bank.db.query("select from pg_locks where locktype = 'advisory'");
+    const { rows } = await bank.db.query(
+      `select from pg_locks where locktype = 'advisory'
+         and database = (select oid from pg_database where datname = current_database())`,
+    );
     expect(rows).toEqual([]);
   });
 
