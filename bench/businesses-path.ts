@@ -5,7 +5,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Agent, type Attempt, listAttempts, makeDriver, readState, say, undoRun } from "factotum/agents";
 import { answer, listQuestions, type Question } from "factotum/inbox";
-import { type ModelId, type RunId, systemClock } from "factotum/kernel";
+import { ensureRole } from "factotum/changes";
+import { type ModelId, must, type RunId, systemClock } from "factotum/kernel";
 import { makeModels } from "factotum/models";
 import type { Check, Guard } from "factotum/policy";
 import { type Database, setClock } from "factotum/postgres";
@@ -28,9 +29,10 @@ const MODEL = "recorded/agent" as ModelId;
 
 /**
  * `observe`: guards and checks are run and noted, refuse nothing, and nothing is committed: a last check
- * asks a person about every run, who discards. `enforce`: as the agent is defined.
+ * asks a person about every run, who discards. `hold`: guards and checks are in force, and that last check
+ * holds back what they let through. `enforce`: as the agent is defined.
  */
-export type Manner = "observe" | "enforce";
+export type Manner = "observe" | "hold" | "enforce";
 
 /** A conversation that was held. */
 export type Held = {
@@ -54,8 +56,11 @@ export type Path = {
   close(): Promise<void>;
 };
 
+/** The check that lets nothing be committed. */
+export const HELD_BACK = "nothing is committed in this pass";
+
 const heldBack: Check<Visit> = {
-  name: "nothing is committed while observing",
+  name: HELD_BACK,
   run: async () => [{ kind: "ask", because: "held back" }],
 };
 
@@ -68,7 +73,15 @@ function noting(guard: Guard<Visit>): Guard<Visit> {
 const nameOf = (recording: Pick<Recording, "domain" | "dialect">): string =>
   `${recording.domain}-${recording.dialect}`;
 
+const made = new Map<Manner, readonly Agent<Visit>[]>();
+
 function agentsFor(manner: Manner): readonly Agent<Visit>[] {
+  const agents = made.get(manner) ?? makeAgents(manner);
+  made.set(manner, agents);
+  return agents;
+}
+
+function makeAgents(manner: Manner): readonly Agent<Visit>[] {
   const make = { retail: retailAgent, airline: airlineAgent } satisfies Record<Domain, unknown>;
   return domains.flatMap((domain) =>
     ([1, 2] as const).map((dialect): Agent<Visit> => {
@@ -79,15 +92,20 @@ function agentsFor(manner: Manner): readonly Agent<Visit>[] {
         // The recordings say themselves when they are over, and the customer may say a word after a transfer.
         converse: dialect === 2 ? { greeting: GREETING } : {},
         cascade: [{ kind: "model", name: "recorded agent", model: MODEL }],
-        guards: manner === "enforce" ? guards : guards.map(noting),
+        guards: manner === "observe" ? guards.map(noting) : guards,
         checks: manner === "enforce" ? agent.checks : [...agent.checks, heldBack],
       };
     }),
   );
 }
 
-/** The agents of a manner, for whoever prepares the database. */
-export const deskAgents = agentsFor("observe");
+/** The agent that serves a recording. */
+export function agentFor(recording: Recording, manner: Manner): Agent<Visit> {
+  return must(
+    agentsFor(manner).find((agent) => agent.name === nameOf(recording)),
+    `an agent for ${recording.id}`,
+  );
+}
 
 /** Opens the desks on a database that holds the businesses. */
 export async function openPath(
@@ -107,9 +125,18 @@ export async function openPath(
   } as const;
   const models = makeModels({ cards: [{ ...card, baseUrl: provider.url, price }], keys: {} });
   const agents = agentsFor(manner) as readonly Agent[];
+  for (const agent of agents) await ensureRole(db, agent);
   const sleep = async (): Promise<void> => {};
   const bells = new Map<RunId, () => void>();
-  const driver = makeDriver({ db, agents, models, ladder: [MODEL], clock: systemClock, sleep });
+  const driver = makeDriver({
+    db,
+    agents,
+    models,
+    ladder: [MODEL],
+    clock: systemClock,
+    sleep,
+    leastPrivilege: true,
+  });
   const worker = startWorker({
     ...{ db, concurrency: atOnce },
     drive: async (lease) => {

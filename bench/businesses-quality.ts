@@ -1,6 +1,7 @@
 /** Commit quality: what guards and checks stop and block among recorded runs, beside doing without them. */
 import type { RunId } from "factotum/kernel";
-import type { Held, Path } from "./businesses-path.ts";
+import { rule } from "factotum/policy";
+import { HELD_BACK, type Held, type Path } from "./businesses-path.ts";
 import { NOTHING_MISSING } from "../examples/retail/conversation.ts";
 import type { Replayed } from "./businesses-replay.ts";
 import { linesOfRecord } from "./businesses-rows.ts";
@@ -28,23 +29,47 @@ export type Judged = {
 
 /**
  * Holds a recorded conversation with guards and checks in force. What was stopped is dropped; where a person
- * is asked, one answers who knows the rows that should come of it.
+ * is asked, one answers who knows the rows that should come of it. On a path of manner `hold` nothing is
+ * committed: what its last check alone asked about is dropped too.
  */
 export async function enforce(path: Path, run: Replayed): Promise<Judged> {
   const held = await path.hold(run.recording);
   const because = stoppedBecause(held);
-  const asked = because.length === 0 && held.question !== undefined;
+  const own = held.attempt.verdicts.filter((one) => one.check !== HELD_BACK);
+  const isHeldBack = own.length < held.attempt.verdicts.length;
+  const asked =
+    because.length === 0 && held.question !== undefined && (!isHeldBack || rule(own).kind === "ask");
   const mayCommit = held.question?.card.choices.some((choice) => choice.id === "commit") === true;
-  const end = await path.decide(held, asked && run.rowsRight && mayCommit ? "commit" : "discard");
+  const end = await path.decide(
+    held,
+    asked && !isHeldBack && run.rowsRight && mayCommit ? "commit" : "discard",
+  );
   const committed = end.outcome === "resolved" || end.outcome === "answered";
-  const expected = new Set(linesOfRecord(run.recording.expected));
-  const extra = run.lines.filter((line) => !expected.has(line)).length;
   return {
-    ...{ run, id: end.id, because, asked, harmful: extra > 0, omission: extra === 0 && !run.rowsRight },
+    ...{ run, id: end.id, because, asked, ...harmOf(run) },
     stopped: run.lines.length > 0 && because.length > 0,
     flagged: held.attempt.verdicts.some((one) => one.check === NOTHING_MISSING && one.kind === "ask"),
     committed: committed ? held.attempt.changeSet.rows.length : 0,
   };
+}
+
+/** Whether a run changes what it should not, or is right as far as it goes. */
+export function harmOf(run: Replayed): Pick<Judged, "harmful" | "omission"> {
+  const expected = new Set(linesOfRecord(run.recording.expected));
+  const extra = run.lines.filter((line) => !expected.has(line)).length;
+  return { harmful: extra > 0, omission: extra === 0 && !run.rowsRight };
+}
+
+/** Whether a judged run would be committed, by itself or by a person who answers rightly. */
+export function mayCommit({ run, because, asked }: Judged): boolean {
+  return run.changes.rows.length > 0 && because.length === 0 && (!asked || run.rowsRight);
+}
+
+/** Whether two judgements of a run say the same. */
+export function sameJudgement(one: Judged, other: Judged): boolean {
+  const said = ({ because, asked, stopped, flagged }: Judged): string =>
+    JSON.stringify([because, asked, stopped, flagged]);
+  return said(one) === said(other);
 }
 
 function stoppedBecause({ attempt }: Held): readonly string[] {
@@ -66,6 +91,9 @@ export type Counts = {
   readonly omissions: number;
   readonly omissionsFlagged: number;
   readonly questions: number;
+  /** Questions about a change set, and about runs that staged nothing: each of those is an omission caught. */
+  readonly questionsOnChanges: number;
+  readonly questionsOnNothing: number;
   readonly harmful: number;
   readonly harmfulStopped: number;
 };
@@ -86,7 +114,7 @@ export function writeDue(all: readonly Judged[]): Counts & { readonly withPerson
     goodBlocked: count((one) => one.run.rowsRight && one.stopped),
     omissions: count((one) => one.omission),
     omissionsFlagged: count((one) => one.omission && one.flagged),
-    questions: 0,
+    ...{ questions: 0, questionsOnChanges: 0, questionsOnNothing: 0 },
     harmful: count((one) => one.harmful),
     harmfulStopped: count((one) => one.harmful && one.stopped),
   };
@@ -94,6 +122,8 @@ export function writeDue(all: readonly Judged[]): Counts & { readonly withPerson
     ...alone,
     badStopped: count((one) => bad(one) && (one.stopped || one.asked)),
     questions: count((one) => one.asked),
+    questionsOnChanges: count((one) => one.asked && one.run.lines.length > 0),
+    questionsOnNothing: count((one) => one.asked && one.run.lines.length === 0),
     harmfulStopped: count((one) => one.harmful && (one.stopped || one.asked)),
   };
   return { ...alone, withPerson };
@@ -126,6 +156,10 @@ export function baselines(all: readonly Judged[]) {
       runs: nothingDue,
       wouldCommit: all.filter((one) => !one.run.writeDue && one.run.lines.length > 0).length,
       stopped: all.filter((one) => !one.run.writeDue && one.stopped).length,
+      questionsOnChanges: all.filter((one) => !one.run.writeDue && one.asked && one.run.lines.length > 0)
+        .length,
+      /** Nothing was due, and nothing was done: false alarms. */
+      questionsInVain: all.filter((one) => !one.run.writeDue && one.asked && one.run.rowsRight).length,
       flaggedInVain: all.filter((one) => !one.run.writeDue && one.run.rowsRight && one.flagged).length,
     },
   };

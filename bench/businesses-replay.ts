@@ -43,7 +43,25 @@ export async function grade(
   recording: Recording,
   { attempt, steps }: Held,
 ): Promise<Replayed> {
-  const told = toldIn(steps).values();
+  const { changeSet: changes, verdicts, calls } = attempt;
+  return gradeStaged(db, shapes, recording, {
+    ...{ changes, verdicts, told: toldIn(steps), writes: calls.length },
+  });
+}
+
+/** What a replay staged, and what its tools told the model, in order. */
+export type StagedReplay = Pick<Replayed, "changes" | "verdicts" | "writes"> & {
+  readonly told: readonly Json[];
+};
+
+/** Grades what a conversation staged. */
+export async function gradeStaged(
+  db: Database,
+  shapes: Shapes,
+  recording: Recording,
+  { changes, verdicts, writes, told: answers }: StagedReplay,
+): Promise<Replayed> {
+  const told = answers.values();
   const unequal: string[] = [];
   const wanted = recording.messages.flatMap((message) => (message.r === undefined ? [] : [message.r ?? ""]));
   for (const recorded of wanted) {
@@ -52,12 +70,11 @@ export async function grade(
       unequal.push(`${recording.id}: ${recorded} <> ${JSON.stringify(ours)}`);
     }
   }
-  const lines = await linesOfChanges(db, shapes, attempt.changeSet);
+  const lines = await linesOfChanges(db, shapes, changes);
   const expected = linesOfRecord(recording.expected);
   const rowsRight = same(lines, expected);
   return {
-    ...{ recording, changes: attempt.changeSet, lines, rowsRight, writeDue: expected.length > 0 },
-    ...{ writes: attempt.calls.length, verdicts: attempt.verdicts },
+    ...{ recording, changes, lines, rowsRight, writeDue: expected.length > 0, writes, verdicts },
     answers: { equal: wanted.length - unequal.length, total: wanted.length, unequal },
     rowsEqual: same(lines, linesOfRecord(recording.final_rows)),
     reward: rowsRight && saidEverything(recording) && ended(recording) ? 1 : 0,

@@ -59,15 +59,17 @@ export function linesOfRecord(changes: RowChanges): readonly string[] {
 
 /** A fingerprint of every row of all tables. */
 export async function checksum(db: Database, shapes: Shapes): Promise<string> {
-  const parts: string[] = [];
-  for (const name of [...shapes.keys()].sort()) {
-    const { rows } = await db.query<{ sum: string }>(
-      `select md5(coalesce(string_agg(t::text, E'\\n' order by t::text collate "C"), '')) as sum
-       from ${name} t`,
-    );
-    parts.push(`${name} ${rows[0]?.sum ?? ""}`);
-  }
-  return parts.join("\n");
+  const sums = await Promise.all(
+    [...shapes.keys()].sort().map(async (name) => {
+      // Hashes of rows are put in order rather than the rows: the sort is on 16 bytes, whatever they hold.
+      const { rows } = await db.query<{ sum: string }>(
+        `select md5(coalesce(string_agg(h, ''::bytea order by h), ''::bytea)) as sum
+         from (select decode(md5(t::text), 'hex') as h from ${name} t) hashed`,
+      );
+      return `${name} ${rows[0]?.sum ?? ""}`;
+    }),
+  );
+  return sums.join("\n");
 }
 
 /** Whether a tool answered as recorded: as JSON with numbers as numbers, or the same text. */

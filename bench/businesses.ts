@@ -1,6 +1,6 @@
 /**
  * Recorded agents on two businesses:
- * `npm run --silent bench:businesses -- [--data DIR] [--json] [--misses] [--every N]`.
+ * `npm run --silent bench:businesses -- [--data DIR] [--json] [--misses] [--every N] [--only quality]`.
  *
  * Every recorded conversation goes through the whole real path in a throw-away Postgres: a stand-in for the
  * provider gives the recorded turns over HTTP, the agent loop stages the calls, the customer writes with
@@ -8,9 +8,10 @@
  *
  * First twice with guards and checks observing, one at a time and eight at once: nothing is committed, since
  * a last check asks about everything and is answered with "discard", so that no run sees another's work. Then
- * once with guards and checks in force, one at a time: what is committed is undone, and all tables are
- * compared with the beginning, before the next begins. Without `--data` it runs on conversations of our own,
- * with `--every N` on every Nth conversation only.
+ * with guards and checks in force, held back in the same way, and what they let through once more and for
+ * good, one at a time: what is committed is undone, and all tables are compared with the beginning, before
+ * the next begins. Without `--data` it runs on conversations of our own, with `--every N` on every Nth
+ * conversation only, with `--only quality` on the recorded calls alone: commit quality in seconds.
  * `--misses` tells on the error output what was not as recorded; progress goes there too.
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -21,14 +22,23 @@ import { attach } from "factotum/changes";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { cascade } from "./businesses-cascade.ts";
 import { commitPass } from "./businesses-commits.ts";
-import { type Businesses, domains, loadBusinesses, readBusinesses } from "./businesses-data.ts";
+import {
+  type Businesses,
+  domains,
+  loadBusinesses,
+  readBusinesses,
+  type Recording,
+} from "./businesses-data.ts";
 import { openPath } from "./businesses-path.ts";
-import { baselines, enforce, type Judged, writeDue } from "./businesses-quality.ts";
+import { baselines, enforce, type Judged, mayCommit, sameJudgement, writeDue } from "./businesses-quality.ts";
+import { judgeQuickly } from "./businesses-quick.ts";
 import { grade, type Replayed, solves, writtenTables } from "./businesses-replay.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
 import { sampleBusinesses } from "./businesses-sample.ts";
 
 const AT_ONCE = 8;
+/** The database is thrown away: what a power cut would take from it needs no protection. */
+const THROW_AWAY = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" };
 /** Progress is told after so many conversations. */
 const TELL_EVERY = 20;
 
@@ -39,6 +49,7 @@ async function main(): Promise<void> {
       json: { type: "boolean", default: false },
       misses: { type: "boolean", default: false },
       every: { type: "string", default: "1" },
+      only: { type: "string" },
     },
   });
   const found = values.data === undefined ? sampleBusinesses() : readBusinesses(values.data);
@@ -48,9 +59,12 @@ async function main(): Promise<void> {
   // Where root runs this, the server's unprivileged user has to get to its folder.
   chmodSync(directory, 0o755);
   try {
-    const db = await openDatabase({ kind: "embedded", directory });
+    const db = await openDatabase({ kind: "embedded", directory, settings: THROW_AWAY });
     try {
-      const result = await measure(db, data, values.misses);
+      const result =
+        values.only === "quality"
+          ? await quality(db, data, values.misses)
+          : await measure(db, data, values.misses);
       console.log(JSON.stringify(result, null, values.json ? 0 : 2));
     } finally {
       await db.close();
@@ -60,13 +74,27 @@ async function main(): Promise<void> {
   }
 }
 
-async function measure(db: Database, data: Businesses, misses: boolean) {
+async function prepare(db: Database, data: Businesses): Promise<Shapes> {
   await migrate(db);
-  const loading = performance.now();
   await loadBusinesses(db, data);
-  const loadSeconds = seconds(loading);
   await db.transaction((tx) => attach(tx, Object.values(writtenTables).flat()));
-  const shapes = await readShapes(db, data);
+  return readShapes(db, data);
+}
+
+/** Part 3 alone, by the recorded calls and without the agent loop; see `businesses-quick.ts`. */
+async function quality(db: Database, data: Businesses, misses: boolean) {
+  const shapes = await prepare(db, data);
+  const judging = performance.now();
+  const judged = await inLanes(data.recordings, (recording) => judgeQuickly(db, shapes, recording));
+  const judgeSeconds = seconds(judging);
+  if (misses) tellMisses(judged);
+  return { ...byDomain(judged), judgeSeconds };
+}
+
+async function measure(db: Database, data: Businesses, misses: boolean) {
+  const loading = performance.now();
+  const shapes = await prepare(db, data);
+  const loadSeconds = seconds(loading);
   const before = await checksum(db, shapes);
   const observing = performance.now();
   const { runs: one, modelCalls } = await observe(db, shapes, data, 1);
@@ -74,18 +102,17 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   const { runs: many } = await observe(db, shapes, data, AT_ONCE);
   const unchanged = (await checksum(db, shapes)) === before;
   const enforcing = performance.now();
-  const { judged, restored, commits } = await enforceAll(db, shapes, one);
+  const { judged, restored, commits, alike } = await enforceAll(db, shapes, one);
   const enforceSeconds = seconds(enforcing);
   if (misses) tellMisses(judged);
   const equalDiffs = many.filter((run, at) => run.lines.join("\n") === one[at]?.lines.join("\n")).length;
   return {
-    ...Object.fromEntries(domains.map((domain) => [domain, figures(judged, (run) => run.domain === domain)])),
-    all: figures(judged, () => true),
+    ...byDomain(judged),
     expectedActions: await expectedActions(db, shapes, data, misses),
     isolation: {
       discarded: { tables: shapes.size, unchanged },
       together: { atOnce: AT_ONCE, equalDiffs, total: one.length },
-      enforced: { commits, undoneExactly: restored },
+      enforced: { commits, undoneExactly: restored, judgedAsHeldBack: alike },
       commits: await commitPass(db, shapes, one),
     },
     cascade: cascade(judged, data),
@@ -93,38 +120,69 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   };
 }
 
-/** Guards and checks in force, one conversation after another, each on the initial data. */
+/**
+ * Guards and checks in force: first with everything held back, so that many go at once, then once more, one
+ * after another and each on the initial data, whatever is committed.
+ */
 async function enforceAll(db: Database, shapes: Shapes, runs: readonly Replayed[]) {
-  const path = await openPath(
-    db,
-    runs.map((run) => run.recording),
-    "enforce",
-    1,
-  );
+  const recordings = runs.map((run) => run.recording);
+  const holding = await openPath(db, recordings, "hold", AT_ONCE);
+  const judged = await inLanes(runs, (run) => enforce(holding, run), "held back");
+  await holding.close();
+  const path = await openPath(db, recordings, "enforce", 1);
   const before = await checksum(db, shapes);
-  const judged: Judged[] = [];
-  let [restored, commits] = [0, 0];
-  for (const run of runs) {
-    const one = await enforce(path, run);
-    judged.push(one);
-    tell("in force", judged.length, runs.length);
+  let [restored, commits, alike] = [0, 0, 0];
+  for (const [at, held] of judged.entries()) {
+    if (!mayCommit(held)) continue;
+    const one = await enforce(path, held.run);
+    if (sameJudgement(one, held)) alike += 1;
+    judged[at] = one;
     if (one.committed === 0) continue;
     commits += 1;
+    if (commits % TELL_EVERY === 0) console.error(`committed: ${commits}`);
     await path.undo(one.id);
     if ((await checksum(db, shapes)) === before) restored += 1;
   }
   await path.close();
-  return { judged, restored, commits };
+  return { judged, restored, commits, alike };
 }
 
 /** The actions that solve each task, of either dialect, against the rows that the task expects. */
 async function expectedActions(db: Database, shapes: Shapes, data: Businesses, misses: boolean) {
-  let equal = 0;
-  for (const task of data.tasks) {
-    if (await solves(db, shapes, task)) equal += 1;
-    else if (misses) console.error(`task ${task.id}`);
-  }
-  return { equal, total: data.tasks.length };
+  const solved = await inLanes(data.tasks, async (task) => {
+    const is = await solves(db, shapes, task);
+    if (!is && misses) console.error(`task ${task.id}`);
+    return is;
+  });
+  return { equal: solved.filter((is) => is).length, total: data.tasks.length };
+}
+
+/** Does something for each, so many at once, which nothing of it may tell; answers come in order. */
+async function inLanes<A, B>(
+  all: readonly A[],
+  work: (one: A) => Promise<B>,
+  what?: string,
+  atOnce = AT_ONCE,
+): Promise<B[]> {
+  const done: B[] = [];
+  let told = 0;
+  const queue = all.entries();
+  const lane = async (): Promise<void> => {
+    for (const [at, one] of queue) {
+      done[at] = await work(one);
+      told += 1;
+      if (what !== undefined) tell(what, told, all.length);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return done;
+}
+
+function byDomain(judged: readonly Judged[]) {
+  return {
+    ...Object.fromEntries(domains.map((domain) => [domain, figures(judged, (run) => run.domain === domain)])),
+    all: figures(judged, () => true),
+  };
 }
 
 function figures(all: readonly Judged[], of: (recording: Replayed["recording"]) => boolean) {
@@ -145,19 +203,13 @@ function figures(all: readonly Judged[], of: (recording: Replayed["recording"]) 
 /** Guards and checks observing; every run ends in a question and is discarded. */
 async function observe(db: Database, shapes: Shapes, data: Businesses, atOnce: number) {
   const path = await openPath(db, data.recordings, "observe", atOnce);
-  const runs: Replayed[] = [];
-  let told = 0;
-  const queue = data.recordings.entries();
-  const work = async (): Promise<void> => {
-    for (const [at, recording] of queue) {
-      const held = await path.hold(recording);
-      runs[at] = await grade(db, shapes, recording, held);
-      await path.decide(held, "discard");
-      told += 1;
-      tell(`observed, ${atOnce} at once`, told, data.recordings.length);
-    }
+  const held = async (recording: Recording): Promise<Replayed> => {
+    const one = await path.hold(recording);
+    const run = await grade(db, shapes, recording, one);
+    await path.decide(one, "discard");
+    return run;
   };
-  await Promise.all(Array.from({ length: atOnce }, work));
+  const runs = await inLanes(data.recordings, held, `observed, ${atOnce} at once`, atOnce);
   const modelCalls = path.modelCalls();
   await path.close();
   return { runs, modelCalls };
