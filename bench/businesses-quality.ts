@@ -61,7 +61,7 @@ export function harmOf(run: Replayed): Pick<Judged, "harmful" | "omission"> {
 }
 
 /** Whether a judged run would be committed, by itself or by a person who answers rightly. */
-export function mayCommit({ run, because, asked }: Judged): boolean {
+export function isLetThrough({ run, because, asked }: Judged): boolean {
   return run.changes.rows.length > 0 && because.length === 0 && (!asked || run.rowsRight);
 }
 

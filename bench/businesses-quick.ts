@@ -14,9 +14,9 @@ import {
   type ToolCall,
   type Turn,
   type Verdict,
+  verify,
 } from "factotum/policy";
-import { verify } from "factotum/policy";
-import type { Database, Transaction } from "factotum/postgres";
+import { type Database, sqlStateOf, type Transaction } from "factotum/postgres";
 import { NOTHING_MISSING } from "../examples/retail/conversation.ts";
 import type { Visit } from "../examples/retail/desk.ts";
 import type { Recording } from "./businesses-data.ts";
@@ -135,6 +135,8 @@ async function carryOut(
     if (tool.effect === "write") telling.writes += 1;
     answer(output, false);
   } catch (error) {
+    // Trouble between stagings, none of the conversation's: staging tells it all again.
+    if (/^40(001|P01)$/.test(sqlStateOf(error) ?? "")) throw error;
     await tx.query("rollback to savepoint factotum_tool");
     answer(`Error: ${error instanceof FactotumError ? error.message : messageOf(error)}`, true);
   }

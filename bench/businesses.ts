@@ -30,7 +30,14 @@ import {
   type Recording,
 } from "./businesses-data.ts";
 import { openPath } from "./businesses-path.ts";
-import { baselines, enforce, type Judged, mayCommit, sameJudgement, writeDue } from "./businesses-quality.ts";
+import {
+  baselines,
+  enforce,
+  type Judged,
+  isLetThrough,
+  sameJudgement,
+  writeDue,
+} from "./businesses-quality.ts";
 import { judgeQuickly } from "./businesses-quick.ts";
 import { grade, type Replayed, solves, writtenTables } from "./businesses-replay.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
@@ -133,7 +140,7 @@ async function enforceAll(db: Database, shapes: Shapes, runs: readonly Replayed[
   const before = await checksum(db, shapes);
   let [restored, commits, alike] = [0, 0, 0];
   for (const [at, held] of judged.entries()) {
-    if (!mayCommit(held)) continue;
+    if (!isLetThrough(held)) continue;
     const one = await enforce(path, held.run);
     if (sameJudgement(one, held)) alike += 1;
     judged[at] = one;
