@@ -6,8 +6,9 @@
  * provider gives the recorded turns over HTTP, the agent loop stages the calls, the customer writes with
  * `say`, checks look, and the run is committed, stopped or put to a person.
  *
- * First twice with guards and checks observing, one at a time and eight at once: nothing is committed, since
- * a last check asks about everything and is answered with "discard", so that no run sees another's work. Then
+ * First eight at once with guards and checks observing: nothing is committed, since a last check asks about
+ * everything and is answered with "discard", so that no run sees another's work. The diffs are compared with
+ * those of the recorded calls made one conversation at a time, without the agent loop. Then
  * with guards and checks in force, held back in the same way, and what they let through once more and for
  * good, one at a time: what is committed is undone, and all tables are compared with the beginning, before
  * the next begins. Without `--data` it runs on conversations of our own, with `--every N` on every Nth
@@ -19,6 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach } from "factotum/changes";
+import { must } from "factotum/kernel";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { cascade } from "./businesses-cascade.ts";
 import { commitPass } from "./businesses-commits.ts";
@@ -39,7 +41,7 @@ import {
   writeDue,
 } from "./businesses-quality.ts";
 import { judgeQuickly } from "./businesses-quick.ts";
-import { grade, type Replayed, solves, writtenTables } from "./businesses-replay.ts";
+import { grade, type Replayed, same, solves, writtenTables } from "./businesses-replay.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
 import { sampleBusinesses } from "./businesses-sample.ts";
 
@@ -104,26 +106,31 @@ async function measure(db: Database, data: Businesses, misses: boolean) {
   const loadSeconds = seconds(loading);
   const before = await checksum(db, shapes);
   const observing = performance.now();
-  const { runs: one, modelCalls } = await observe(db, shapes, data, 1);
+  const { runs: many, modelCalls } = await observe(db, shapes, data);
   const observeSeconds = seconds(observing);
-  const { runs: many } = await observe(db, shapes, data, AT_ONCE);
+  const judging = performance.now();
+  const alone = await inLanes(data.recordings, (one) => judgeQuickly(db, shapes, one), "one at a time", 1);
+  const judgeSeconds = seconds(judging);
   const unchanged = (await checksum(db, shapes)) === before;
   const enforcing = performance.now();
-  const { judged, restored, commits, alike } = await enforceAll(db, shapes, one);
+  const { judged, restored, commits, alike } = await enforceAll(db, shapes, many);
   const enforceSeconds = seconds(enforcing);
   if (misses) tellMisses(judged);
-  const equalDiffs = many.filter((run, at) => run.lines.join("\n") === one[at]?.lines.join("\n")).length;
+  const equalDiffs = many.filter((run, at) => same(run.lines, alone[at]?.run.lines ?? [])).length;
+  const judgedAlike = judged.filter((one, at) => sameJudgement(one, must(alone[at], "its twin"))).length;
   return {
     ...byDomain(judged),
     expectedActions: await expectedActions(db, shapes, data, misses),
     isolation: {
       discarded: { tables: shapes.size, unchanged },
-      together: { atOnce: AT_ONCE, equalDiffs, total: one.length },
+      together: { atOnce: AT_ONCE, equalDiffs, total: many.length },
       enforced: { commits, undoneExactly: restored, judgedAsHeldBack: alike },
-      commits: await commitPass(db, shapes, one),
+      commits: await commitPass(db, shapes, many),
     },
     cascade: cascade(judged, data),
-    ...{ modelCalls, loadSeconds, observeSeconds, enforceSeconds },
+    /** What `--only quality` says, beside what the whole path says. */
+    quick: { ...byDomain(alone), judgedAlike, total: judged.length },
+    ...{ modelCalls, loadSeconds, observeSeconds, judgeSeconds, enforceSeconds },
   };
 }
 
@@ -208,15 +215,15 @@ function figures(all: readonly Judged[], of: (recording: Replayed["recording"]) 
 }
 
 /** Guards and checks observing; every run ends in a question and is discarded. */
-async function observe(db: Database, shapes: Shapes, data: Businesses, atOnce: number) {
-  const path = await openPath(db, data.recordings, "observe", atOnce);
+async function observe(db: Database, shapes: Shapes, data: Businesses) {
+  const path = await openPath(db, data.recordings, "observe", AT_ONCE);
   const held = async (recording: Recording): Promise<Replayed> => {
     const one = await path.hold(recording);
     const run = await grade(db, shapes, recording, one);
     await path.decide(one, "discard");
     return run;
   };
-  const runs = await inLanes(data.recordings, held, `observed, ${atOnce} at once`, atOnce);
+  const runs = await inLanes(data.recordings, held, "observed");
   const modelCalls = path.modelCalls();
   await path.close();
   return { runs, modelCalls };
