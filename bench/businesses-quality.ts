@@ -91,7 +91,7 @@ export type Counts = {
   readonly omissions: number;
   readonly omissionsFlagged: number;
   readonly questions: number;
-  /** Questions about a change set, and about runs that staged nothing: each of those is an omission caught. */
+  /** Questions about change sets, and about runs that staged nothing: each of those is an omission caught. */
   readonly questionsOnChanges: number;
   readonly questionsOnNothing: number;
   readonly harmful: number;
