@@ -25,6 +25,7 @@ export {
   type StageErrorCode,
   UndoRefused,
 } from "./errors.ts";
+export { grantedToAll } from "./granted-to-all.ts";
 export { type Blame, blame, type CommittedChangeSet, listCommitted, showCommitted } from "./history.ts";
 export { rely, type RelyingView } from "./rely.ts";
 export { inspect, peek, stage, type StageOptions } from "./stage.ts";

@@ -1,5 +1,5 @@
 import type { Agent } from "../agents/index.ts";
-import { attached, missingForRole, writable } from "../changes/index.ts";
+import { attached, grantedToAll, missingForRole, writable } from "../changes/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import type { Discovery } from "../models/index.ts";
 import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
@@ -137,7 +137,25 @@ async function roles(db: Database, config: Config): Promise<readonly Finding[]> 
       findings.push({ what, state: "broken", detail: messageOf(error) });
     }
   }
-  return findings;
+  return [...findings, await everybodys(db)];
+}
+
+/** The most names of one finding. */
+const NAMES_MAX = 5;
+
+/** What every role may do in this database, and so an agent's too, whatever it declares. */
+async function everybodys(db: Database): Promise<Finding> {
+  const what = "granted to PUBLIC";
+  const names = await grantedToAll(db);
+  if (names.length === 0)
+    return { what, state: "ok", detail: "no table, no function with its owner's rights" };
+  const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : "";
+  const detail = `every agent has these too: ${names.slice(0, NAMES_MAX).join(", ")}${more}`;
+  const remedy = names
+    .slice(0, NAMES_MAX)
+    .map((name) => `revoke all on ${name} from public;`)
+    .join("\n");
+  return { what, state: "warning", detail, remedy };
 }
 
 function modelsFound({ cascade, problems }: Discovery): Finding {

@@ -66,7 +66,10 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
     steps: await listSteps(tx, id),
     questions,
     effects: (await listEffects(tx, { runId: id, limit: EFFECTS_MAX })).toReversed(),
-    changeSets: committed.map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
+    // An undo is a change set too, and none of the run's own work.
+    changeSets: committed
+      .filter((set) => set.undoes === null)
+      .map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
     ...{ cost, tokens: allTokens(usage), value },
   };
 }
