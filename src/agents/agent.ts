@@ -4,6 +4,7 @@ import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/in
 import type { Card } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
+import { misspelled } from "./declaration.ts";
 import type { Tool } from "./tool.ts";
 import { TIMES_MAX, type Verifier } from "./verifier.ts";
 
@@ -140,6 +141,12 @@ const PARTS = [
   ...(["name", "version", "policy", "input", "tables"] as const),
   ...(["tools", "checks", "cascade", "value", "present"] as const),
 ];
+/** Every part of an agent. A record, so that the compiler misses one that is forgotten here. */
+const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
+  ...{ name: true, version: true, policy: true, input: true, tables: true, tools: true, effects: true },
+  ...{ generate: true, guards: true, checks: true, verifiers: true, cascade: true, value: true },
+  ...{ present: true, learn: true, follow: true, converse: true },
+};
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 /**
@@ -153,6 +160,8 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
   const problems = [
     ...(NAME.test(agent.name) ? [] : ["its name must be lower-case words joined by hyphens"]),
     ...(Number.isInteger(agent.version) && agent.version > 0 ? [] : ["its version must be 1 or more"]),
+    ...(agent.policy.trim() === "" ? ["its policy is empty"] : []),
+    ...misspelled(agent, ALL_PARTS),
     ...(agent.cascade.length > 0 ? [] : ["its cascade is empty"]),
     ...repeated(agent.tools.map((one) => one.name)).map((name) => `tool ${name} is given twice`),
     ...repeated(agent.cascade.map((one) => one.name)).map((name) => `rung ${name} is given twice`),

@@ -5,6 +5,7 @@ import { forgetRole, roleName, viewSchema } from "./agent-role.ts";
 import { RoleRefused } from "./errors.ts";
 import {
   idOf,
+  invalidGrant,
   markSql,
   presentRights,
   readDeclared,
@@ -143,6 +144,9 @@ const MISSING = `select r.oid is null as role, current_database() as database,
       has_database_privilege('public', current_database(), 'connect')) as connect
   from (select to_regrole(quote_ident($1))::oid as oid) r`;
 
+/** Errors of a statement's own text, missing rights aside. */
+const WRONG_SQL = /^42(?!501)/;
+
 /** Drops views that are no longer declared, or declared otherwise, and makes those that are missing. */
 async function putViews(tx: Transaction, agent: string, views: readonly RowView[]): Promise<void> {
   const { rows } = await tx.query<{ name: string; mark: string | null }>(
@@ -159,7 +163,14 @@ async function putViews(tx: Transaction, agent: string, views: readonly RowView[
     else await tx.query(`drop view ${name}`);
   }
   for (const view of views.filter(({ name }) => !there.has(name))) {
-    await tx.query(view.sql);
+    await tx.query(view.sql).catch((error: unknown) => {
+      if (!WRONG_SQL.test(sqlStateOf(error) ?? "")) throw error;
+      throw invalidGrant(
+        agent,
+        `the row condition of table ${view.of} is refused: ${messageOf(error)}`,
+        error,
+      );
+    });
     await tx.query(markSql(view));
   }
 }

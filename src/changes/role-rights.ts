@@ -30,7 +30,13 @@ export type DeclaredTable = {
 };
 
 /** A view that shows an agent some rows of a table. */
-export type RowView = { readonly name: string; readonly sql: string; readonly mark: string };
+export type RowView = {
+  readonly name: string;
+  readonly sql: string;
+  readonly mark: string;
+  /** What it shows rows of, as declared. */
+  readonly of: string;
+};
 
 /**
  * Reads the declared tables, and holds the declaration against them.
@@ -45,13 +51,14 @@ export async function readDeclared(
   const found = new Map(rows.map((row) => [row.name, row]));
   const declared = Object.entries(tables).map(([name, table]): DeclaredTable => {
     const known = found.get(name);
-    if (known === undefined) throw invalid(agent, `table ${name} does not exist, or is no ordinary table`);
+    if (known === undefined)
+      throw invalidGrant(agent, `table ${name} does not exist, or is no ordinary table`);
     return { ...known, grant: grantOf(table) };
   });
   for (const one of declared) check(agent, one);
   const views = declared.filter((one) => one.grant.rows !== undefined).map((one) => one.table);
   const twice = views.find((table, at) => views.indexOf(table) !== at);
-  if (twice !== undefined) throw invalid(agent, `two tables called ${twice} have row conditions`);
+  if (twice !== undefined) throw invalidGrant(agent, `two tables called ${twice} have row conditions`);
   return declared;
 }
 
@@ -72,11 +79,11 @@ const READ = `select n.nspname || '.' || c.relname as name, n.nspname as schema,
 function check(agent: string, { name, grant, secured, columns }: DeclaredTable): void {
   const listed = [...(grant.columns?.read ?? []), ...(grant.columns?.write ?? [])];
   const strange = listed.filter((column) => !columns.includes(column));
-  if (strange.length > 0) throw invalid(agent, `table ${name} has no column ${strange.join(", ")}`);
+  if (strange.length > 0) throw invalidGrant(agent, `table ${name} has no column ${strange.join(", ")}`);
   if (grant.access === "read" && grant.columns?.write !== undefined)
-    throw invalid(agent, `table ${name} is declared for reading, and with columns to write`);
+    throw invalidGrant(agent, `table ${name} is declared for reading, and with columns to write`);
   if (grant.rows !== undefined && secured) {
-    throw invalid(
+    throw invalidGrant(
       agent,
       `table ${name} has row-level security already, so its rows are said by policies and not by a ` +
         `condition of the agent's; leave the condition out, and make a policy such as: ` +
@@ -96,7 +103,7 @@ export function rowViews(agent: string, tables: readonly DeclaredTable[]): reado
       ` from ${escapeIdentifier(schema)}.${escapeIdentifier(table)} where (${grant.rows}\n)` +
       (grant.access === "write" ? " with cascaded check option" : "");
     const mark = `factotum ${createHash("sha256").update(sql).digest("hex")}`;
-    return [{ name, sql, mark }];
+    return [{ name, sql, mark, of: `${schema}.${table}` }];
   });
 }
 
@@ -200,8 +207,10 @@ export function markSql({ name, mark }: RowView): string {
   return `comment on view ${name} is ${escapeLiteral(mark)}`;
 }
 
-function invalid(agent: string, because: string): InputError {
+/** A declaration that cannot be granted. */
+export function invalidGrant(agent: string, because: string, cause?: unknown): InputError {
   return new InputError({
+    cause,
     code: "grant-invalid",
     message: `agent ${agent} cannot be given a role: ${because}`,
   });

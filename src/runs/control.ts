@@ -59,8 +59,8 @@ export async function endRun(
   const { rowCount } = await tx.query(
     `with ended as (
        update factotum.runs set
-         status = 'done', outcome = $2, state = $3, because = null, failures = 0, retry_at = null, wake_at = null,
-         worker = null, fence = fence + 1, version = version + 1, updated_at = factotum.now()
+         status = 'done', outcome = $2, state = $3, because = null, failures = 0, retry_at = null,
+         wake_at = null, worker = null, fence = fence + 1, version = version + 1, updated_at = factotum.now()
        where id = $1
        returning id)
      select pg_notify($4, 'cancel ' || id)::text from ended`,

@@ -1,4 +1,4 @@
-import type { Json } from "../kernel/index.ts";
+import { InputError, type Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
 import type { CardConfig } from "../models/index.ts";
@@ -53,7 +53,22 @@ export type Config = {
   readonly concurrency?: number;
 };
 
-/** Types a configuration. Agents of different inputs may stand side by side. */
+/** Every part of a configuration; the compiler misses one that is forgotten here. */
+const PARTS: { readonly [part in keyof Required<Config>]: true } = {
+  ...{ name: true, agents: true, prepare: true, intake: true, models: true, clock: true },
+  ...{ channels: true, port: true, leastPrivilege: true, concurrency: true },
+};
+
+/**
+ * Types a configuration. Agents of different inputs may stand side by side.
+ *
+ * @throws {InputError} `config-broken` for a part that there is not: a misspelled one would be left out
+ */
 export function defineConfig(config: Config): Config {
-  return config;
+  const strange = Object.keys(config).filter((name) => !(name in PARTS));
+  if (strange.length === 0) return config;
+  throw new InputError({
+    code: "config-broken",
+    message: `a configuration has no ${strange.join(", ")}; it has ${Object.keys(PARTS).join(", ")}`,
+  });
 }

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { defineAgent } from "../agents/index.ts";
 import { InputError, messageOf } from "../kernel/index.ts";
-import type { Config } from "./config.ts";
+import { type Config, defineConfig } from "./config.ts";
 
 const NAMES = ["factotum.config.ts", "factotum.config.mts", "factotum.config.js", "factotum.config.mjs"];
 
@@ -34,7 +34,7 @@ export async function loadConfig(
   }
   // One that never went through defineAgent() is looked at here.
   for (const agent of loaded.agents) defineAgent(agent);
-  return { config: loaded, path };
+  return { config: defineConfig(loaded), path };
 }
 
 function find(directory: string): string | undefined {

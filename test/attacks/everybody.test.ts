@@ -18,7 +18,8 @@ test("a database that grants nothing to everybody has nothing to name", async ()
 test("a table and a function that everybody may use are named as REVOKE takes them", async () => {
   await bank.db.query(`
     create schema "Odd ""one"; grant usage on schema "Odd ""one" to public;
-    create table "Odd ""one".open (id int primary key, hidden text); grant select (id) on "Odd ""one".open to public;
+    create table "Odd ""one".open (id int primary key, hidden text);
+    grant select (id) on "Odd ""one".open to public;
     create table "Odd ""one".shut (id int primary key);
     create function "Odd ""one".peek(of text default '') returns int language sql security definer
       return (select sum(salary) from bank.payroll);

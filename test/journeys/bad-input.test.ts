@@ -148,6 +148,7 @@ describe("a project that is not as it should be", () => {
         "agent-invalid",
         /clerk .* lacks version, policy/,
       ],
+      ["export default { name: 'x', agents: [], chanels: {} }", "config-broken", /no chanels; it has name/],
     ];
     for (const [at, [text, code, remedy]] of wrong.entries()) {
       const path = join(folder, `wrong-${at}.mjs`);
