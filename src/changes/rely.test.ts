@@ -179,6 +179,36 @@ describe("a relied-on read", () => {
   });
 });
 
+describe("a writer that is no commit of ours", () => {
+  const meanwhile = async (set: ChangeSet, outside: string): Promise<void> => {
+    await db.transaction(async (tx) => {
+      await commit(tx, set, about);
+      await db.query(outside);
+    });
+  };
+
+  test("is seen when it committed before the commit asks, and not when it does after that", async () => {
+    const add = "insert into public.ticket (flight, passenger) values (1, 'walk-in')";
+    await meanwhile((await sell(1, "ann")).changes, add);
+    expect(await tickets()).toHaveLength(2);
+    const late = await sell(2, "bob");
+    await db.query("insert into public.ticket (flight, passenger) values (2, 'walk-in')");
+    await expect(accept(late.changes)).rejects.toBeInstanceOf(ConflictError);
+  });
+
+  test("is held off to the end where it writes a row that the change set writes, too", async () => {
+    const { changes } = await stage(db, emptyChangeSet, { tables: TABLES }, async (tx) => {
+      await rely(tx, SOLD, [1]);
+      await tx.query("update public.flight set seats = seats - 1 where id = 1");
+    });
+    const taken = "update public.flight set seats = seats - 1 where id = 1 and seats > 0";
+    const lock = "select from public.flight where id = 1 for no key update nowait";
+    await expect(meanwhile(changes, lock)).rejects.toThrow(/could not obtain lock/);
+    await accept(changes);
+    expect((await db.query(taken)).rowCount).toBe(0);
+  });
+});
+
 describe("stagings that lock each other out", () => {
   test("a deadlock between two of them is tried again, and both end", async () => {
     const met = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;

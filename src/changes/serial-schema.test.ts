@@ -28,10 +28,29 @@ beforeAll(async () => {
   [home, direct] = await Promise.all([throwawayDatabase(), throwawayDatabase()]);
 });
 
+/** A statement that is run, or not, by how many rows a table has: what nothing but the read tells. */
+type Call = Sql & { readonly ifEven: string | null };
+
+const anyCall = (schema: RandomSchema): fc.Arbitrary<Call> =>
+  fc
+    .tuple(
+      fc.oneof(anyStatement(schema), anyInsert(schema)),
+      fc.option(fc.constantFrom(...schema.tables.map((table) => table.sql)), { freq: 4 }),
+    )
+    .map(([statement, ifEven]) => ({ ...statement, ifEven }));
+
+async function decide(tx: Transaction, call: Call): Promise<void> {
+  if (call.ifEven !== null) {
+    const { rows } = await tx.query<{ even: boolean }>(`select count(*) % 2 = 0 as even from ${call.ifEven}`);
+    if (rows[0]?.even !== true) return;
+  }
+  await perform(tx, call);
+}
+
 /** Calls of one statement each, with waits before them and before the commit. */
 const attemptOf = (schema: RandomSchema) =>
   fc.record({
-    calls: fc.array(fc.oneof(anyStatement(schema), anyInsert(schema)), { minLength: 1, maxLength: 2 }),
+    calls: fc.array(anyCall(schema), { minLength: 1, maxLength: 2 }),
     waits: fc.tuple(fc.integer({ min: 0, max: 200 }), fc.nat(6), fc.nat(6)),
   });
 // No identity: the ids that a sequence gives tell of the order of staging, which is no order of commits. No
@@ -47,7 +66,7 @@ type Scene = typeof scenes extends fc.Arbitrary<infer T> ? T : never;
 type Attempt = Scene["attempts"][number];
 
 /** The queries that read all a statement on a table can depend on: what foreign keys tie together. */
-async function readsOf(db: Database, schema: RandomSchema): Promise<(sql: string) => readonly string[]> {
+async function readsOf(db: Database, schema: RandomSchema): Promise<(call: Call) => readonly string[]> {
   const names = schema.tables.map((table) => table.sql);
   const { rows } = await db.query<{ a: string; b: string }>(
     `select x.name as a, y.name as b from pg_constraint f
@@ -63,9 +82,10 @@ async function readsOf(db: Database, schema: RandomSchema): Promise<(sql: string
       for (const name of both) tied.set(name, both);
     }
   }
-  return (sql) => {
-    const table = names.find((name) => sql.includes(`${name} `)) ?? "";
-    return [...(tied.get(table) ?? [])].sort().map((name) => `select t::text from ${name} t`);
+  return ({ sql, ifEven }) => {
+    const written = names.find((name) => sql.includes(`${name} `)) ?? "";
+    const read = new Set([...(tied.get(written) ?? []), ...(ifEven === null ? [] : [ifEven])]);
+    return [...read].sort().map((name) => `select t::text from ${name} t`);
   };
 }
 
@@ -77,7 +97,7 @@ const byTurns = async (db: Database, turns: number): Promise<void> => {
 async function run(
   db: Database,
   schema: RandomSchema,
-  reads: (sql: string) => readonly string[],
+  reads: (call: Call) => readonly string[],
   { calls, waits }: Attempt,
 ): Promise<boolean> {
   const tables = schema.tables.map((table) => table.name);
@@ -86,8 +106,8 @@ async function run(
     for (const [at, call] of calls.entries()) {
       await byTurns(db, waits[at] ?? 0);
       const { changes } = await stage(db, set, { tables }, async (tx) => {
-        for (const sql of reads(call.sql)) await rely(tx, sql);
-        await perform(tx, call);
+        for (const sql of reads(call)) await rely(tx, sql);
+        await decide(tx, call);
       });
       set = changes;
     }
@@ -125,7 +145,7 @@ async function endOf(schema: RandomSchema, order: readonly Attempt[]): Promise<s
   try {
     await session.query("begin");
     for (const { calls } of order) {
-      for (const call of calls) await perform(session, call);
+      for (const call of calls) await decide(session, call);
       await session.query("set constraints all immediate");
       if (late !== "") await session.query(`set constraints ${late} deferred`);
     }
