@@ -6,6 +6,7 @@ import { openSync, writeSync } from "node:fs";
 import { type BudgetId, type HoldId, openTeller } from "factotum/ledger";
 import { microUsd } from "factotum/kernel";
 import { type DatabaseOptions, openDatabase } from "factotum/postgres";
+import { seeded } from "./seeded.ts";
 
 /** What a process of spenders is told. */
 export type SpenderOrder = {
@@ -61,17 +62,6 @@ async function main(order: SpenderOrder): Promise<void> {
   await teller.close();
   await db.close();
   process.send?.({ pairs, full, ms } satisfies SpenderReport);
-}
-
-/** mulberry32: https://github.com/cprosche/mulberry32 (public domain). */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
 
 await main(JSON.parse(process.argv[2] ?? "{}") as SpenderOrder);

@@ -1,0 +1,86 @@
+/**
+ * A worker of the chaos campaign, in a process of its own. Arguments: database url, provider url, its name,
+ * lease in milliseconds, steps a run. Each turn makes an effect: a step, and at every other turn a row, without
+ * a unique constraint, so that a turn that counts twice shows. Every fifth step is a call outside, with its intent committed before.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { must } from "factotum/kernel";
+import { openDatabase, type Transaction } from "factotum/postgres";
+import { appendStep, type Drive, type Lease, type Run, startWorker } from "factotum/runs";
+
+const [url, provider, name, leaseMs, steps] = process.argv.slice(2);
+const last = Number(steps);
+const CALL_EVERY = 5;
+/** Runs held at once: so many that no run waits for a slot, and a takeover is the takeover alone. */
+const CONCURRENCY = 200;
+const OUTSIDE_MS = 40;
+
+/** What a run knows: how many effects it has made, and the call whose answer it waits for. */
+type State = { readonly done: number; readonly intent: number | null; readonly tries: number };
+
+const stateOf = (run: Run): State => (run.state as State | null) ?? { done: 0, intent: null, tries: 0 };
+
+const drive: Drive = async (lease) => {
+  /** The call that this drive itself has intended: another's may have been made or not. */
+  let mine: number | null = null;
+  while (lease.run.status === "ready" && !lease.signal.aborted && !lease.shouldYield()) {
+    const state = stateOf(lease.run);
+    const calls = (state.done + 1) % CALL_EVERY === 0;
+    if (state.intent !== null && state.intent === mine) {
+      await ask(lease, state.done, state.intent);
+      await advance(lease, state.intent);
+      mine = null;
+    } else if (calls) {
+      mine = state.tries + 1;
+      await intend(lease, mine);
+    } else {
+      await advance(lease, null);
+      await delay((Number(lease.runId) * 7 + state.done) % OUTSIDE_MS);
+    }
+  }
+};
+
+async function ask(lease: Lease, done: number, attempt: number): Promise<void> {
+  const address = `${provider}/${lease.runId}/${done}/${attempt}`;
+  const reply = await fetch(address, { method: "POST", signal: lease.signal });
+  await reply.text();
+}
+
+/** An intent that is there already is another's, whose fate is unknown. */
+async function intend(lease: Lease, attempt: number): Promise<void> {
+  await lease.turn(async (tx, run) => {
+    const state = stateOf(run);
+    if (state.intent !== null) await mark(tx, run, state, "unknown");
+    await tx.query("insert into call (run_id, n, attempt, status) values ($1, $2, $3, 'intended')", [
+      ...[run.id, state.done, attempt],
+    ]);
+    return { kind: "continue", state: { ...state, intent: attempt, tries: attempt } };
+  });
+}
+
+/** One more effect, and the answer to the call where there was one. */
+async function advance(lease: Lease, answered: number | null): Promise<void> {
+  await lease.turn(async (tx, run, now) => {
+    const state = stateOf(run);
+    if (answered !== null && state.intent === answered) await mark(tx, run, state, "settled");
+    const done = state.done + 1;
+    // Every other turn touches nothing but steps and state, and is a single statement.
+    if (done % 2 === 0) await tx.query("insert into effect (run_id, n) values ($1, $2)", [run.id, done]);
+    await appendStep(tx, run.id, { kind: "effect", attempt: null, data: done });
+    const next = { done, intent: null, tries: 0 };
+    if (done >= last) return { kind: "done", state: next, outcome: "worked" };
+    if (done === last >> 1)
+      return { kind: "park", state: next, until: new Date((await now()).getTime() + 30) };
+    return { kind: "continue", state: next };
+  });
+}
+
+async function mark(tx: Transaction, run: Run, state: State, status: string): Promise<void> {
+  await tx.query("update call set status = $4 where run_id = $1 and n = $2 and attempt = $3", [
+    ...[run.id, state.done, state.intent, status],
+  ]);
+}
+
+process.on("disconnect", () => process.exit());
+const db = await openDatabase({ kind: "url", url: must(url, "the database's url") });
+startWorker({ db, drive, name: must(name, "a name"), leaseMs: Number(leaseMs), concurrency: CONCURRENCY });

@@ -1,0 +1,38 @@
+/**
+ * The crash campaign: workers killed with SIGKILL, paused with SIGSTOP past their lease and resumed, Postgres
+ * killed and started again, connections cut, at random; then every effect is counted.
+ *
+ *   npm run --silent bench:chaos -- --seconds 60 [--seed 1] [--workers 4] [--runs 100] [--lease 10000] [--json]
+ *
+ * The order and kind of what is done come from the seed; what it hits is up to the machine.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { campaign } from "./chaos-campaign.ts";
+
+const { values: given } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    seconds: { type: "string", default: "60" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    workers: { type: "string", default: "4" },
+    runs: { type: "string", default: "100" },
+    lease: { type: "string", default: "10000" },
+  },
+});
+const directory = await mkdtemp(join(tmpdir(), "factotum-chaos-"));
+const report = await campaign({
+  directory,
+  seconds: Number(given.seconds),
+  seed: Number(given.seed),
+  workers: Number(given.workers),
+  leaseMs: Number(given.lease),
+  runsAtOnce: Number(given.runs),
+});
+await rm(directory, { recursive: true, force: true });
+if (given.json) console.log(JSON.stringify(report));
+else console.dir(report);
+const { lost, doubled, stuck, calls } = report;
+if (lost + doubled + stuck + calls.unrecorded + calls.askedAgain > 0) process.exitCode = 1;
