@@ -1,7 +1,7 @@
 /**
  * How fast runs advance, against the bare commit rate of the same server in the same minute.
  *
- *   npm run --silent bench:runs -- --json [--runs 200] [--turns 20] [--concurrency 8] [--parked 10000]
+ *   npm run --silent bench:runs -- --json [--runs 200] [--turns 20] [--concurrency 8] [--parked 100000]
  *
  * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder.
  */
@@ -14,6 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { appendStep, type Drive, nudge, startRun, startWorker, takeNudges } from "factotum/runs";
+import { openPeer, type Peer, peerName } from "./runs-peer.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -21,7 +22,7 @@ const { values: given } = parseArgs({
     runs: { type: "string", default: "200" },
     turns: { type: "string", default: "20" },
     concurrency: { type: "string", default: "8" },
-    parked: { type: "string", default: "10000" },
+    parked: { type: "string", default: "100000" },
   },
 });
 const runs = Number(given.runs);
@@ -70,22 +71,36 @@ async function turnsPerSecond(db: Database, count: number): Promise<number> {
   return rate;
 }
 
-type Rates = { readonly raw: number; readonly steps: number; readonly ratio: number };
+type Rates = {
+  readonly raw: number;
+  readonly steps: number;
+  readonly ratio: number;
+  readonly peer: number;
+  readonly ratioToPeer: number;
+};
 
-/** Both rates in turn, slice by slice, so that a busy neighbour slows both; the medians. */
-async function rates(db: Database): Promise<Rates> {
+/** The rates in turn, slice by slice, so that a busy neighbour slows both; the medians. */
+async function rates(db: Database, peer: Peer): Promise<Rates> {
   await rawCommits(db, 500);
   await turnsPerSecond(db, 1);
+  await peer.stepsPerSecond(1, turns, 1);
   const slices: Rates[] = [];
   for (let n = 0; n < SLICES; n += 1) {
     const before = await rawCommits(db, 500);
     const steps = await turnsPerSecond(db, Math.ceil(runs / SLICES));
     const raw = (before + (await rawCommits(db, 500))) / 2;
-    slices.push({ raw, steps, ratio: steps / raw });
+    const other = await peer.stepsPerSecond(concurrency, turns, concurrency);
+    slices.push({ raw, steps, ratio: steps / raw, peer: other, ratioToPeer: steps / other });
   }
   const median = (of: (slice: Rates) => number): number =>
     slices.map(of).toSorted((a, b) => a - b)[SLICES >> 1] ?? 0;
-  return { raw: median((s) => s.raw), steps: median((s) => s.steps), ratio: median((s) => s.ratio) };
+  return {
+    raw: median((s) => s.raw),
+    steps: median((s) => s.steps),
+    ratio: median((s) => s.ratio),
+    peer: median((s) => s.peer),
+    ratioToPeer: median((s) => s.ratioToPeer),
+  };
 }
 
 /**
@@ -101,14 +116,10 @@ async function wakeLate(db: Database): Promise<{ wakeLateMsMax: number; idleCpuS
     [parked, WOKEN],
   );
   await db.query("vacuum analyze factotum.runs");
-  let late = 0;
+  /** Its step says, in the database's own time, when the turn was taken. */
   const woken: Drive = async (lease) => {
     await lease.turn(async (tx, run) => {
-      const { rows } = await tx.query<{ ms: number }>(
-        "select extract(epoch from clock_timestamp() - $1::timestamptz)::float8 * 1000 as ms",
-        [run.wakeAt],
-      );
-      late = Math.max(late, rows[0]?.ms ?? Infinity);
+      await appendStep(tx, run.id, { kind: "woke", attempt: null, data: run.wakeAt?.toISOString() ?? null });
       return { kind: "done", state: null, outcome: "woke" };
     });
   };
@@ -123,7 +134,11 @@ async function wakeLate(db: Database): Promise<{ wakeLateMsMax: number; idleCpuS
     await delay(50);
   }
   await worker.stop();
-  return { wakeLateMsMax: late, idleCpuShare };
+  const { rows } = await db.query<{ ms: number }>(
+    `select max(extract(epoch from at - (data #>> '{}')::timestamptz))::float8 * 1000 as ms
+     from factotum.steps where kind = 'woke'`,
+  );
+  return { wakeLateMsMax: rows[0]?.ms ?? Infinity, idleCpuShare };
 }
 
 /** From a nudge's call to the effect of its turn, seen by the driver, for a parked run. */
@@ -193,7 +208,9 @@ const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
 const db = await openDatabase({ kind: "embedded", directory });
 await migrate(db);
 await db.query("create table raw_commit (n int, data json)");
-const { raw, steps, ratio } = await rates(db);
+const other = await openPeer(db.url);
+const { raw, steps, ratio, peer, ratioToPeer } = await rates(db, other);
+await other.close();
 const nudges = await nudgeMs(db);
 const takeovers = await takeoverMs(db);
 const late = await wakeLate(db);
@@ -203,6 +220,8 @@ const figures = {
   rawCommitsPerS: round(raw),
   stepsPerS: round(steps),
   ratioToRaw: round(ratio, 2),
+  peer: { name: peerName, stepsPerS: round(peer) },
+  ratioToPeer: round(ratioToPeer, 1),
   parked,
   woken: WOKEN,
   wakeLateMsMax: round(late.wakeLateMsMax),
