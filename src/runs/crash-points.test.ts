@@ -5,7 +5,7 @@ import type { Database, DeferredWork, Opening, Session, Transaction } from "../p
 import { throwawayDatabase, withQuery } from "../testing/index.ts";
 import { appendStep, type Drive, getRun, listSteps, startRun, startWorker } from "./index.ts";
 
-/** Acts of a worker that joins, drives one run of three turns and drains: statements, commits and answers. */
+/** Acts of a worker that joins, drives one run of five turns and drains: statements, commits and answers. */
 const ACTS_MIN = 18;
 /** Short, so that a frozen worker's lease and its open turn run out soon. */
 const FROZEN_LEASE_MS = 100;
@@ -97,16 +97,16 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
   return { db, struck: struck.promise, thaw: () => thawed.resolve() };
 }
 
-/** Three turns: work, work and park until now, work and end. */
+/** Five turns, each a step; the second and the fourth are nothing else, the third parks until now. */
 const drive: Drive = async (lease) => {
   let { run } = lease;
   while (run.status === "ready") {
     run = await lease.turn(async (tx, now, time) => {
       const state = Number(now.state ?? 0) + 1;
-      await tx.query("insert into work (run_id, n) values ($1, $2)", [now.id, state]);
+      if (state % 2 === 1) await tx.query("insert into work (run_id, n) values ($1, $2)", [now.id, state]);
       await appendStep(tx, now.id, { kind: "work", attempt: null, data: state });
-      if (state === 3) return { kind: "done", state, outcome: "worked" };
-      return state === 2 ? { kind: "park", state, until: await time() } : { kind: "continue", state };
+      if (state === 5) return { kind: "done", state, outcome: "worked" };
+      return state === 3 ? { kind: "park", state, until: await time() } : { kind: "continue", state };
     });
   }
 };
@@ -134,14 +134,14 @@ async function inherit(db: Database): Promise<void> {
 }
 
 async function expectOnce(db: Database, id: RunId, story: string): Promise<void> {
-  expect(await getRun(db, id), story).toMatchObject({ status: "done", state: 3 });
+  expect(await getRun(db, id), story).toMatchObject({ status: "done", state: 5 });
   const work = await db.query("select n from work where run_id = $1 order by n", [id]);
-  expect(work.rows, story).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+  expect(work.rows, story).toEqual([{ n: 1 }, { n: 3 }, { n: 5 }]);
   const steps = (await listSteps(db, id)).filter((step) => step.kind === "work");
   expect(
     steps.map((step) => step.data),
     story,
-  ).toEqual([1, 2, 3]);
+  ).toEqual([1, 2, 3, 4, 5]);
 }
 
 test("a worker may die before or after any statement: each turn counts once", async () => {
