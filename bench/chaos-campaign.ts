@@ -1,6 +1,5 @@
 /** Workers killed, paused and cut off, on a server that is killed: what came of their runs. */
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -60,6 +59,7 @@ type Stage = {
   readonly restarts: string[];
   /** Names given to workers so far. */
   born: number;
+  over: boolean;
 };
 
 /** Runs a campaign on an embedded Postgres of its own. */
@@ -73,7 +73,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
   const done = { kills: 0, pauses: 0, postgresRestarts: 0, cuts: 0 };
   const stage: Stage = {
     ...{ db, options, proxy, provider: provider.url, done },
-    ...{ workers: [], blows: [], restarts: [], born: 0 },
+    ...{ workers: [], blows: [], restarts: [], born: 0, over: false },
   };
   try {
     await migrate(db);
@@ -82,7 +82,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
        create table call (run_id bigint not null, n int not null, attempt int not null, status text not null);
        create index on call (run_id, n)`,
     );
-    for (let at = 0; at < options.workers; at += 1) stage.workers.push(spawn(stage));
+    for (let at = 0; at < options.workers; at += 1) spawn(stage, at);
     await storm(stage);
     await calm(stage);
     const judged = await judge(db, provider.served);
@@ -92,6 +92,7 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
       pausedTakeoverMs: await takeovers(stage, "pause"),
     };
   } finally {
+    stage.over = true;
     for (const { child } of stage.workers) child.kill("SIGKILL");
     await proxy.close();
     await provider.close();
@@ -99,14 +100,18 @@ export async function campaign(options: CampaignOptions): Promise<CampaignReport
   }
 }
 
-function spawn(stage: Stage): Stage["workers"][number] {
+/** As a supervisor would: a worker that ends, whatever the reason, is followed by another. */
+function spawn(stage: Stage, at: number): void {
   const name = `w${(stage.born += 1)}`;
   const url = new URL(stage.db.url);
   url.host = `127.0.0.1:${stage.proxy.port}`;
   const program = join(import.meta.dirname, "chaos-worker.ts");
   const args = [url.href, stage.provider, name, String(stage.options.leaseMs), String(STEPS)];
   const child = fork(program, args, { execArgv: ["--conditions=factotum-source"] });
-  return { child, name, paused: false };
+  stage.workers[at] = { child, name, paused: false };
+  child.once("exit", () => {
+    if (!stage.over) spawn(stage, at);
+  });
 }
 
 async function storm(stage: Stage): Promise<void> {
@@ -174,8 +179,6 @@ async function killWorker(stage: Stage, at: number): Promise<void> {
   if (worker === undefined || worker.paused) return;
   worker.child.kill("SIGKILL");
   await noteBlow(stage, "kill", worker.name);
-  await once(worker.child, "exit");
-  stage.workers[at] = spawn(stage);
   stage.done.kills += 1;
 }
 
