@@ -30,7 +30,7 @@ export type CampaignReport = Judged & {
   readonly pauses: number;
   readonly postgresRestarts: number;
   readonly cuts: number;
-  /** From kill -9 to the next step of each run that the worker held, elsewhere, on a server that stayed up. */
+  /** From kill -9 to the next step, elsewhere, of each run that was held; on a server that stayed up. */
   readonly takeoverMs: Percentiles;
   /** The same from SIGSTOP. */
   readonly pausedTakeoverMs: Percentiles;
@@ -225,7 +225,8 @@ async function takeovers(stage: Stage, kind: Blow["kind"]): Promise<Percentiles>
   for (const blow of stage.blows.filter((one) => one.kind === kind && one.runs.length > 0)) {
     const { rows } = await stage.db.query<{ ms: number }>(
       `select extract(epoch from min(at) - $1::timestamptz)::float8 * 1000 as ms from factotum.steps
-       where run_id = any ($2::bigint[]) and at between $1::timestamptz and $1::timestamptz + $4 * interval '1 ms'
+       where run_id = any ($2::bigint[])
+         and at between $1::timestamptz and $1::timestamptz + $4 * interval '1 ms'
        group by run_id
        having not exists (select from unnest($3::timestamptz[]) r
                           where r between $1::timestamptz - interval '10 s' and min(at))`,

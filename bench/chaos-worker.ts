@@ -1,7 +1,8 @@
 /**
  * A worker of the chaos campaign, in a process of its own. Arguments: database url, provider url, its name,
- * lease in milliseconds, steps a run. Each turn makes an effect: a step, and at every other turn a row, without
- * a unique constraint, so that a turn that counts twice shows. Every fifth step is a call outside, with its intent committed before.
+ * lease in milliseconds, steps a run. Each turn makes an effect: a step, and at every other turn a row,
+ * without a unique constraint, so that a turn that counts twice shows. Every fifth step is a call outside,
+ * with its intent committed before.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { must } from "factotum/kernel";

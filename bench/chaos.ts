@@ -2,7 +2,8 @@
  * The crash campaign: workers killed with SIGKILL, paused with SIGSTOP past their lease and resumed, Postgres
  * killed and started again, connections cut, at random; then every effect is counted.
  *
- *   npm run --silent bench:chaos -- --seconds 60 [--seed 1] [--workers 4] [--runs 100] [--lease 10000] [--json]
+ *   npm run --silent bench:chaos -- --seconds 60 [--seed 1] [--workers 4] [--runs 100]
+ *     [--lease 10000] [--json]
  *
  * The order and kind of what is done come from the seed; what it hits is up to the machine.
  */
