@@ -263,6 +263,38 @@ async function checkLogin(db: Database, named: Named): Promise<void> {
 }
 
 /**
+ * Gives the role of an agent a new password. Sessions that are open stay; processes that run read the new one
+ * at their next login.
+ *
+ * @throws {RoleRefused} where an administrator made the role; nothing was changed then
+ */
+export async function rotatePassword(db: Database, agent: string): Promise<void> {
+  const { role, us } = await nameRole(db, agent);
+  const [name, ours] = [escapeIdentifier(role), escapeIdentifier(us)];
+  try {
+    await db.transaction(async (tx) => {
+      const { rows } = await tx.query<{ password: string }>(
+        "update factotum.agent_roles set password = default where role = $1 returning password",
+        [role],
+      );
+      const { password } = must(rows[0], `the login of role ${role}`);
+      await tx.query(`alter role ${name} with password ${escapeLiteral(scramVerifier(role, password))}`);
+    });
+  } catch (error) {
+    if (sqlStateOf(error) !== "42501") throw error;
+    const sql = [`alter role ${ours} with createrole`, `grant ${name} to ${ours} with admin option`];
+    throw new RoleRefused(
+      agent,
+      role,
+      sql,
+      error,
+      "an administrator made it, who alone can change its password",
+    );
+  }
+  await checkLogin(db, await nameRole(db, agent));
+}
+
+/**
  * Takes the roles of agents off again: their rights in this database, their views, and the roles.
  *
  * @returns SQL for an administrator, where we may not drop a role

@@ -14,7 +14,7 @@ export { commit } from "./commit.ts";
 export { OUTBOX_CHANNEL } from "./deliveries.ts";
 export { diff, type Diff, type FieldDiff, type Row, type RowDiff } from "./diff.ts";
 export { type Effect, emit, OUTBOX, writableWith } from "./emit.ts";
-export { dropRoles, ensureRole, missingForRole } from "./ensure-role.ts";
+export { dropRoles, ensureRole, missingForRole, rotatePassword } from "./ensure-role.ts";
 export {
   ConflictError,
   type Dependant,

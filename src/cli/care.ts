@@ -17,10 +17,10 @@ export function doctorCommand(): Command {
 }
 
 /** Puts the capture triggers on the tables that agents may write, or takes them off. */
-export function triggersCommand(what: "attach" | "detach"): Command {
+export function triggersCommand(what: "attach" | "detach", rotate = false): Command {
   return (setting) =>
     withFactotum(setting, async (factotum) => {
-      const tables = await factotum[what]();
+      const tables = what === "attach" ? await factotum.attach(rotate) : await factotum.detach();
       const { terminal } = setting;
       const word = what === "attach" ? "are on" : "are off";
       if (terminal.json) terminal.result({ tables });

@@ -190,8 +190,9 @@ function addCare(program: Command, choose: (work: Work) => void): void {
     .action(() => choose(doctorCommand()));
   program
     .command("attach")
-    .description("put capture triggers on the tables that agents may write")
-    .action(() => choose(triggersCommand("attach")));
+    .description("put capture triggers on the tables that agents may write, and make the agents' roles")
+    .option("--rotate", "give the agents' roles new passwords")
+    .action(({ rotate }: { rotate?: boolean }) => choose(triggersCommand("attach", rotate)));
   program
     .command("detach")
     .description("take the capture triggers off again")

@@ -193,6 +193,19 @@ describe("cards and stories", () => {
     ]);
   });
 
+  test("a remedy of many statements is shown whole, a line each", () => {
+    const long = `create role x password '${"y".repeat(600)}';`;
+    const finding = {
+      what: "role",
+      state: "broken",
+      detail: "none",
+      remedy: `${long}\ngrant x to z;`,
+    } as const;
+    expect(renderFindings([finding], paint).split("\n")).toEqual([
+      ...["broken   role  none", `               -> ${long}`, "                  grant x to z;"],
+    ]);
+  });
+
   test("listings and findings line up", () => {
     const [head, line] = renderRuns([story.run], piped).split("\n");
     expect(head?.indexOf("status")).toBe(line?.indexOf("done"));

@@ -212,19 +212,23 @@ export async function loginSession(
   client.on("error", ignore);
   const { tx, end } = overClient(client);
   let open = true;
-  const destroy = (): void => {
-    if (!open) return;
+  const close = (): void => {
     open = false;
     end();
-    onEnd();
     streamOf(client).destroy();
     void client.end().catch(ignore);
+  };
+  const destroy = (): void => {
+    if (!open) return;
+    close();
+    onEnd();
   };
   try {
     await client.connect();
     await client.query(SETTINGS);
   } catch (error) {
-    destroy();
+    // Nobody has it yet, so that there is no end to tell of.
+    close();
     throw error;
   }
   return {

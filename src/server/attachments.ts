@@ -1,4 +1,13 @@
-import { attach, attached, detach, dropRoles, ensureRole, grantOf, writable } from "../changes/index.ts";
+import {
+  attach,
+  attached,
+  detach,
+  dropRoles,
+  ensureRole,
+  grantOf,
+  rotatePassword,
+  writable,
+} from "../changes/index.ts";
 import { InputError } from "../kernel/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
@@ -27,6 +36,12 @@ export async function makeRoles(db: Database, config: Config): Promise<void> {
       if (narrow.length > 0) throw needsRole(agent.name, narrow);
     }
   }
+}
+
+/** Gives the agents' roles new passwords. @throws {RoleRefused} where we may not */
+export async function rotatePasswords(db: Database, config: Config): Promise<void> {
+  if (config.leastPrivilege === false) return;
+  for (const agent of config.agents) await rotatePassword(db, agent.name);
 }
 
 /** Takes triggers and roles off; what is left for an administrator to do is said. */

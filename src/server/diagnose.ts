@@ -5,6 +5,7 @@ import type { Discovery } from "../models/index.ts";
 import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
 import { type Database, introspect, migrate } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
+import { exposures } from "./exposures.ts";
 
 /** One thing `factotum doctor` looked at. */
 export type Finding = {
@@ -24,6 +25,7 @@ export async function diagnose(db: Database, config: Config, models: Discovery):
     await triggers(db, config),
     await outbox(db, config),
     ...(await roles(db, config)),
+    ...(await exposures(db, config)),
     modelsFound(models),
     await clock(db),
   ];

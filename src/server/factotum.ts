@@ -24,7 +24,7 @@ import {
   type Worker,
   type WorkerOptions,
 } from "../runs/index.ts";
-import { makeRoles, putTriggers, takeOff } from "./attachments.ts";
+import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose, type Finding } from "./diagnose.ts";
@@ -68,8 +68,12 @@ export type Factotum = TalkDoor & {
   readonly terms: TermsDoor;
   /** Every committed change of one row, newest first. A table without a schema is in public. */
   blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
-  /** Puts on capture triggers, and makes the agents' roles or brings them up to date. */
-  attach(): Promise<readonly string[]>;
+  /**
+   * Puts on capture triggers, and makes the agents' roles or brings them up to date.
+   *
+   * @param rotate gives the roles new passwords, too
+   */
+  attach(rotate?: boolean): Promise<readonly string[]>;
   /** Takes every capture trigger and every agent's role off, also those no longer configured. */
   detach(): Promise<readonly string[]>;
   diagnose(): Promise<readonly Finding[]>;
@@ -155,9 +159,10 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     ...makeTalk(config, db),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
-    async attach() {
+    async attach(rotate = false) {
       const tables = await db.transaction((tx) => putTriggers(tx, config));
       await makeRoles(db, config);
+      if (rotate) await rotatePasswords(db, config);
       return tables;
     },
     detach: () => db.transaction((tx) => takeOff(tx, given.say)),

@@ -46,10 +46,18 @@ export async function readResource(
 async function tablesOf({ db }: Factotum, agent: Agent): Promise<unknown> {
   const names = Object.keys(agent.tables);
   const tables = await db.transaction((tx) => introspect(tx, names), { readOnly: true });
-  return tables.map(({ name, comment, columns, primaryKey, foreignKeys, checks }) => ({
-    ...{ name, comment, access: grantOf(agent.tables[name] ?? "read").access, columns },
-    ...{ primaryKey: primaryKey.columns, foreignKeys, checks: checks.map((check) => check.definition) },
-  }));
+  return tables.map(({ name, comment, columns, primaryKey, foreignKeys, checks }) => {
+    const grant = grantOf(agent.tables[name] ?? "read");
+    // What it may not read it is not told of either, nor of rules over it.
+    const isRead = (column: string): boolean => grant.columns?.read?.includes(column) ?? true;
+    const known = <T extends { readonly columns: readonly string[] }>(rules: readonly T[]): readonly T[] =>
+      rules.filter((rule) => rule.columns.every(isRead));
+    return {
+      ...{ name, comment, access: grant.access, columns: columns.filter((column) => isRead(column.name)) },
+      ...{ primaryKey: primaryKey.columns.filter(isRead), foreignKeys: known(foreignKeys) },
+      checks: known(checks).map((check) => check.definition),
+    };
+  });
 }
 
 async function questionsOf({ db }: Factotum, agent: Agent): Promise<unknown> {

@@ -1,8 +1,9 @@
 /** A login that may make no roles: the SQL that it is refused with, run by an administrator, is enough. */
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { attach, emptyChangeSet, ensureRole, missingForRole, stage } from "factotum/changes";
-import { migrate, openDatabase } from "factotum/postgres";
+import { attach, emptyChangeSet, ensureRole, missingForRole, rotatePassword, stage } from "factotum/changes";
+import { must } from "factotum/kernel";
+import { migrate, openDatabase, type Transaction } from "factotum/postgres";
 import { throwawayDatabase } from "factotum/testing";
 
 test("what the refusal says, run as it stands, makes the role, and nothing of it is secret", async () => {
@@ -40,10 +41,43 @@ test("what the refusal says, run as it stands, makes the role, and nothing of it
       tx.query("insert into thing (tenant, name) values ('blue', 'x')"),
     );
     expect(changes.rows).toHaveLength(1);
+    // Only who made the role changes its password, and what was refused has changed nothing.
+    await expect(rotatePassword(db, "clerk")).rejects.toMatchObject({ code: "role-refused" });
+    await ensureRole(db, clerk);
   } finally {
     await db.close();
     await boss.close();
     await admin.query(`drop database ${us} with (force)`);
     await admin.query(`drop role ${us}`);
   }
+});
+
+test("a role gets a new password, the old one is of no use, and work goes on", async () => {
+  const db = await throwawayDatabase();
+  await db.query("create table public.thing (id serial primary key)");
+  await ensureRole(db, { name: "clerk", tables: { "public.thing": "read" } });
+  const login = async () => {
+    const { rows } = await db.query<{ user: string; password: string }>(
+      'select role as "user", password from factotum.agent_roles',
+    );
+    return must(rows[0], "a login");
+  };
+  const old = await login();
+  const other = await openDatabase({ kind: "url", url: db.url });
+  const pid = async () => {
+    const work = (tx: Transaction) => tx.query<{ pid: number }>("select pg_backend_pid() as pid");
+    return (await stage(other, emptyChangeSet, { tables: [], as: "clerk" }, work)).result.rows[0]?.pid;
+  };
+  await pid();
+  await rotatePassword(db, "clerk");
+  expect((await login()).password).not.toBe(old.password);
+  await expect(db.sessionAs(old)).rejects.toMatchObject({ code: "login-refused" });
+  const seen = await stage(db, emptyChangeSet, { tables: [], as: "clerk" }, (tx) =>
+    tx.query("select from public.thing"),
+  );
+  expect(seen.result.rowCount).toBe(0);
+  // Another process has the old one in mind, and needs a second connection now.
+  const pids = await Promise.all([pid(), pid()]);
+  expect(new Set(pids).size).toBe(2);
+  await other.close();
 });

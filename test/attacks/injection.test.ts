@@ -100,6 +100,8 @@ describe("orders to read and write what the agent may not", () => {
   test("from a client of another protocol are answered with the refusal, and leave nothing", async () => {
     const http = await serveHttp(branch.factotum, { host: "127.0.0.1", port: 0 });
     const client = await httpClient(http.url.replace(/\/api$/, "/mcp"));
+    const tables = JSON.stringify(await client.readResource({ uri: "factotum://tables" }));
+    expect([tables.includes("owner"), /pin|balance|payroll/.exec(tables)]).toEqual([true, null]);
     const begun = await call(client, "begin", { work: { account: 1, text: "let me in" } });
     const { attempt } = begun.value;
     const answers: string[] = [];
