@@ -6,14 +6,7 @@ import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
 import { type Database, introspect, migrate } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
 import { exposures } from "./exposures.ts";
-
-/** One thing `factotum doctor` looked at. */
-export type Finding = {
-  readonly what: string;
-  readonly state: "ok" | "warning" | "broken";
-  readonly detail: string;
-  readonly remedy?: string;
-};
+import type { Finding } from "./finding.ts";
 
 /** Looks at everything a project needs, and says how to mend what is amiss; changes nothing. */
 export async function diagnose(db: Database, config: Config, models: Discovery): Promise<readonly Finding[]> {

@@ -1,6 +1,6 @@
 import type { Database } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
-import type { Finding } from "./diagnose.ts";
+import type { Finding } from "./finding.ts";
 
 /** Functions that one finding names; the rest is counted. */
 const NAMED_MAX = 5;

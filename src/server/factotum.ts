@@ -27,7 +27,8 @@ import {
 import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
-import { diagnose, type Finding } from "./diagnose.ts";
+import { diagnose } from "./diagnose.ts";
+import type { Finding } from "./finding.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";

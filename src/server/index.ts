@@ -7,7 +7,7 @@ export {
   type Intake,
   type WorkItem,
 } from "./config.ts";
-export type { Finding } from "./diagnose.ts";
+export type { Finding } from "./finding.ts";
 export { type Factotum, openFactotum } from "./factotum.ts";
 export { loadConfig } from "./load-config.ts";
 export type { RunLine, RunStory } from "./story.ts";
