@@ -168,15 +168,17 @@ async function begin(t: Trying): Promise<Run> {
   const input = parseInput(t.bench.agent, t.run);
   const { over } = t.state.talk;
   const messages = openingMessages(t.bench.agent, input, lessons, t.state.feedback, t.at, over !== null);
-  return t.lease.turn(async (tx, run, now) => {
+  let opening: Transcript = [];
+  const next = await t.lease.turn(async (tx, run, now) => {
     const { entries: talked, talk } = await openTalk(tx, t, run);
-    const opening = [...entries(messages), ...talked];
+    opening = [...entries(messages), ...talked];
     await append(tx, run.id, numberOf(t), opening);
     await keepWorking(tx, t, nothingStaged);
     if (isTalking(t) && talked.at(-1)?.kind !== "heard" && talk.over === null)
       return listenEnd(t, await now());
     return nextEnd(tx, t, run, opening, talk);
   });
+  return hold(t, next, { transcript: opening, staged: nothingStaged });
 }
 
 /** The worker is leaving: what was sent is settled, and whoever takes the run up makes the call again. */
@@ -189,11 +191,15 @@ function stopped(t: Trying, settled: Settled): Promise<Run> {
 
 /** After a crash the reply to the intended call is unknown: it is booked as such and the call made anew. */
 async function intendAgain(t: Trying, transcript: Transcript): Promise<Run> {
-  return t.lease.turn(async (tx, run) => {
+  const staged = await stagedSoFar(t);
+  let said = transcript;
+  const next = await t.lease.turn(async (tx, run) => {
     await reconcile(tx, run.id);
     const heard = await hearOut(tx, t, run);
-    return nextEnd(tx, t, run, [...transcript, ...heard.entries], heard.talk);
+    said = [...transcript, ...heard.entries];
+    return nextEnd(tx, t, run, said, heard.talk);
   });
+  return hold(t, next, { transcript: said, staged });
 }
 
 function stuck(t: Trying, transcript: Transcript, because: string, settled?: Settled): Promise<Run> {

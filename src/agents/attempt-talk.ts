@@ -4,7 +4,7 @@ import type { Converse } from "./agent.ts";
 import { hear, listSaid, type Said, sayToPerson } from "./say.ts";
 import type { Talk, TalkEnd } from "./state.ts";
 import { append, type Entry, type Transcript } from "./transcript.ts";
-import { finish, intendNext, numberOf, stagedSoFar, type Trying } from "./trying.ts";
+import { finish, hold, intendNext, numberOf, stagedSoFar, type Trying } from "./trying.ts";
 
 /** How long a person may be silent, unless the agent says otherwise. */
 const SILENCE_MS_MAX = 86_400_000;
@@ -81,16 +81,19 @@ export async function nextEnd(
 }
 
 /** Woken in the person's turn: hears them, goes on waiting, or takes the silence for the end. */
-export function listen(t: Trying, transcript: Transcript): Promise<Run> {
-  return t.lease.turn(async (tx, run, now) => {
+export async function listen(t: Trying, transcript: Transcript): Promise<Run> {
+  const staged = await stagedSoFar(t);
+  let said = transcript;
+  const next = await t.lease.turn(async (tx, run, now) => {
     const { entries, talk } = await hearOut(tx, t, run);
-    if (entries.length > 0 || talk.over !== null)
-      return nextEnd(tx, t, run, [...transcript, ...entries], talk);
+    said = [...transcript, ...entries];
+    if (entries.length > 0 || talk.over !== null) return nextEnd(tx, t, run, said, talk);
     const at = await now();
     const until = new Date(talk.until ?? at);
     if (at < until) return { kind: "park", state: t.state, until };
     return { kind: "continue", state: { ...t.state, talk: ended(t, talk, "silence") } };
   });
+  return hold(t, next, { transcript: said, staged });
 }
 
 /**

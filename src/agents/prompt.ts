@@ -61,8 +61,16 @@ export function openingMessages(
   ];
 }
 
-/** The agent's tools as a model is given them, with the two that end its work. */
+const specsOf = new WeakMap<Toolbox, readonly ToolSpec[]>();
+
+/** The agent's tools as a model is given them, with the two that end its work; made once a toolbox. */
 export function toolSpecs(toolbox: Toolbox): readonly ToolSpec[] {
+  const known = specsOf.get(toolbox) ?? makeSpecs(toolbox);
+  specsOf.set(toolbox, known);
+  return known;
+}
+
+function makeSpecs(toolbox: Toolbox): readonly ToolSpec[] {
   const own = [...toolbox.values()].map(({ name, description, inputSchema }) => ({
     ...{ name, description },
     inputSchema: inputSchema as ToolSpec["inputSchema"],

@@ -73,7 +73,8 @@ export function intendNext(tx: Transaction, t: Trying, run: Run, transcript: Tra
   const { card } = t;
   const call = callOf(t, transcript);
   const { id: runId, tenant, agent } = run;
-  return intend(tx, { runId, tenant, agent, attempt: numberOf(t), call, card } satisfies CallIntent);
+  const intent = { runId, tenant, agent, attempt: numberOf(t), call, card, at: t.at };
+  return intend(tx, intent satisfies CallIntent);
 }
 
 /**
@@ -81,13 +82,15 @@ export function intendNext(tx: Transaction, t: Trying, run: Run, transcript: Tra
  *
  * @param base what it had staged before the turn, if it was under way
  */
-export function keepWorking(tx: Transaction, t: Trying, staged: Staged, base?: Staged): Promise<void> {
+export async function keepWorking(tx: Transaction, t: Trying, staged: Staged, base?: Staged): Promise<void> {
+  // Words alone, or calls that only looked.
+  if (staged === base) return;
   const record: AttemptRecord = {
     ...{ runId: t.run.id, number: numberOf(t), rung: t.rung, model: t.card.id, status: "working" },
     ...{ calls: staged.calls, changeSet: staged.changeSet, refusals: staged.refusals },
     ...{ diff: [], verdicts: staged.guarded, because: null },
   };
-  return saveAttempt(tx, record, base);
+  await saveAttempt(tx, record, base);
 }
 
 /** Ends the attempt: checked, then committed, handed over or put to a person. */

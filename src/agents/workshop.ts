@@ -111,6 +111,11 @@ export async function stageMore<T>(
   const { effects = [] } = bench.agent;
   const options = { tables: writableTables(bench.agent), effects, ...staffOf(workshop, bench, run) };
   const { result, changes } = await stage(workshop.db, base.changeSet, options, work);
+  // Only looked: what was staged stays the very same, and need not be written again.
+  const added = [result.calls, result.guarded ?? [], result.refusals ?? []].some((more) => more.length > 0);
+  if (!added && JSON.stringify(changes) === JSON.stringify(base.changeSet)) {
+    return { staged: base, end: result.end };
+  }
   const staged: Staged = {
     calls: [...base.calls, ...result.calls],
     changeSet: changes,

@@ -2,7 +2,8 @@
 export { admit } from "./admit.ts";
 export { CallError } from "./call-error.ts";
 export { type CallRecord, getCall, listCalls } from "./call-record.ts";
-export { type CallIntent, digestOf, intend } from "./intend.ts";
+export { digestOf } from "./fingerprint.ts";
+export { type CallIntent, intend } from "./intend.ts";
 export { type CallFailure, type CallOutcome, outcomeFromJson, outcomeToJson, type Try } from "./outcome.ts";
 export { send, type SendOptions, type Sleep, TRIES_MAX, WAIT_MS_FIRST, WAIT_MS_MAX } from "./send.ts";
 export { reconcile, settle, type Settlement } from "./settle.ts";

@@ -1,17 +1,9 @@
-import { createHash } from "node:crypto";
-import {
-  type CallId,
-  canonicalJson,
-  defaultTenant,
-  type Json,
-  must,
-  type RunId,
-  type TenantId,
-} from "../kernel/index.ts";
+import { type CallId, defaultTenant, must, type RunId, type TenantId } from "../kernel/index.ts";
 import { type BudgetId, ratesOf, ratesToJson } from "../ledger/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { CallError } from "./call-error.ts";
+import { digestOf } from "./fingerprint.ts";
 import { worstCaseOf } from "./worst-case.ts";
 
 /** A call about to be made. */
@@ -25,6 +17,8 @@ export type CallIntent = {
   readonly agent?: string;
   /** What it is spent from; `admit` has to set its worst case aside before it is sent. */
   readonly budget?: BudgetId;
+  /** The business time, by which a price holds, where the caller has read it already. */
+  readonly at?: Date;
 };
 
 /**
@@ -34,8 +28,7 @@ export type CallIntent = {
  * @throws {CallError} `price-missing` when what it would cost cannot be stated
  */
 export async function intend(tx: Transaction, intent: CallIntent): Promise<CallId> {
-  const now = await tx.query<{ at: Date }>("select factotum.now() as at");
-  const found = ratesOf(intent.card, must(now.rows[0], "the time").at);
+  const found = ratesOf(intent.card, intent.at ?? (await businessTime(tx)));
   if (found.kind === "missing") {
     const message = `model ${intent.card.id} is not called: ${found.because}`;
     throw new CallError({ code: "price-missing", retry: "elsewhere", message });
@@ -56,9 +49,7 @@ export async function intend(tx: Transaction, intent: CallIntent): Promise<CallI
   return must(rows[0], "the id of an intended call").id;
 }
 
-/** The fingerprint of everything a model is asked: two calls with the same digest ask the same. */
-export function digestOf(call: ModelCall): string {
-  // A round trip through text drops undefined fields, which canonical JSON has no form for.
-  const plain = JSON.parse(JSON.stringify(call)) as Json;
-  return createHash("sha256").update(canonicalJson(plain)).digest("hex");
+async function businessTime(tx: Transaction): Promise<Date> {
+  const { rows } = await tx.query<{ at: Date }>("select factotum.now() as at");
+  return must(rows[0], "the time").at;
 }

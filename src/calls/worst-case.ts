@@ -1,6 +1,7 @@
 import { type MicroUsd, microUsd, type Tokens, tokens } from "../kernel/index.ts";
 import { type Rates, worstCostOf } from "../ledger/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
+import { promptBytes } from "./fingerprint.ts";
 
 /**
  * Tries that a provider may bill without our knowing what for (cut, timed out). A second is worth its risk,
@@ -25,7 +26,7 @@ export type WorstCase = {
  * the messages and tools bound the input; the card's context bounds it too, where it is known.
  */
 export function worstCaseOf(call: ModelCall, card: ModelCard, rates: Rates): WorstCase {
-  const bytes = BigInt(Buffer.byteLength(JSON.stringify([call.messages, call.tools]), "utf8"));
+  const bytes = promptBytes(call);
   const frames = BigInt(call.messages.length + call.tools.length) * FRAME_TOKENS;
   const bound = bytes + frames + (call.tools.length > 0 ? TOOLS_TOKENS : 0n);
   const context = card.contextTokens === undefined ? bound : BigInt(card.contextTokens);

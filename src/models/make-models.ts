@@ -1,4 +1,6 @@
-import type { ModelId } from "../kernel/index.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { LanguageModelV4 } from "@ai-sdk/provider";
+import { must, type ModelId } from "../kernel/index.ts";
 import { adapterOf, needsKey, standingOptions } from "./adapters.ts";
 import { classify, type Failure } from "./classify.ts";
 import { type Billed, ModelError } from "./model-error.ts";
@@ -45,6 +47,7 @@ export type ModelsOptions = {
 /** Puts cards and keys behind one door. */
 export function makeModels(options: ModelsOptions): Models {
   const cards = new Map(options.cards.map((card) => [card.id, card]));
+  const adapters = makeAdapters();
   const card = (id: ModelId): ModelCard => {
     const found = cards.get(id);
     if (found !== undefined) return found;
@@ -55,13 +58,40 @@ export function makeModels(options: ModelsOptions): Models {
   return {
     card,
     list: () => [...cards.values()],
-    call: async (call, tryOptions) => oneTry(card(call.model), options, call, tryOptions),
+    call: async (call, tryOptions) => oneTry(card(call.model), { ...options, adapters }, call, tryOptions),
+  };
+}
+
+/** The SDK's models by card, each made once: making one compiles the schema of its answers. */
+type Adapters = {
+  /** Runs `work` with the card's model, which speaks through this `fetch` for as long. */
+  using<T>(
+    card: ModelCard,
+    key: string | undefined,
+    fetch: typeof globalThis.fetch,
+    work: (adapter: LanguageModelV4) => PromiseLike<T>,
+  ): Promise<T>;
+};
+
+function makeAdapters(): Adapters {
+  const made = new Map<ModelId, Promise<LanguageModelV4>>();
+  // Each try is watched through a `fetch` of its own, and the SDK takes one when a model is made.
+  const current = new AsyncLocalStorage<typeof globalThis.fetch>();
+  const speaking: typeof globalThis.fetch = (input, init) =>
+    must(current.getStore(), "the try that speaks")(input, init);
+  return {
+    async using(card, key, fetch, work) {
+      const known = made.get(card.id) ?? adapterOf(card, key, speaking);
+      made.set(card.id, known);
+      const adapter = await known;
+      return await current.run(fetch, () => work(adapter));
+    },
   };
 }
 
 async function oneTry(
   card: ModelCard,
-  options: ModelsOptions,
+  options: ModelsOptions & { readonly adapters: Adapters },
   call: ModelCall,
   tryOptions: TryOptions,
 ): Promise<ModelReply> {
@@ -78,18 +108,19 @@ async function oneTry(
   });
   const state = emptyStream();
   try {
-    const adapter = await adapterOf(card, key, watch.fetch);
-    const { stream } = await adapter.doStream({
-      prompt: promptOf(call),
-      ...(call.tools.length === 0 ? {} : { tools: toolsOf(call) }),
-      ...(call.tools.length === 0 ? {} : { toolChoice: { type: call.toolChoice ?? "auto" } }),
-      maxOutputTokens: Math.min(call.outputTokensMax, card.outputTokensMax),
-      ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
-      abortSignal: watch.signal,
-      headers: { "Idempotency-Key": tryOptions.idempotencyKey },
-      includeRawChunks: true,
-      providerOptions: standingOptions,
-    });
+    const { stream } = await options.adapters.using(card, key, watch.fetch, (adapter) =>
+      adapter.doStream({
+        prompt: promptOf(call),
+        ...(call.tools.length === 0 ? {} : { tools: toolsOf(call) }),
+        ...(call.tools.length === 0 ? {} : { toolChoice: { type: call.toolChoice ?? "auto" } }),
+        maxOutputTokens: Math.min(call.outputTokensMax, card.outputTokensMax),
+        ...(call.temperature === undefined ? {} : { temperature: call.temperature }),
+        abortSignal: watch.signal,
+        headers: { "Idempotency-Key": tryOptions.idempotencyKey },
+        includeRawChunks: true,
+        providerOptions: standingOptions,
+      }),
+    );
     await readStream(stream, state, tryOptions.onText ?? (() => undefined));
     return ended(state, watch);
   } catch (error) {
