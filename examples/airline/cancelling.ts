@@ -1,8 +1,8 @@
 /** Cancelling: within a day of booking, cancelled by the airline, business, or insured for the reason. */
 import type { Finding } from "factotum/policy";
-import { customerWords, type DeskContext, plain } from "../retail/conversation.ts";
+import { customerWords, type DeskContext } from "../retail/conversation.ts";
 import { anyWord } from "../retail/words.ts";
-import { flown, type Touched } from "./touched.ts";
+import { cabinsAsked, flown, type Touched } from "./touched.ts";
 
 const DAY_MS = 86_400_000;
 const COVERED = anyWord(
@@ -19,51 +19,25 @@ const COVERED = anyWord(
   ],
   ...["flu", "fever", "weather", "storm", "snow", "hurricane"],
 );
-/** The agent's claims of a ground: that it is a day old at most; "more than 24 hours ago" is none. */
-const SAID_NEW =
-  /\b(is|was|made|booked|created|falls|it's)\b[^.!?\n]{0,30} within (the ((last|past) )?)?24[ -]hours?/;
-/** "The rules are strict regardless of the membership status." */
-const SAID_MEMBER = /\b(silver|gold) (member|status)[^.!?\n]{0,60}\b(eligible|entitled|full refund)\b/;
-const SAID_OLD = anyWord(
-  ...["not", "isn't", "cannot", "can't", "however", "wasn't", "beyond", "more than", "over", "outside"],
-  ...["longer", "if", "unless", "only"],
-);
 
 /**
- * Whether a cancellation meets a condition of the policy. Where it meets none, a person may know of one,
- * unless the agent told the customer a ground that the books deny: then it acted on a mistake.
+ * Whether a cancellation meets a condition of the policy. "The API does not check these": none met is a
+ * fault that the books show. Whether a reason is covered, and what a trip flown already means, a person says.
  */
 export function cancellation(one: Touched, context: DeskContext): readonly Finding[] {
   if (!isCancelled(one)) return [];
   const ask = (because: string): readonly Finding[] => [{ kind: "ask", because: `${one.id} ${because}` }];
   if (one.before === null) return [{ kind: "fail", because: `${one.id} is booked and cancelled at once` }];
+  const insured = one.after["insurance"] === "yes";
+  if (!insured && !mayCancel(one, context.at)) {
+    const because = "is neither a day old, nor cancelled by us, nor business, nor insured";
+    // A cabin bought just before is a way that some customers are let go, and others are not.
+    const upgraded = cabinsAsked(context.calls, one.id).some((cabin) => cabin !== one.before?.["cabin"]);
+    return upgraded ? ask(because) : [{ kind: "fail", because: `${one.id} ${because}` }];
+  }
   if (one.legsBefore.some((leg) => flown(leg, context.at))) return ask("has flown in part");
-  if (mayCancel(one, context.at)) return [];
-  if (one.after["insurance"] === "yes") {
-    return COVERED.test(customerWords(context))
-      ? []
-      : ask("is insured; no reason of health or weather was given");
-  }
-  const because = "is neither a day old, nor cancelled by us, nor business, nor insured";
-  if (saidEligible(one.id, context)) {
-    return [{ kind: "fail", because: `${one.id} ${because}, and the customer was told otherwise` }];
-  }
-  return ask(because);
-}
-
-/** Said after this reservation was named and before another was, in a sentence that takes nothing back. */
-function saidEligible(id: string, { turns }: DeskContext): boolean {
-  return turns.some((turn) => {
-    if (turn.kind !== "agent") return false;
-    let about = "";
-    return turn.text.split(/(?<=[.!?])\s|\n/).some((part) => {
-      about = part.match(/\b[A-Z0-9]{6}\b/g)?.at(-1) ?? about;
-      const sentence = plain(part);
-      return (
-        about === id && (SAID_NEW.test(sentence) || SAID_MEMBER.test(sentence)) && !SAID_OLD.test(sentence)
-      );
-    });
-  });
+  if (mayCancel(one, context.at) || COVERED.test(customerWords(context))) return [];
+  return ask("is insured; no reason of health or weather was given");
 }
 
 function isCancelled(one: Touched): boolean {

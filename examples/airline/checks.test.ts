@@ -18,12 +18,18 @@ type Call = readonly [string, Json];
 /** What was said, `>` before the agent's words, and what was called, in order. */
 type Script = readonly (string | Call)[];
 
-const at = new Date("2024-05-10T12:00:00Z");
-/** Stands at every change, since the airline's tools check no policy. */
+const later = new Date("2024-05-10T12:00:00Z");
+/** Within a day of the booking. */
+const soon = new Date("2024-05-01T20:00:00Z");
+/** Stands at every booking and every change of one but a cancellation: the tools check no policy. */
 const SHOWN = "ask: the airline's tools check no policy";
 
 /** What the checks object to after a conversation. A call that is refused is noted as such. */
 async function objections(...script: Script): Promise<readonly string[]> {
+  return await objectionsAt(later, ...script);
+}
+
+async function objectionsAt(at: Date, ...script: Script): Promise<readonly string[]> {
   const work = attempt(db, airlineTables, airlineTools("own"));
   const calls: ToolCall[] = [];
   const turns: Turn[] = [];
@@ -52,6 +58,10 @@ const legs = [
   { flight_number: "F1", date: "2024-05-21" },
   { flight_number: "F2", date: "2024-05-21" },
 ];
+const same = [
+  { flight_number: "F1", date: "2024-05-20" },
+  { flight_number: "F2", date: "2024-05-20" },
+];
 const flights = (more: object = {}): Call => [
   "update_reservation_flights",
   { ...{ reservation_id: "AAAAAA", cabin: "economy", payment_id: "credit_card_1", flights: legs }, ...more },
@@ -61,6 +71,8 @@ const bags = (total: number, paid: number): Call => [
   { reservation_id: "AAAAAA", total_baggages: total, nonfree_baggages: paid, payment_id: "credit_card_1" },
 ];
 const cancel: Call = ["cancel_reservation", { reservation_id: "AAAAAA" }];
+const upgrade = (): Call => flights({ cabin: "business", flights: same });
+const handOver: Call = ["transfer_to_human_agents", { summary: "more" }];
 const book = (more: object = {}): Call => [
   "book_reservation",
   {
@@ -83,13 +95,18 @@ test("what was asked for, told, agreed to and allowed is only shown to a person"
 
 test.for<readonly [string, Script, string]>([
   [
-    "a cancellation on a ground that the books deny",
-    ["I am ida. Cancel it", ">AAAAAA was booked within the last 24 hours. Shall I?", "Yes", cancel],
+    "a cancellation without a ground",
+    ["I am ida. Yes, cancel it", cancel],
     "fail: AAAAAA is neither a day old",
   ],
   [
-    "a cancellation without a ground",
-    ["I am ida. Yes, cancel it", cancel],
+    "a cancellation after the cabin was changed",
+    [
+      "I am ida. Yes, change the cabin and cancel, credit card",
+      upgrade(),
+      flights({ flights: same }),
+      cancel,
+    ],
     "ask: AAAAAA is neither a day old",
   ],
   ["another trip", [me, told, "Yes", flights({ flights: legs.slice(0, 1) })], "does not fly its trip"],
@@ -97,6 +114,11 @@ test.for<readonly [string, Script, string]>([
     "other amounts than told",
     [me, ">It is $99 more. Shall I?", "Yes", flights()],
     "fail: AAAAAA is charged 15",
+  ],
+  [
+    "an amount not told, where only what a card holds and what is free was named",
+    [me, ">Your gift card has a balance of $250. Bags are $0. Shall I?", "Yes", flights()],
+    "ask: AAAAAA is charged 15; the customer was told no amount",
   ],
   ["an amount not told", [me, ">Shall I?", "Yes", flights()], "ask: AAAAAA is charged 15"],
   [
@@ -142,12 +164,35 @@ test.for<readonly [string, Script, string]>([
     "told that bags were added",
   ],
   [
+    "a seat that no tool assigns",
+    [mine, ">It is $100. Seats: aisle and middle, together.", "Yes", book()],
+    "fail: the customer was told that seats are assigned",
+  ],
+  [
     "an unowed certificate",
     ["I am ida. Yes, I want a voucher", ["send_certificate", { user_id: "ida", amount: 100 }]],
     "owed a certificate of 100",
   ],
 ])("%s is objected to", async ([, script, because]) => {
   expect((await objections(...script)).join("\n")).toContain(because);
+});
+
+test("a cancellation for which the books show a ground needs nobody", async () => {
+  expect(await objectionsAt(soon, "I am ida. Yes, please cancel it", cancel)).toEqual([]);
+});
+
+test("what the policy forbids is not missing where the books show it", async () => {
+  const look: Call = ["get_reservation_details", { reservation_id: "AAAAAA" }];
+  const asked = ["I am ida. Please cancel my trip", look] as const;
+  expect(await objections(...asked, ">We cannot cancel it.")).toEqual([]);
+  expect(await objections(...asked, ">We cannot.", "A person, please", handOver)).toEqual([]);
+  expect(await objections("I am ida. Please cancel my trip", ">Later.")).toEqual([
+    "ask: a cancellation was asked for, and nothing of it is done",
+  ]);
+  expect(await objectionsAt(soon, ...asked, ">Later.")).toEqual([
+    "ask: a cancellation was asked for, and nothing of it is done",
+  ]);
+  expect(await objections("I am ida. No need to book another flight", look)).toEqual([]);
 });
 
 test("a birthday that the customer gave is known", async () => {
@@ -178,7 +223,7 @@ test("guards refuse a call for nobody, and a booking that holds too much", async
   const refusals = async (said: string, [tool, input]: Call): Promise<string> =>
     await peek(db, { rows: [] }, async (view) => {
       const turns: readonly Turn[] = [{ kind: "person", text: said }];
-      const base = { input: { dialect: 2 } as const, calls: [], turns, view, at };
+      const base = { input: { dialect: 2 } as const, calls: [], turns, view, at: later };
       const verdicts = await askGuards(guardsOf(airlineGuards, tool), { ...base, call: { tool, input } });
       return verdicts.map((one) => (one.kind === "pass" ? "" : one.because)).join();
     });

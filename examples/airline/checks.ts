@@ -38,11 +38,15 @@ export const airlineChecks: readonly Check<Conversation>[] = [
 
 function each(
   name: string,
-  find: (one: Touched, context: DeskContext) => readonly Finding[],
+  find: (one: Touched, context: DeskContext) => readonly Finding[] | Promise<readonly Finding[]>,
 ): Check<Conversation> {
   return {
     name,
-    run: async (context) => (await touchedReservations(context)).flatMap((one) => find(one, context)),
+    run: async (context) => {
+      const found: Finding[] = [];
+      for (const one of await touchedReservations(context)) found.push(...(await find(one, context)));
+      return found;
+    },
   };
 }
 
@@ -50,6 +54,9 @@ function failing(broken: (one: Touched, context: DeskContext) => readonly string
   return (one: Touched, context: DeskContext): readonly Finding[] =>
     broken(one, context).map((because) => ({ kind: "fail", because }));
 }
+
+/** Calls of which the policy says all that has to hold. */
+const RULED: ReadonlySet<string> = new Set(["cancel_reservation", "send_certificate"]);
 
 function asking(because: string): Finding {
   return { kind: "ask", because };
@@ -62,7 +69,13 @@ function notNamed(context: DeskContext): readonly string[] {
   );
 }
 
-/** "The API does not check these for the agent": so a person looks at every change of a reservation. */
-function shown({ diff }: DeskContext): readonly Finding[] {
-  return diff.length === 0 ? [] : [asking("the airline's tools check no policy")];
+/**
+ * "The API does not check these for the agent": so a person looks at every booking, and at every other
+ * change of one. What a cancellation needs and what a certificate is owed for stands in the books, and is
+ * checked above.
+ */
+function shown({ calls }: DeskContext): readonly Finding[] {
+  return calls.some(({ tool }) => WRITES.has(tool) && !RULED.has(tool))
+    ? [asking("the airline's tools check no policy")]
+    : [];
 }

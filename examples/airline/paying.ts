@@ -87,7 +87,7 @@ function follows(amount: number, told: readonly number[], people: number): boole
  * "List the action details": what is booked was told before. Nothing told is a question; other amounts told
  * are a mistake, since the customer agreed to those.
  */
-export function amountsTold(one: Touched, context: DeskContext): readonly Finding[] {
+export async function amountsTold(one: Touched, context: DeskContext): Promise<readonly Finding[]> {
   if (one.after["status"] === "cancelled") return [];
   const booked = context.diff
     .filter((row) => row.table === "airline.reservation_payments" && row.key["reservation_id"] === one.id)
@@ -104,7 +104,9 @@ export function amountsTold(one: Touched, context: DeskContext): readonly Findin
     .slice(0, yes)
     .filter((turn) => turn.kind === "agent")
     .slice(-PROPOSAL);
-  const quoted = dollarsIn(wordsOf(proposed, "agent")).length > 0;
+  // What a card holds, and that something is free, is no price that anybody was quoted.
+  const held = await balances(context, one.id);
+  const quoted = dollarsIn(wordsOf(proposed, "agent")).some((amount) => amount !== 0 && !held.has(amount));
   const total = booked.reduce((sum, amount) => sum + amount, 0);
   const stands = (amount: number): boolean =>
     plainly.has(Math.abs(amount)) || follows(Math.abs(amount), told, one.people);
@@ -113,4 +115,19 @@ export function amountsTold(one: Touched, context: DeskContext): readonly Findin
   const because = `${one.id} is charged ${booked.join(" and ")}; the customer was told ${instead}`;
   // The parts of a new booking are told one by one, and the tool makes them add up.
   return [{ kind: quoted && one.before !== null ? "fail" : "ask", because }];
+}
+
+/** What the cards and certificates of a reservation's customer hold, before the change and after it. */
+async function balances({ diff, view }: DeskContext, reservation: string): Promise<ReadonlySet<number>> {
+  const { rows } = await view.query<{ amount: string }>(
+    `select amount from airline.payment_methods join airline.reservations using (user_id)
+     where reservation_id = $1 and amount is not null`,
+    [reservation],
+  );
+  const before = diff.flatMap((row) =>
+    row.table === "airline.payment_methods" && row.before !== null ? [row.before["amount"] ?? null] : [],
+  );
+  return new Set(
+    [...rows.map((row) => row.amount), ...before].flatMap((one) => (one === null ? [] : [Number(one)])),
+  );
 }

@@ -15,6 +15,12 @@ const PROMISES: readonly Promise[] = [
     said: /\b(reservation|booking)s?\b[^.!?]{0,40}\b(has|have) been successfully cancell?ed\b/,
     doneBy: ["cancel_reservation"],
   },
+  {
+    // No tool of the desk's assigns seats.
+    what: "seats are assigned",
+    said: /\bseats?( assignments?)?: (an? )?(aisle|window|middle|together|next|adjacent|\d+[a-f]\b)/,
+    doneBy: [],
+  },
 ];
 
 /** What the customer was told is done, and is not. */

@@ -108,14 +108,34 @@ test("an order changed before all was said of it is thrown away", async () => {
   expect(found).toContain("fail: #W2 had its one change before the customer spoke of the Chair");
 });
 
-test("a change of mind, and what is handed over, are looked at by a person", async () => {
-  const said = [find, "Cancel #W1. Actually, wait", listing, "Yes", cancel("no longer needed")] as const;
-  expect(await objections(...said)).toBe("ask: the customer changed their mind on the way");
-  const handed = await objections(...[find, "Cancel #W1", listing, "Yes", cancel("no longer needed")], [
-    "transfer_to_human_agents",
-    { summary: "more" },
-  ] as const);
+test("a change of mind after a change was made, and a change handed over, are looked at", async () => {
+  const done = [listing, "Yes", cancel("no longer needed")] as const;
+  expect(await objections(find, "Cancel #W1. Actually, wait", ...done)).toBe("");
+  const regretted = await objections(find, "Cancel #W1", ...done, ">Done", "Actually, wait");
+  expect(regretted).toBe("ask: the customer changed their mind after a change was made");
+  const handOver: Call = ["transfer_to_human_agents", { summary: "more" }];
+  const handed = await objections(find, "Cancel #W1", ...done, ">Done", "Please undo that", handOver);
   expect(handed).toBe("ask: part is done and the rest handed over");
+  const label = await objections(find, "Cancel #W1", ...done, ">Done", "Where is my receipt?", handOver);
+  expect(label).toBe("");
+});
+
+test("a mistake that the customer only chose from a list is a question", async () => {
+  const offered = ">Cancel order #W1, refunded to gift card gift_card_1: no longer needed, or by mistake?";
+  const done = cancel("ordered by mistake");
+  expect(await objections(find, "Cancel #W1, please", offered, "Yes, ordered by mistake", done)).toBe(
+    "ask: the customer called it a mistake only when asked to choose",
+  );
+  const theirs = "Cancel #W1, please, I ordered it by accident";
+  expect(await objections(find, theirs, offered, "Yes, ordered by mistake", done)).toBe("");
+});
+
+test("what is out of stock is not missing once the customer chose something else", async () => {
+  const found = await objections(
+    ...[find, "I want to exchange the lamp", ">It cannot be exchanged, it is out of stock."],
+    ...["Then please return the lamp", ">Return the Lamp of #W2 to the credit card?", "Yes", takeBack("l2")],
+  );
+  expect(found).toBe("");
 });
 
 test("guards refuse a call for who was not found, and a second change of an order's items", async () => {

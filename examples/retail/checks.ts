@@ -1,8 +1,8 @@
 /** The shop's policy as checks over a change set: general rules, each from a sentence of the policy. */
 import type { Json } from "factotum/kernel";
-import { type Check, invariant } from "factotum/policy";
+import { type Check, type Finding, invariant } from "factotum/policy";
 import { listed, unconfirmed } from "./agreement.ts";
-import { type Conversation, customerWords, type DeskContext } from "./conversation.ts";
+import { type Conversation, customerWords, type DeskContext, plain, wordsOf } from "./conversation.ts";
 import { detailsOf } from "./details.ts";
 import { doubts } from "./doubts.ts";
 import { FINDS, WRITES } from "./guards.ts";
@@ -17,6 +17,8 @@ const NAMED: Readonly<Record<string, RegExp>> = {
   modify_pending_order_address: /address|ship|deliver|moved|moving/,
 };
 
+const MISTAKE = /mistake|accident|wrong|error/;
+
 /** Every check of the shop. */
 export const retailChecks: readonly Check<Conversation>[] = [
   invariant("one customer is served, who was found by email or by name and zip", oneCustomer),
@@ -28,7 +30,7 @@ export const retailChecks: readonly Check<Conversation>[] = [
   invariant("a new address is one that the customer gave, or one of theirs", addresses),
   invariant("an address is written as the shop's others are", foreign),
   invariant("what is done was named by the customer", notNamed),
-  invariant("a cancellation by mistake was one", mistakes),
+  { name: "a cancellation by mistake was one", run: async (context) => mistakes(context) },
   missing,
   collected,
   ...doubts,
@@ -88,8 +90,14 @@ function notNamed(context: DeskContext): readonly string[] {
   );
 }
 
-function mistakes(context: DeskContext): readonly string[] {
-  const claimed = context.diff.filter((row) => row.after?.["cancel_reason"] === "ordered by mistake");
-  if (claimed.length === 0 || /mistake|accident|wrong|error/.test(customerWords(context))) return [];
-  return ["nobody said that the order was a mistake"];
+/** A reason picked from those that the agent offered is the customer's word, but maybe not what happened. */
+function mistakes({ diff, turns }: DeskContext): readonly Finding[] {
+  const claimed = diff.filter((row) => row.after?.["cancel_reason"] === "ordered by mistake");
+  if (claimed.length === 0) return [];
+  const first = turns.findIndex((turn) => turn.kind === "person" && MISTAKE.test(plain(turn.text)));
+  if (first < 0) return [{ kind: "fail", because: "nobody said that the order was a mistake" }];
+  const offered = wordsOf(turns.slice(0, first), "agent").includes("by mistake");
+  return offered
+    ? [{ kind: "ask", because: "the customer called it a mistake only when asked to choose" }]
+    : [];
 }

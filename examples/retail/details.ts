@@ -7,7 +7,7 @@ type Item = {
   readonly name: string;
   readonly options: Readonly<Record<string, string>>;
 };
-type Method = { readonly kind: string; readonly last_four: string | null };
+type Method = { readonly kind: string; readonly last_four: string | null; readonly only: boolean };
 
 /** The order, the items, what they become, the address, the reason and the payment method of one call. */
 export async function detailsOf(context: DeskContext, { tool, input }: Write): Promise<readonly Detail[]> {
@@ -15,12 +15,14 @@ export async function detailsOf(context: DeskContext, { tool, input }: Write): P
   const list = (name: string): readonly string[] =>
     Array.isArray(input[name]) ? input[name].map(String) : [];
   const details: Detail[] = [];
-  if (text("order_id") !== "") details.push(named("the order", text("order_id").replace("#", "")));
+  if (text("order_id") !== "") details.push(await orderDetail(context, text("order_id"), list("item_ids")));
   for (const item of await items(context, list("item_ids"))) details.push(oldItem(item));
   const became = await items(context, list("new_item_ids"));
   for (const item of became) details.push(newItem(item));
   if (text("address1") !== "") {
-    details.push(named("the street", text("address1")), named("the zip code", text("zip")));
+    const theirs = await addressOf(context, text("order_id"), text("address1"));
+    details.push(named("the street", text("address1"), ...theirs));
+    details.push(named("the zip code", text("zip"), ...theirs));
     if (tool === "modify_user_address")
       details.push(named("the default address", "default", "profile", "account"));
   }
@@ -28,6 +30,32 @@ export async function detailsOf(context: DeskContext, { tool, input }: Write): P
   const method = text("payment_method_id");
   if (method !== "") details.push(await paymentDetail(context, method));
   return details;
+}
+
+/** An order is known by its number, or by things in it that no other order of the customer's holds. */
+async function orderDetail({ view }: DeskContext, order: string, ids: readonly string[]): Promise<Detail> {
+  const { rows } = await view.query<{ name: string }>(
+    `select distinct p.name from retail.variants v join retail.products p using (product_id)
+     where v.item_id = any ($2) and not exists (
+       select from retail.orders o join retail.order_items using (order_id)
+         join retail.variants w using (item_id)
+       where o.user_id = (select user_id from retail.orders where order_id = $1)
+         and o.order_id <> $1 and w.product_id = v.product_id)`,
+    [order, ids],
+  );
+  return named("the order", order.replace("#", ""), ...rows.flatMap(({ name }) => nameForms(name)));
+}
+
+/** Other words for an address: the default one, or that of another order of the customer's. */
+async function addressOf({ view }: DeskContext, order: string, street: string): Promise<readonly string[]> {
+  const { rows } = await view.query<{ known: string }>(
+    `with mine as (select user_id from retail.orders where order_id = $1)
+     select 'default address' as known from retail.users join mine using (user_id) where address1 = $2
+     union all select replace(order_id, '#', '') from retail.orders join mine using (user_id)
+     where address1 = $2 and order_id <> $1`,
+    [order, street],
+  );
+  return rows.map(({ known }) => known);
 }
 
 function oldItem({ id, name }: Item): Detail {
@@ -43,12 +71,16 @@ function newItem({ id, name, options }: Item): Detail {
   };
 }
 
-/** A payment method is known by its number, by a card's last digits, or as the one and only of its kind. */
+/** A payment method is known by its number, by a card's last digits, or as the one and only. */
 async function paymentDetail({ view }: DeskContext, id: string): Promise<Detail> {
   const { rows } = await view.query<Method>(
-    "select kind, last_four from retail.payment_methods where payment_method_id = $1",
+    `select kind, last_four, not exists (select from retail.payment_methods o
+       where o.user_id = m.user_id and o.payment_method_id <> $1) as only
+     from retail.payment_methods m where payment_method_id = $1`,
     [id],
   );
+  // Who has one way to pay has named it by asking.
+  if (rows[0]?.only === true) return { name: "the payment method", standsIn: () => true };
   const kind = rows[0]?.kind ?? "";
   const digits = rows[0]?.last_four ?? "";
   const words: Readonly<Record<string, readonly string[]>> = {

@@ -7,6 +7,7 @@ import {
   NOTHING_MISSING,
   plain,
   type Turns,
+  wordsOf,
   type Write,
   writesAmong,
 } from "./conversation.ts";
@@ -24,7 +25,7 @@ const VERBS: readonly Verb[] = [
     what: RETURN,
     words: anyWord("return(ing|ed)?", "send(ing)? back", "give back"),
     not: anyWord(
-      "return (window|label|instructions?|email|process|shipping|status|policy|request)",
+      "return[ /](window|restocking|label|instructions?|email|process|shipping|status|policy|request)",
       ...["(the|my|a|your|for|this) returns?", "return to"],
     ),
   },
@@ -34,7 +35,7 @@ const VERBS: readonly Verb[] = [
       ...["exchang(e|ing)", "swap(ping)?", "replac(e|ing|ement)", "upgrad(e|ing)", "modify(ing)?"],
       ...["chang(e|ing)", "switch(ing)? (it|them|to|my|the|out|from)"],
     ),
-    not: /.*\b(address|payment)\b.*/,
+    not: /.*\b(address|home|payment)\b.*/,
   },
   { what: CANCELLATION, words: /\bcancel(l?ing|lation)?\b/ },
 ];
@@ -63,6 +64,9 @@ const DENIES = anyWord(
   ],
   ...["must be (a )?different", "transfer"],
 );
+
+/** What the shop has not got is no mistake of the agent's, and the customer chose what was left. */
+const SOLD_OUT = anyWord("out of stock", "sold out", "unavailable", "not in stock");
 
 type Product = { readonly order: string; readonly status: string; readonly name: string };
 
@@ -122,7 +126,9 @@ async function leftUndone(context: DeskContext): Promise<readonly Wish[]> {
     const rows = mine.filter((row) => row.name === wish.thing);
     // Something else is done with it: by the customer's own choice, or because the agent denied the wish.
     if (VERBS.some(({ what }) => done.has(`${what} ${wish.thing}`)))
-      return [wish.first, wish.at].some((at) => deniedAfter(context.turns, at));
+      return (
+        !soldOut(context.turns, wish) && [wish.first, wish.at].some((at) => deniedAfter(context.turns, at))
+      );
     const touched = writes.filter((write) => rows.some((row) => row.order === orderOf(write)));
     if (touched.length > 0) return !touched.some((write) => settled(context.turns, wish, write));
     return rows.some((row) => STATUSES[wish.verb]?.includes(row.status));
@@ -133,6 +139,11 @@ async function leftUndone(context: DeskContext): Promise<readonly Wish[]> {
 function settled(turns: Turns, wish: Wish, write: Write): boolean {
   const answered = turns.slice(0, write.at).findLastIndex((turn) => turn.kind === "person");
   return answered > wish.at && saysYes(answerBefore(turns, write.at));
+}
+
+/** Whether the agent found, after the wish, that what was wished for is out of stock. */
+function soldOut(turns: Turns, wish: Wish): boolean {
+  return SOLD_OUT.test(wordsOf(turns.slice(wish.first), "agent"));
 }
 
 /** Whether the agent's next words after a turn deny something, or hand over. */

@@ -143,6 +143,10 @@ function clausesOf(sentence: string): readonly string[] {
   return sentence.split(/:|\b(?:and|then|also|plus)\b/).map((clause) => clause.replace(ASIDE, ""));
 }
 
+/** The things spoken of; what only says which other thing is meant, as in "tablet charger", is not. */
 function thingsIn(text: string, things: readonly Thing[]): readonly string[] {
-  return things.flatMap((thing) => (thing.words.test(text) ? [thing.id] : []));
+  const here = things.filter((thing) => thing.words.test(text));
+  const tells = (one: Thing): boolean =>
+    here.some((other) => other !== one && new RegExp(`${one.words.source} ${other.words.source}`).test(text));
+  return here.filter((thing) => !tells(thing)).map((thing) => thing.id);
 }
