@@ -1,4 +1,5 @@
 /** Room `calls`: intend a model call, send it, settle it. The one path from a run to a provider. */
+export { type Accounts, type LostSlice, openAccounts, type Taken, type Taking } from "./accounts.ts";
 export { admit } from "./admit.ts";
 export { CallError } from "./call-error.ts";
 export { type CallRecord, getCall, listCalls } from "./call-record.ts";
@@ -7,4 +8,5 @@ export { type CallIntent, intend } from "./intend.ts";
 export { type CallFailure, type CallOutcome, outcomeFromJson, outcomeToJson, type Try } from "./outcome.ts";
 export { send, type SendOptions, type Sleep, TRIES_MAX, WAIT_MS_FIRST, WAIT_MS_MAX } from "./send.ts";
 export { reconcile, settle, type Settlement } from "./settle.ts";
+export { type Tariff, tariffOf } from "./tariff.ts";
 export { BILLED_TRIES_MAX, type WorstCase, worstCaseOf } from "./worst-case.ts";

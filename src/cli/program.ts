@@ -3,6 +3,14 @@ import { effectStates, type Intake, version } from "../server/index.ts";
 import { doctorCommand, triggersCommand } from "./care.ts";
 import type { Command as Work } from "./command.ts";
 import { answerCommand, inboxCommand } from "./inbox.ts";
+import {
+  createKeyCommand,
+  gatewayCommand,
+  type KeyOptions,
+  listKeysCommand,
+  revokeKeyCommand,
+  rotateKeyCommand,
+} from "./gateway.ts";
 import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
@@ -22,6 +30,8 @@ export type GlobalOptions = {
 };
 
 const PORT_MAX = 65_535;
+const DAYS_MAX = 3_650;
+const GRACE_MAX = 2_592_000;
 const LIST_DEFAULT = 50;
 const LIST_MAX = 1_000;
 const STATUSES = ["ready", "waiting", "done", "failed", "cancelled"] as const;
@@ -69,6 +79,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addTalking(program, choose);
   addLooking(program, choose);
   addTerms(program, choose);
+  addGateway(program, choose);
   addCare(program, choose);
   return program;
 }
@@ -176,6 +187,41 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .action((run: string) => choose(undoCommand(run)));
 }
 
+function addGateway(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("gateway")
+    .description("serve the stateless model API: OpenAI's and Anthropic's protocols, virtual keys, budgets")
+    .option("--host <address>", "where it listens (default: 127.0.0.1)")
+    .option("--port <number>", "its port (default: 7718)", wholeNumber(0, PORT_MAX))
+    .action((options: ListenOptions) => choose(gatewayCommand(options)));
+  const key = program.command("key").description("make, list, rotate and revoke keys of the gateway");
+  key
+    .command("create")
+    .description("make a key, which is shown this once")
+    .argument("<name>", "whose it is, for people")
+    .option("--tenant <tenant>", "whose calls they are (default: default)")
+    .option("--models <names>", "models and aliases it may call, joined by commas (default: all)")
+    .option("--budget <name>", "what its calls are paid from, such as company/team")
+    .option("--cap-usd <dollars>", "makes that budget, or caps it anew", dollars)
+    .option("--days <count>", "how long it holds (default: for ever)", wholeNumber(1, DAYS_MAX))
+    .action((name: string, options: KeyOptions) => choose(createKeyCommand(name, options)));
+  key
+    .command("list")
+    .description("list the keys, newest first")
+    .action(() => choose(listKeysCommand()));
+  key
+    .command("revoke")
+    .description("end a key at once")
+    .argument("<key>", "its number")
+    .action((id: string) => choose(revokeKeyCommand(id)));
+  key
+    .command("rotate")
+    .description("give a key a new text")
+    .argument("<key>", "its number")
+    .option("--grace <seconds>", "how long the former text holds", wholeNumber(0, GRACE_MAX), 0)
+    .action((id: string, options: { grace: number }) => choose(rotateKeyCommand(id, options.grace)));
+}
+
 function addCare(program: Command, choose: (work: Work) => void): void {
   program
     .command("init")
@@ -214,6 +260,11 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
   };
+}
+
+function dollars(text: string): number {
+  if (/^\d{1,9}(\.\d{1,6})?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a decimal number of US dollars.");
 }
 
 /** The name under which commander keeps a long option. */

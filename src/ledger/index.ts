@@ -1,5 +1,6 @@
 /** Room `ledger`: what every token cost, and what it earned. */
 export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, reverseLoss } from "./book.ts";
+export { bookLooseCalls, type LooseBooking } from "./book-loose.ts";
 export {
   auditBudgets,
   type Budget,
@@ -22,6 +23,7 @@ export {
   ratesOf,
   worstCostOf,
 } from "./price.ts";
+export { openPurse, type Purse, type Taken, type Taking } from "./purse.ts";
 export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
 export {
   entriesOf,

@@ -21,6 +21,7 @@ export {
   type ToolSpec,
 } from "./spec.ts";
 export { addUsage, noUsage, type ReportedTotals, type Usage, usageFromTotals } from "./usage.ts";
+export { type UsageSeen, usageSeen } from "./usage-seen.ts";
 export {
   defaultTimeouts,
   FIRST_BYTE_MS_MAX,

@@ -1,6 +1,7 @@
 import { InputError, type Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
+import type { Aliases } from "../gateway/index.ts";
 import type { CardConfig } from "../models/index.ts";
 import type { Channels } from "../outbox/index.ts";
 
@@ -29,6 +30,14 @@ export type Intake = {
 /** A business clock other than the machine's: a demo may start on a given day and run faster. */
 export type ClockConfig = { readonly at: Date; readonly rate: number };
 
+/** The stateless model API: which names stand for which models, and where it listens. */
+export type GatewayConfig = {
+  /** A name for one of `models`, or for several to try in order. */
+  readonly aliases?: Aliases;
+  /** 7718 unless told. */
+  readonly port?: number;
+};
+
 /** Everything a project tells Factotum; the default export of `factotum.config.ts`. */
 export type Config = {
   /** Names the embedded database and appears in listings. */
@@ -49,6 +58,8 @@ export type Config = {
    * they can do all that the login of Factotum can. For databases where no role can be made.
    */
   readonly leastPrivilege?: boolean;
+  /** The stateless model API of `factotum gateway`. */
+  readonly gateway?: GatewayConfig;
   /** How many runs one process works on at once. */
   readonly concurrency?: number;
 };

@@ -29,6 +29,7 @@ import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Finding } from "./finding.ts";
+import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
@@ -67,6 +68,7 @@ export type Factotum = TalkDoor & {
   readonly outbox: Outbox;
   /** What may be asked of agreements. */
   readonly terms: TermsDoor;
+  readonly gateway: GatewayDoor;
   /** Every committed change of one row, newest first. A table without a schema is in public. */
   blame(table: string, key: readonly string[]): Promise<readonly Blame[]>;
   /**
@@ -129,6 +131,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
     ...{ outside: makeOutside(workshop), outbox: openOutbox(db), terms: openTerms(db) },
+    gateway: makeGatewayDoor(config, db, found, given.say),
     async prepare() {
       const prepare = config.prepare?.bind(config);
       // One transaction under one lock: of two processes that start at once, the second finds it all done.

@@ -4,11 +4,13 @@ export {
   type ClockConfig,
   type Config,
   defineConfig,
+  type GatewayConfig,
   type Intake,
   type WorkItem,
 } from "./config.ts";
 export type { Finding } from "./finding.ts";
 export { type Factotum, openFactotum } from "./factotum.ts";
+export { type GatewayDoor, type NewKey, parseKeyId } from "./gateway.ts";
 export { loadConfig } from "./load-config.ts";
 export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
@@ -33,6 +35,7 @@ export type { Attempt, Said, Summary } from "../agents/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
+export type { Gateway, Key, KeyTerms } from "../gateway/index.ts";
 export type { Step } from "../runs/index.ts";
 export type { AgreementView, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

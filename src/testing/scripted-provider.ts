@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { text as bodyText } from "node:stream/consumers";
 import type { Json } from "../kernel/index.ts";
 import type { ScriptedAnswer, ScriptedReply } from "./scripted-answer.ts";
-import { errorBody, errorFrame, framesOf, type Wire, wholeOf, wireOfPath } from "./scripted-wires.ts";
+import { wholeOf } from "./scripted-whole.ts";
+import { errorBody, errorFrame, framesOf, type Wire, wireOfPath } from "./scripted-wires.ts";
 
 /** A request as the server got it. */
 export type ScriptedRequest = {
@@ -131,7 +132,7 @@ async function answer(
       response.end();
     } else {
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify(wholeOf(said, modelOf(request), `reply-${count}`)));
+      response.end(JSON.stringify(wholeOf(request.wire, said, modelOf(request), `reply-${count}`)));
     }
   } else if (said.kind === "error-event") {
     const before = frames(said.reply, request, count).slice(0, said.afterChunks);

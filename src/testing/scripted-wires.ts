@@ -1,45 +1,42 @@
 import type { ScriptedReply, ScriptedUsage } from "./scripted-answer.ts";
 
 /** The HTTP dialects that the scripted provider speaks. */
-export type Wire = "openai-chat" | "openai-responses" | "anthropic" | "google";
+export type Wire =
+  | "openai-chat"
+  | "openai-responses"
+  | "openai-embeddings"
+  | "anthropic"
+  | "anthropic-count"
+  | "google";
 
 /** Small pieces, so that every reply arrives in several chunks and tool arguments are split inside words. */
 const PIECE_CHARS = 7;
-const NO_USAGE: ScriptedUsage = { input: 0, output: 0 };
+/** What is reported where nothing was scripted. */
+export const NO_USAGE: ScriptedUsage = { input: 0, output: 0 };
 
 /** The dialect of a request path, or null when it is none. */
 export function wireOfPath(path: string): Wire | null {
   if (path.endsWith("/chat/completions")) return "openai-chat";
   if (path.endsWith("/responses")) return "openai-responses";
+  if (path.endsWith("/embeddings")) return "openai-embeddings";
   if (path.endsWith("/messages")) return "anthropic";
+  if (path.endsWith("/messages/count_tokens")) return "anthropic-count";
   return /:(?:streamGenerateContent|generateContent)/.test(path) ? "google" : null;
 }
 
 /** The chunks of a streamed reply, each the text of one server-sent event. */
 export function framesOf(wire: Wire, reply: ScriptedReply, model: string, id: string): string[] {
+  if (wire === "openai-embeddings" || wire === "anthropic-count") return [];
   if (wire === "openai-chat") return [...chatEvents(reply, model, id).map(frame), "data: [DONE]\n\n"];
   if (wire === "openai-responses") return responsesEvents(reply, model, id).map(named);
   if (wire === "anthropic") return anthropicEvents(reply, model, id).map(named);
   return googleEvents(reply, model, id).map(frame);
 }
 
-/** The body of a reply that was not asked to stream. Only the chat wire is spoken so. */
-export function wholeOf(reply: ScriptedReply, model: string, id: string): object {
-  const message = {
-    role: "assistant",
-    content: reply.text === "" ? null : reply.text,
-    ...(reply.toolCalls.length === 0 ? {} : { tool_calls: reply.toolCalls.map(chatToolCall) }),
-  };
-  return {
-    ...{ id, object: "chat.completion", created: 0, model },
-    choices: [{ index: 0, message, finish_reason: CHAT_FINISH[reply.finish] }],
-    ...(reply.usage === null ? {} : { usage: chatUsage(reply.usage) }),
-  };
-}
-
 /** An error body in the provider's own form. */
 export function errorBody(wire: Wire, status: number, message: string, code: string): object {
-  if (wire === "anthropic") return { type: "error", error: { type: code, message } };
+  if (wire === "anthropic" || wire === "anthropic-count")
+    return { type: "error", error: { type: code, message } };
   if (wire === "google") return { error: { code: status, message, status: code } };
   return { error: { message, type: code, param: null, code } };
 }
@@ -69,18 +66,21 @@ function pieces(text: string): string[] {
   return Array.from({ length: count }, (_, at) => text.slice(at * PIECE_CHARS, (at + 1) * PIECE_CHARS));
 }
 
-const CHAT_FINISH = {
+/** Why a chat reply ended. */
+export const CHAT_FINISH = {
   stop: "stop",
   "tool-calls": "tool_calls",
   length: "length",
   refused: "content_filter",
 } as const;
 
-function chatToolCall(call: ScriptedReply["toolCalls"][number]): object {
+/** A tool call of the chat wire. */
+export function chatToolCall(call: ScriptedReply["toolCalls"][number]): object {
   return { id: call.id, type: "function", function: { name: call.name, arguments: call.arguments } };
 }
 
-function chatUsage(usage: ScriptedUsage): object {
+/** Usage on the chat wire. */
+export function chatUsage(usage: ScriptedUsage): object {
   const cacheWrite = usage.cacheWrite === undefined ? {} : { cache_write_tokens: usage.cacheWrite };
   return {
     prompt_tokens: usage.input,
@@ -112,6 +112,17 @@ function chatEvents(reply: ScriptedReply, model: string, id: string): object[] {
     chunk({}, CHAT_FINISH[reply.finish]),
     ...(reply.usage === null ? [] : [{ ...base, choices: [], usage: chatUsage(reply.usage) }]),
   ];
+}
+
+/** Usage on the responses wire. */
+export function responsesUsage(usage: ScriptedUsage): object {
+  return {
+    input_tokens: usage.input,
+    input_tokens_details: { cached_tokens: usage.cachedInput ?? 0 },
+    output_tokens: usage.output,
+    output_tokens_details: { reasoning_tokens: usage.reasoning ?? 0 },
+    total_tokens: usage.input + usage.output,
+  };
 }
 
 function responsesEvents(reply: ScriptedReply, model: string, id: string): NamedEvent[] {
@@ -159,34 +170,34 @@ function responsesEvents(reply: ScriptedReply, model: string, id: string): Named
       type: cutShort ? "response.incomplete" : "response.completed",
       response: {
         incomplete_details: cutShort ? { reason } : null,
-        usage: {
-          input_tokens: usage.input,
-          input_tokens_details: { cached_tokens: usage.cachedInput ?? 0 },
-          output_tokens: usage.output,
-          output_tokens_details: { reasoning_tokens: usage.reasoning ?? 0 },
-        },
+        usage: responsesUsage(usage),
       },
     },
   ];
 }
 
-const ANTHROPIC_STOP = {
+/** Why a message ended. */
+export const ANTHROPIC_STOP = {
   stop: "end_turn",
   "tool-calls": "tool_use",
   length: "max_tokens",
   refused: "refusal",
 } as const;
 
-function anthropicEvents(reply: ScriptedReply, model: string, id: string): NamedEvent[] {
-  const usage = reply.usage ?? NO_USAGE;
+/** Input on Anthropic's wire, where cached input is counted apart. */
+export function anthropicInput(usage: ScriptedUsage): object {
   const cached = usage.cachedInput ?? 0;
   const written = usage.cacheWrite ?? 0;
-  const counted = {
+  return {
     input_tokens: usage.input - cached - written,
     cache_read_input_tokens: cached,
     cache_creation_input_tokens: written,
-    output_tokens: 1,
   };
+}
+
+function anthropicEvents(reply: ScriptedReply, model: string, id: string): NamedEvent[] {
+  const usage = reply.usage ?? NO_USAGE;
+  const counted = { ...anthropicInput(usage), output_tokens: 1 };
   const message = { id, type: "message", role: "assistant", model, content: [], stop_reason: null };
   const texts = pieces(reply.text).map((text) => ({ type: "text_delta", text }));
   const thoughts =
@@ -259,7 +270,7 @@ function googleEvents(reply: ScriptedReply, model: string, id: string): object[]
 }
 
 /** Google sends arguments as an object, so text that is not JSON cannot occur on its wire. */
-function parsedOr(text: string): unknown {
+export function parsedOr(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

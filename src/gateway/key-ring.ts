@@ -1,0 +1,65 @@
+import type { Database, Session } from "../postgres/index.ts";
+import { digestOfKey, type KeyRecord, loadKeys } from "./keys.ts";
+
+/** The keys of this replica: a snapshot that is replaced as a whole whenever somebody changes one. */
+export type KeyRing = {
+  /** @param at milliseconds of the wall clock */
+  find(secret: string, at: number): KeyRecord | null;
+  /** Reads them anew; happens by itself when told by Postgres, and every few seconds. */
+  refresh(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** In case a notification was lost with its connection. */
+const REFRESH_MS = 5_000;
+/** Longer than any key: nobody may have us hash a megabyte. */
+const SECRET_CHARS_MAX = 200;
+
+/** Opens the ring: reads all keys and listens for changes. */
+export async function openKeyRing(db: Database, say: (line: string) => void): Promise<KeyRing> {
+  let keys: ReadonlyMap<string, KeyRecord> = new Map();
+  let session: Session | undefined;
+  let closed = false;
+  const refresh = async (): Promise<void> => {
+    keys = await loadKeys(db);
+  };
+  const tell = (error: unknown): void => say(`the gateway's keys could not be read: ${String(error)}`);
+  const listen = async (): Promise<void> => {
+    const opened = await db.session();
+    session = opened;
+    opened.client.on("notification", () => void refresh().catch(tell));
+    opened.client.on("end", () => {
+      if (session === opened) session = undefined;
+    });
+    await opened.query("listen factotum_gateway");
+  };
+  let refreshing: Promise<void> | undefined;
+  const again = async (): Promise<void> => {
+    // Listening first: what changes between the two is told.
+    if (session === undefined && !closed) await listen();
+    await refresh();
+  };
+  await again();
+  const timer = setInterval(() => {
+    refreshing ??= again()
+      .catch(tell)
+      .finally(() => {
+        refreshing = undefined;
+      });
+  }, REFRESH_MS);
+  timer.unref();
+  return {
+    refresh,
+    find(secret, at) {
+      if (secret.length > SECRET_CHARS_MAX) return null;
+      const found = keys.get(digestOfKey(secret));
+      return found !== undefined && at < found.until ? found : null;
+    },
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      await refreshing;
+      session?.destroy();
+    },
+  };
+}

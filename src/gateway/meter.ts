@@ -1,0 +1,138 @@
+import type { Accounts, Tariff } from "../calls/index.ts";
+import { type CallId, type MicroUsd, microUsd, type ModelId, type Usage } from "../kernel/index.ts";
+import type { Database, Transaction } from "../postgres/index.ts";
+import type { KeyRecord } from "./keys.ts";
+
+/** What became of an attempt, in one word. */
+export type Label = "answered" | "failed" | "timed-out" | "cut" | "client-left" | "not-sent";
+
+/** One attempt that is over. */
+type Metered = {
+  readonly callId: CallId;
+  /** From 1. */
+  readonly try: number;
+  readonly key: KeyRecord;
+  readonly surface: string;
+  /** What the client called the model. */
+  readonly asked: string;
+  readonly model: ModelId;
+  readonly label: Label;
+  readonly status: number | null;
+  /** Whether the provider counted it; if not, it is the most that it can be. */
+  readonly authoritative: boolean;
+  readonly usage: Usage;
+  readonly amount: MicroUsd | null;
+  readonly tariff: Tariff | null;
+  readonly slice: string | null;
+  readonly firstByteMs: number | null;
+  readonly totalMs: number;
+};
+
+/** Writes attempts in batches, off the path of calls. */
+export type Meter = {
+  record(metered: Metered): void;
+  /** Whether so much waits to be written that no new call may begin. */
+  readonly behind: boolean;
+  /** Waits until all is written that was recorded. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** A row waits so long at most; a kill loses those of this time, whose money still counts in their slices. */
+const FLUSH_MS = 50;
+const BATCH_MAX = 1_000;
+/** With Postgres away, rows wait here; beyond it calls are refused, so that none goes unwritten. */
+const WAITING_MAX = 100_000;
+const RETRY_MS = 500;
+
+/** Opens the meter. Writes factotum.gateway_attempts, and factotum.entries through the accounts. */
+export function openMeter(db: Database, accounts: Accounts, say: (line: string) => void): Meter {
+  let waiting: Metered[] = [];
+  let writing: Promise<void> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let retries = 0;
+  const write = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const batch = waiting.slice(0, BATCH_MAX);
+      await db.transaction((tx) => writeBatch(tx, accounts, batch));
+      waiting = waiting.slice(batch.length);
+      retries = 0;
+    }
+  };
+  const begin = (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    writing ??= write()
+      .catch((error: unknown) => {
+        retries += 1;
+        if (retries === 1) say(`the gateway's meter waits for Postgres: ${String(error)}`);
+      })
+      .finally(() => {
+        writing = undefined;
+        if (waiting.length > 0) later(retries > 0 ? RETRY_MS : 0);
+      });
+    return writing;
+  };
+  const later = (milliseconds: number): void => {
+    timer ??= setTimeout(() => void begin(), milliseconds);
+  };
+  const flush = async (): Promise<void> => {
+    await writing;
+    if (waiting.length > 0) await begin();
+  };
+  return {
+    record(metered) {
+      waiting.push(metered);
+      if (writing === undefined) later(FLUSH_MS);
+    },
+    get behind() {
+      return waiting.length >= WAITING_MAX;
+    },
+    flush,
+    async close() {
+      await flush();
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Each attempt is written once, however often its batch is tried again. */
+async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly Metered[]): Promise<void> {
+  const column = <T>(pick: (one: Metered) => T): T[] => batch.map(pick);
+  await tx.query(
+    `insert into factotum.gateway_attempts (call_id, try, key, tenant, surface, asked, model, label, status,
+       authoritative, amount_micro_usd, slice, first_byte_ms, total_ms)
+     select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[],
+       $8::text[], $9::int[], $10::boolean[], $11::bigint[], $12::text[], $13::int[], $14::int[])
+     on conflict on constraint gateway_attempts_pkey do nothing`,
+    [
+      ...[
+        column((m) => m.callId),
+        column((m) => m.try),
+        column((m) => m.key.id),
+        column((m) => m.key.tenant),
+      ],
+      ...[column((m) => m.surface), column((m) => m.asked), column((m) => m.model), column((m) => m.label)],
+      ...[column((m) => m.status), column((m) => m.authoritative), column((m) => m.amount)],
+      ...[column((m) => m.slice), column((m) => m.firstByteMs), column((m) => m.totalMs)],
+    ],
+  );
+  const booked = batch.flatMap(({ amount, tariff, key, authoritative, surface, label, ...one }) => {
+    if (tariff === null || amount === null) return [];
+    // What cost nothing needs no entry, unless tokens were counted for it at a price of nothing.
+    if (amount === 0n && Object.values(one.usage).every((count) => count === 0n)) return [];
+    const because = `gateway ${surface}, ${label}`;
+    const kind = authoritative ? ("cost" as const) : ("loss" as const);
+    return [{ ...one, kind, amount, because, tenant: key.tenant, rates: tariff.rates }];
+  });
+  await accounts.book(tx, booked);
+}
+
+/** What the rows of a slice come to. */
+export async function knownOfSlice(tx: Transaction, slice: string): Promise<MicroUsd> {
+  const { rows } = await tx.query<{ known: string }>(
+    "select coalesce(sum(amount_micro_usd), 0) as known from factotum.gateway_attempts where slice = $1",
+    [slice],
+  );
+  return microUsd(BigInt(rows[0]?.known ?? 0));
+}

@@ -1,0 +1,166 @@
+/** A field of the outermost object of a JSON text: where its value begins, and where it is over. */
+export type Field = { readonly start: number; readonly end: number };
+
+/** What a scan found: the fields asked for, or why the text cannot be passed on. */
+export type Scan =
+  | { readonly kind: "object"; readonly fields: ReadonlyMap<string, Field>; readonly open: number }
+  | { readonly kind: "refused"; readonly because: string };
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+/** Deeper than any request of any provider, and shallow enough for whoever parses it after us. */
+const DEPTH_MAX = 256;
+
+/**
+ * Finds fields of the outermost object without parsing what they hold: quotes are looked for by the
+ * runtime's own search, so that a long prompt costs next to nothing.
+ *
+ * A name that comes twice is refused, since parsers differ in which one holds: a key's limits must not be
+ * checked against another model than the one that is asked.
+ */
+export function scanObject(text: Buffer, wanted: ReadonlySet<string>): Scan {
+  const fields = new Map<string, Field>();
+  let at = skipBlank(text, 0);
+  if (text[at] !== OPEN_OBJECT) return refused("the body must be one JSON object");
+  const open = at + 1;
+  at = skipBlank(text, open);
+  if (text[at] === CLOSE_OBJECT) return ended(text, at + 1, fields, open);
+  for (;;) {
+    if (text[at] !== QUOTE) return refused(`a field name must begin at byte ${at}`);
+    const nameEnd = stringEnd(text, at);
+    if (nameEnd < 0) return refused("a field name is not closed");
+    const name = textOf(text, at, nameEnd);
+    if (name === null) return refused(`the field name at byte ${at} is not a JSON string`);
+    at = skipBlank(text, nameEnd);
+    if (text[at] !== COLON) return refused(`a colon is missing after a field name, at byte ${at}`);
+    const start = skipBlank(text, at + 1);
+    const end = valueEnd(text, start);
+    if (end <= start) return refused(`the value at byte ${start} does not end`);
+    if (wanted.has(name)) {
+      if (fields.has(name)) return refused(`the field ${name} comes twice`);
+      fields.set(name, { start, end });
+    }
+    at = skipBlank(text, end);
+    if (text[at] === CLOSE_OBJECT) return ended(text, at + 1, fields, open);
+    if (text[at] !== COMMA) return refused(`a comma is missing at byte ${at}`);
+    at = skipBlank(text, at + 1);
+  }
+}
+
+/** The value of a field, parsed; undefined where it is not there or is not JSON. */
+export function valueOf(text: Buffer, field: Field | undefined): unknown {
+  if (field === undefined) return undefined;
+  try {
+    return JSON.parse(text.toString("utf8", field.start, field.end)) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A change to a text: the bytes from `start` to `end` become `by`. */
+export type Edit = { readonly start: number; readonly end: number; readonly by: string };
+
+/** The text with its edits made; the same buffer where there is none. Edits do not overlap. */
+export function edited(text: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return text;
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (const { start, end, by } of edits.toSorted((left, right) => left.start - right.start)) {
+    pieces.push(text.subarray(at, start), Buffer.from(by, "utf8"));
+    at = end;
+  }
+  pieces.push(text.subarray(at));
+  return Buffer.concat(pieces);
+}
+
+function refused(because: string): Scan {
+  return { kind: "refused", because };
+}
+
+function ended(text: Buffer, at: number, fields: ReadonlyMap<string, Field>, open: number): Scan {
+  const rest = skipBlank(text, at);
+  return rest < text.length
+    ? refused(`something follows the JSON object, at byte ${rest}`)
+    : { kind: "object", fields, open };
+}
+
+function skipBlank(text: Buffer, from: number): number {
+  let at = from;
+  for (; at < text.length; at += 1) {
+    const byte = text[at];
+    if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) break;
+  }
+  return at;
+}
+
+/** After the closing quote of the string that begins at `open`, or -1. */
+function stringEnd(text: Buffer, open: number): number {
+  for (let from = open + 1; ;) {
+    const quote = text.indexOf(QUOTE, from);
+    if (quote < 0) return -1;
+    let slashes = 0;
+    while (text[quote - 1 - slashes] === BACKSLASH) slashes += 1;
+    // The opening quote stops the count, as it is no backslash.
+    if (slashes % 2 === 0) return quote + 1;
+    from = quote + 1;
+  }
+}
+
+/** A name as text; written with escapes it is decoded, so that it cannot hide. */
+function textOf(text: Buffer, open: number, end: number): string | null {
+  const raw = text.toString("utf8", open + 1, end - 1);
+  if (!raw.includes("\\")) return raw;
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    return null;
+  }
+}
+
+/** After the value that begins at `start`, or -1. */
+function valueEnd(text: Buffer, start: number): number {
+  const first = text[start];
+  if (first === QUOTE) return stringEnd(text, start);
+  if (first !== OPEN_OBJECT && first !== OPEN_LIST) return plainEnd(text, start);
+  const open: number[] = [];
+  for (let at = start; at < text.length;) {
+    const byte = text[at];
+    if (byte === QUOTE) {
+      at = stringEnd(text, at);
+      if (at < 0) return -1;
+      continue;
+    }
+    at += 1;
+    if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
+      if (open.length === DEPTH_MAX) return -1;
+      open.push(byte === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_LIST);
+    } else if (byte === CLOSE_OBJECT || byte === CLOSE_LIST) {
+      if (open.pop() !== byte) return -1;
+      if (open.length === 0) return at;
+    }
+  }
+  return -1;
+}
+
+/** After a number, true, false or null. */
+function plainEnd(text: Buffer, start: number): number {
+  let at = start;
+  for (; at < text.length; at += 1) {
+    const byte = text[at] ?? 0;
+    const plain =
+      (byte >= 0x30 && byte <= 0x39) ||
+      (byte >= 0x61 && byte <= 0x7a) ||
+      (byte >= 0x41 && byte <= 0x5a) ||
+      byte === 0x2b ||
+      byte === 0x2d ||
+      byte === 0x2e;
+    if (!plain) break;
+  }
+  return at;
+}

@@ -1,0 +1,147 @@
+import { noUsage, usageSeen, type UsageSeen } from "../models/index.ts";
+import { scanObject, valueOf } from "./scan.ts";
+import type { Protocol } from "./surfaces.ts";
+
+/** Reads usage from an answer's bytes as they pass, and takes out what the caller did not ask for. */
+export type UsageTap = {
+  /** What is to be passed on of this piece: as a rule the piece itself. */
+  push(piece: Buffer): Buffer | null;
+  /** What was held back, at the end of the answer. */
+  rest(): Buffer | null;
+  seen(): UsageSeen | null;
+};
+
+const NEWLINE = 0x0a;
+const NAME = Buffer.from('"usage"');
+/** An unfinished line longer than this is not looked at: its usage is then estimated. */
+const LINE_BYTES_MAX = 16 * 1024 * 1024;
+const USAGE_FIELD: ReadonlySet<string> = new Set(["usage"]);
+
+/** Reads an answer that is not a stream: its pieces are passed on at once, and looked at when all are there. */
+export function wholeTap(protocol: Protocol): UsageTap {
+  const pieces: Buffer[] = [];
+  return {
+    push(piece) {
+      pieces.push(piece);
+      return piece;
+    },
+    rest: () => null,
+    seen() {
+      const text = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
+      const scan = scanObject(text, USAGE_FIELD);
+      if (scan.kind === "refused") return null;
+      const usage = valueOf(text, scan.fields.get("usage"));
+      const shaped = asStreamed(protocol, usage);
+      const seen = isObject(usage) ? usageSeen(shaped, null) : null;
+      return seen === null ? null : { usage: seen.usage, complete: true };
+    },
+  };
+}
+
+/** The usage of a whole answer in the event that would carry it in a stream. */
+function asStreamed(protocol: Protocol, usage: unknown): object {
+  if (protocol === "anthropic-messages") return { type: "message_start", message: { usage } };
+  return protocol === "openai-responses" ? { response: { usage } } : { usage };
+}
+
+/** Reads no usage, for what costs nothing. */
+export function blindTap(): UsageTap {
+  const free: UsageSeen = { usage: noUsage, complete: true };
+  return { push: (piece) => piece, rest: () => null, seen: () => free };
+}
+
+/**
+ * Reads a stream of events. Only a line that holds a usage object is parsed: inside a JSON string the
+ * quotes of `"usage"` are escaped, so that no answer's text can look like one.
+ *
+ * @param strip takes out the usage event of a chat stream, which we asked for and the caller did not
+ */
+export function streamTap(strip: boolean): UsageTap {
+  let carry: Buffer | null = null;
+  let seen: UsageSeen | null = null;
+  /** Whether the line is that of the usage event which is to be taken out. */
+  const read = (line: Buffer): boolean => {
+    const event = eventOf(line);
+    if (event === null) return false;
+    seen = usageSeen(event, seen);
+    return strip && isUsageOnly(event);
+  };
+  const look = (text: Buffer): Buffer => (text.includes(NAME) ? withoutUsage(text, read) : text);
+  return {
+    push(piece) {
+      const text = carry === null ? piece : Buffer.concat([carry, piece]);
+      // A piece that ends with its event needs no carrying on; stripping waits for whole events.
+      const whole = strip ? afterLastEvent(text) : text.lastIndexOf(NEWLINE) + 1;
+      carry = whole === text.length || text.length - whole > LINE_BYTES_MAX ? null : text.subarray(whole);
+      if (strip) return whole === 0 ? null : look(text.subarray(0, whole));
+      if (whole > 0) look(text.subarray(0, whole));
+      return piece;
+    },
+    rest() {
+      const left = carry;
+      carry = null;
+      if (left === null) return null;
+      const passed = look(left);
+      return strip ? passed : null;
+    },
+    seen: () => seen,
+  };
+}
+
+function withoutUsage(text: Buffer, read: (line: Buffer) => boolean): Buffer {
+  const kept: Buffer[] = [];
+  let from = 0;
+  for (let at = text.indexOf(NAME); at >= 0;) {
+    const start = text.lastIndexOf(NEWLINE, at) + 1;
+    const newline = text.indexOf(NEWLINE, at);
+    const end = newline < 0 ? text.length : newline;
+    if (read(text.subarray(start, end))) {
+      kept.push(text.subarray(from, start));
+      from = afterBlankLine(text, end);
+    }
+    at = text.indexOf(NAME, end);
+  }
+  return from === 0 ? text : Buffer.concat([...kept, text.subarray(from)]);
+}
+
+/** After the empty line that ends an event, which begins at its data line's newline. */
+function afterBlankLine(text: Buffer, newline: number): number {
+  const next = text.indexOf(NEWLINE, newline + 1);
+  return next < 0 ? text.length : next + 1;
+}
+
+/** After the last empty line, written with or without carriage returns; 0 where there is none. */
+function afterLastEvent(text: Buffer): number {
+  const plain = text.lastIndexOf("\n\n");
+  const returned = text.lastIndexOf("\r\n\r\n");
+  return Math.max(plain < 0 ? 0 : plain + 2, returned < 0 ? 0 : returned + 4);
+}
+
+/** The event of a data line, where its usage is an object; most say `"usage":null`. */
+function eventOf(line: Buffer): unknown {
+  const brace = line.indexOf("{");
+  if (brace < 0 || !line.subarray(0, brace).toString("latin1").startsWith("data:")) return null;
+  if (!hasUsageObject(line)) return null;
+  try {
+    return JSON.parse(line.toString("utf8", brace)) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+function hasUsageObject(line: Buffer): boolean {
+  for (let at = line.indexOf(NAME); at >= 0; at = line.indexOf(NAME, at + NAME.length)) {
+    let next = at + NAME.length;
+    while (line[next] === 0x20 || line[next] === 0x3a) next += 1;
+    if (line[next] === 0x7b) return true;
+  }
+  return false;
+}
+
+function isUsageOnly(event: unknown): boolean {
+  return isObject(event) && Array.isArray(event["choices"]) && event["choices"].length === 0;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import {
+  type Gateway,
+  type Key,
+  type KeyId,
+  type KeyTerms,
+  listKeys,
+  makeKey,
+  openGateway,
+  revokeKey,
+  rotateKey,
+} from "../gateway/index.ts";
+import { InputError, isDecimalId, microUsd, systemClock } from "../kernel/index.ts";
+import { putBudget } from "../ledger/index.ts";
+import type { Discovery } from "../models/index.ts";
+import type { Database } from "../postgres/index.ts";
+import type { Config } from "./config.ts";
+
+/** A key that was just made, with its text, which is shown this once. */
+export type NewKey = { readonly key: Key; readonly secret: string };
+
+/** The stateless model API of a project, and the keys to it. */
+export type GatewayDoor = {
+  /** Starts to listen; any number of processes may, on one database. */
+  serve(at: { readonly host: string; readonly port: number }): Promise<Gateway>;
+  /** @param cap of the budget named in `terms`, which is made where it is missing */
+  createKey(terms: KeyTerms, cap?: { readonly usd: number }): Promise<NewKey>;
+  listKeys(): Promise<readonly Key[]>;
+  revokeKey(id: KeyId): Promise<Key>;
+  rotateKey(id: KeyId, graceSeconds: number): Promise<NewKey>;
+};
+
+const MICRO_PER_USD = 1_000_000;
+
+/** Makes the door; nothing listens yet. */
+export function makeGatewayDoor(
+  config: Config,
+  db: Database,
+  models: Discovery,
+  say: (line: string) => void,
+): GatewayDoor {
+  return {
+    serve: ({ host, port }) =>
+      openGateway({
+        ...{ db, cards: models.cards, keys: models.keys, clock: systemClock, random: randomBytes },
+        ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
+        ...(config.gateway?.aliases !== undefined && { aliases: config.gateway.aliases }),
+      }),
+    createKey: (terms, cap) =>
+      db.transaction(async (tx) => {
+        if (terms.budget !== undefined && cap !== undefined) {
+          await putBudget(tx, terms.budget, { cap: microUsd(Math.round(cap.usd * MICRO_PER_USD)) });
+        }
+        return makeKey(tx, terms, randomBytes);
+      }),
+    listKeys: () => listKeys(db),
+    revokeKey: (id) => db.transaction((tx) => revokeKey(tx, id)),
+    rotateKey: (id, graceSeconds) => db.transaction((tx) => rotateKey(tx, id, graceSeconds, randomBytes)),
+  };
+}
+
+/** A key's number, as typed. @throws {InputError} `key-invalid` */
+export function parseKeyId(text: string): KeyId {
+  if (isDecimalId(text)) return text as KeyId;
+  throw new InputError({
+    code: "key-invalid",
+    message: `${JSON.stringify(text)} is no key's number; factotum key list shows them`,
+  });
+}
