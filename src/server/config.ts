@@ -67,7 +67,7 @@ export type Config = {
 /** Every part of a configuration; the compiler misses one that is forgotten here. */
 const PARTS: { readonly [part in keyof Required<Config>]: true } = {
   ...{ name: true, agents: true, prepare: true, intake: true, models: true, clock: true },
-  ...{ channels: true, port: true, leastPrivilege: true, concurrency: true },
+  ...{ channels: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
 };
 
 /**
