@@ -96,7 +96,7 @@ export class Exchange {
       return;
     }
     if (attempt.worst === null) {
-      const message = `${attempt.target.card.id} has no known price, and this key has a budget; state its price`;
+      const message = `${attempt.target.card.id} has no known price, which a key with a budget needs`;
       this.#refuse({ status: 400, code: "price_unknown", message });
       return;
     }

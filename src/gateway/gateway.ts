@@ -228,7 +228,7 @@ function readBody(request: IncomingMessage, done: (body: Buffer | null) => void)
 }
 
 function lostLine(slice: string, unknown: MicroUsd): string {
-  return `a replica died holding ${slice}; ${unknown} micro-USD of it nobody can account for, and count as spent`;
+  return `a replica died holding ${slice}; ${unknown} micro-USD of it nobody can account for, and count`;
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

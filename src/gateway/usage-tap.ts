@@ -17,7 +17,7 @@ const NAME = Buffer.from('"usage"');
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
 const USAGE_FIELD: ReadonlySet<string> = new Set(["usage"]);
 
-/** Reads an answer that is not a stream: its pieces are passed on at once, and looked at when all are there. */
+/** Reads an answer that is no stream: pieces are passed on at once, and looked at when all are there. */
 export function wholeTap(protocol: Protocol): UsageTap {
   const pieces: Buffer[] = [];
   return {
