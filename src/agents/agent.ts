@@ -127,6 +127,8 @@ export type Agent<Input = unknown> = {
   /** Verifiers that cost something, asked in order where no check has said no; see `judge`, `agreement`. */
   readonly verifiers?: readonly Verifier<Input>[];
   readonly cascade: readonly Rung<Input>[];
+  /** The most that model calls of one run may cost together; a budget of its own, below the agent's. */
+  readonly runCap?: MicroUsd;
   /** What resolved work is worth to the business. */
   value(done: Resolved<Input>): MicroUsd;
   /** The input as a person and a model read it; `text` is untrusted and is fenced off in prompts. */
@@ -144,7 +146,15 @@ const PARTS = [
 /** Every part of an agent. A record, so that the compiler misses one that is forgotten here. */
 const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
   ...{ name: true, version: true, policy: true, input: true, tables: true, tools: true, effects: true },
-  ...{ generate: true, guards: true, checks: true, verifiers: true, cascade: true, value: true },
+  ...{
+    generate: true,
+    guards: true,
+    checks: true,
+    verifiers: true,
+    cascade: true,
+    runCap: true,
+    value: true,
+  },
   ...{ present: true, learn: true, follow: true, converse: true },
 };
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;

@@ -18,6 +18,7 @@ export async function answered(a: Working): Promise<Run> {
   if (question.status === "open") return park(a, question);
   const given = question.answer;
   if (given === null || given.choice === "discard") return discard(a, question);
+  if (given.choice === "retry") return tryAgain(a, question);
   if (given.choice === "commit") return commitAsStaged(a, question);
   return restage(a, given.calls ?? [], `corrected by ${question.by ?? "a person"}`);
 }
@@ -33,6 +34,16 @@ function discard(a: Working, question: Question): Promise<Run> {
     await appendStep(tx, run.id, { kind: "discarded", attempt: a.state.askedAttempt, data });
     const state: AgentState = { ...a.state, disposition: "discarded", question: null };
     return { kind: "done", state, outcome: "discarded" };
+  });
+}
+
+/** From the first rung, as if nothing had been tried; a conversation that is over stays so. */
+function tryAgain(a: Working, question: Question): Promise<Run> {
+  return a.lease.turn(async (tx, run) => {
+    const data = { by: question.by, note: question.answer?.note ?? null };
+    await appendStep(tx, run.id, { kind: "tried again", attempt: a.state.attempt, data });
+    const fresh = { phase: "attempt", rung: 0, feedback: [], overBudget: false, question: null } as const;
+    return { kind: "continue", state: { ...a.state, ...fresh } };
   });
 }
 

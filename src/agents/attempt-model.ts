@@ -17,9 +17,12 @@ import {
   nextEnd,
   openTalk,
 } from "./attempt-talk.ts";
+import { agreementOf } from "./agreeing.ts";
+import { modelNamed } from "./cascade.ts";
 import { openingMessages } from "./prompt.ts";
 import { appendRefusals } from "./refusal.ts";
 import { isUnheard, sayToPerson } from "./say.ts";
+import { admitting, degrade } from "./spending.ts";
 import { append, entries, repliesInARow, type Transcript } from "./transcript.ts";
 import {
   callOf,
@@ -70,11 +73,15 @@ async function advance(t: Trying): Promise<Run> {
   const { call } = t.state;
   const { clock, sleep, models } = t.workshop;
   const { signal } = t.lease;
-  const outcome = await send(models, call, callOf(t, transcript), { signal, clock, sleep });
+  const outcome = await send(models, call, callOf(t, transcript), {
+    ...{ signal, clock, sleep },
+    ...admitting(t),
+  });
   const settled: Settled = async (tx) => void (await settle(tx, call, outcome));
   if (outcome.kind === "answered") return answered(t, transcript, outcome.reply, settled);
   if (outcome.error.code === "stopped") return stopped(t, settled);
-  return stuck(t, transcript, outcome.error.message, settled);
+  const overBudget = t.state.overBudget || outcome.error.code === "over-budget";
+  return stuck({ ...t, state: { ...t.state, overBudget } }, transcript, outcome.error.message, settled);
 }
 
 /** Carries a reply out and writes, in one turn, all that comes of it. */
@@ -163,7 +170,22 @@ function sayAndListen(t: Trying, acted: Acted, text: string, record: Settled): P
   });
 }
 
-async function begin(t: Trying): Promise<Run> {
+/** Begins the attempt, with the cheapest model instead where a soft budget says so. */
+async function begin(planned: Trying): Promise<Run> {
+  const { workshop, state } = planned;
+  // A try that is made to be compared is made by the model that the comparison is about.
+  const found =
+    agreementOf(planned) === undefined
+      ? await degrade(planned, planned.card)
+      : ({ kind: "as-planned" } as const);
+  if (found.kind === "nothing-cheaper") {
+    return stuck({ ...planned, state: { ...state, overBudget: true } }, [], found.because);
+  }
+  const card = found.kind === "instead" ? modelNamed(workshop, found.model) : undefined;
+  return open(card === undefined ? planned : { ...planned, card, state: { ...state, instead: card.id } });
+}
+
+async function open(t: Trying): Promise<Run> {
   const lessons = await lessonsOf(t.workshop, t.run);
   const input = parseInput(t.bench.agent, t.run);
   const { over } = t.state.talk;

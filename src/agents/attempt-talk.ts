@@ -77,7 +77,7 @@ export async function nextEnd(
 ): Promise<TurnEnd> {
   const state = { ...t.state, talk: { ...talk, listening: false, until: null } };
   if (isOver(t, talk) || t.lease.shouldYield()) return { kind: "continue", state: { ...state, call: null } };
-  return { kind: "continue", state: { ...state, call: await intendNext(tx, t, run, transcript) } };
+  return { kind: "continue", state: { ...state, ...(await intendNext(tx, t, run, transcript)) } };
 }
 
 /** Woken in the person's turn: hears them, goes on waiting, or takes the silence for the end. */

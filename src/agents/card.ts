@@ -8,14 +8,20 @@ const ABOUT_CHARS_MAX = 4_000;
 
 const COMMIT: Choice = { id: "commit", label: "Commit it as staged" };
 const CORRECT: Choice = { id: "correct", label: "Commit this instead", wants: "calls" };
+/** Offered where a budget refused a call: a person may have raised it. */
+const RETRY: Choice = { id: "retry", label: "Try again from the start, now that there is budget" };
 const DISCARD: Choice = { id: "discard", label: "Change nothing; I will see to it" };
 
-/** One card for a whole change set. Committing as staged is offered only where no rule forbids it. */
+/**
+ * One card for a whole change set. Committing as staged is offered only where no rule forbids it, trying
+ * again where a budget was in the way.
+ */
 export function buildCard(
   agent: Agent,
   input: unknown,
   attempt: AttemptRecord,
   because: readonly string[],
+  overBudget = false,
 ): Card {
   const { title, text } = agent.present(input);
   const wishes = attempt.verdicts.flatMap(({ wish, kind }) =>
@@ -29,7 +35,7 @@ export function buildCard(
     ...(wishes.length === 0 ? {} : { wishes }),
     changes: cardChanges(attempt.diff),
     calls: attempt.calls.map(({ tool, input: args }) => ({ tool, input: args })),
-    choices: committable ? [COMMIT, CORRECT, DISCARD] : [CORRECT, DISCARD],
+    choices: [...(committable ? [COMMIT] : []), ...(overBudget ? [RETRY] : []), ...[CORRECT, DISCARD]],
   };
 }
 

@@ -151,7 +151,7 @@ function retryAfterConflict(d: Decision, because: string): Promise<Run> {
 /** The state in which the next attempt is made. */
 function tryingAgain(d: Pick<Decision, "state" | "attempt">, more: Partial<AgentState>): AgentState {
   const attempt = Math.max(d.state.attempt, d.attempt.number);
-  return { ...d.state, phase: "attempt", attempt, verifying: null, call: null, ...more };
+  return { ...d.state, phase: "attempt", attempt, verifying: null, call: null, instead: null, ...more };
 }
 
 /** What is committed, and on whose word. */
@@ -215,7 +215,13 @@ export async function askPerson(
     await saveAttempt(tx, { ...attempt, because: because.join("\n") });
     const best = await bestAttempt(tx, c.run.id, attempt);
     await saveAttempt(tx, { ...best, status: "asked", because: because.join("\n") });
-    const card = buildCard(c.bench.agent, parseInput(c.bench.agent, c.run), best, because);
+    const card = buildCard(
+      c.bench.agent,
+      parseInput(c.bench.agent, c.run),
+      best,
+      because,
+      c.state.overBudget,
+    );
     const { tenant, id: runId } = c.run;
     const question = await ask(tx, { runId, tenant, agent: c.bench.agent.name, card });
     await appendStep(tx, runId, { kind: "asked", attempt: best.number, data: { question, because } });

@@ -1,4 +1,5 @@
 import { InvariantError } from "../kernel/index.ts";
+import type { BudgetId } from "../ledger/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
@@ -23,18 +24,26 @@ export function makeDriver(parts: WorkshopParts): Drive {
   const workshop = makeWorkshop(parts);
   return async (lease) => {
     let run = lease.run;
+    const { agent } = await workshop.bench(run);
+    const budget = await workshop.spending?.leafOf(run, agent);
     for (let fresh = true; run.status === "ready" && !lease.signal.aborted; fresh = false) {
-      run = await move(workshop, lease, run, fresh);
+      run = await move(workshop, lease, run, fresh, budget);
       if (lease.shouldYield() && readState(run.state).call === null) return;
     }
   };
 }
 
 /** One move of a run: the outside work of its phase, and the turn that writes what came of it. */
-async function move(workshop: Workshop, lease: Lease, run: Run, fresh: boolean): Promise<Run> {
+async function move(
+  workshop: Workshop,
+  lease: Lease,
+  run: Run,
+  fresh: boolean,
+  budget: BudgetId | undefined,
+): Promise<Run> {
   const bench = await workshop.bench(run);
   const state = readState(run.state);
-  const parts = { workshop, bench, lease, run, state };
+  const parts = { workshop, bench, lease, run, state, budget };
   switch (state.phase) {
     case "attempt":
       return attempt({ ...parts, fresh });
@@ -70,7 +79,7 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
 
 /** The model of the rung whose turn it is, or the one that is to make a further try of it. */
 function cardOf({ workshop, bench, state }: Working): ModelCard | undefined {
-  const other = agreementOf({ bench, state })?.model;
+  const other = agreementOf({ bench, state })?.model ?? state.instead ?? undefined;
   return other === undefined ? modelFor(workshop, bench.agent, state.rung) : modelNamed(workshop, other);
 }
 

@@ -30,6 +30,15 @@ export {
 export { type AskModelOptions, judge, tickedByModel } from "./judge.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
+export {
+  type Margin,
+  type MarginKey,
+  marginKeys,
+  margins,
+  routingSaved,
+  type RoutingSaved,
+} from "./margins.ts";
+export { openSpending, ROOT_BUDGET, type Spending } from "./spending.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";
 export type { TableAccess, TableGrant } from "../changes/index.ts";
 export type { Lesson } from "../context/index.ts";

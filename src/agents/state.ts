@@ -1,4 +1,4 @@
-import type { CallId, Json, QuestionId } from "../kernel/index.ts";
+import type { CallId, Json, ModelId, QuestionId } from "../kernel/index.ts";
 
 /**
  * How a run stands towards its owner: `resolved` committed without asking anybody, `answered` committed
@@ -48,6 +48,12 @@ export type AgentState = {
   readonly verifying: Verifying | null;
   /** The model call under way, in phase `attempt` or `verify`. */
   readonly call: CallId | null;
+  /** The most tokens that call may answer with, where a budget has no room for more. */
+  readonly outputTokensMax: number | null;
+  /** The model that stands in for the rung's own in the attempt under way, beyond a soft budget. */
+  readonly instead: ModelId | null;
+  /** A budget refused a call of the latest attempt. */
+  readonly overBudget: boolean;
   readonly talk: Talk;
   /** The question waited for, in phase `asked`, or in `following` where a follow-up asked. */
   readonly question: QuestionId | null;
@@ -83,6 +89,9 @@ const freshState: AgentState = {
   feedback: [],
   verifying: null,
   call: null,
+  outputTokensMax: null,
+  instead: null,
+  overBudget: false,
   talk: { listening: false, until: null, heard: 0, over: null },
   question: null,
   askedAttempt: 0,

@@ -1,6 +1,5 @@
 import { type CallIntent, intend } from "../calls/index.ts";
 import type { ConflictError } from "../changes/index.ts";
-import type { CallId } from "../kernel/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
@@ -8,6 +7,8 @@ import type { Tried } from "./attempt-code.ts";
 import { type AttemptRecord, getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
 import { conclude, concludeInConflict } from "./conclude.ts";
 import { toolSpecs } from "./prompt.ts";
+import { clamped } from "./spending.ts";
+import type { AgentState } from "./state.ts";
 import { callsOf, messagesOf, readTranscript, type Transcript, turnsOf } from "./transcript.ts";
 import { nothingStaged, type Staged, type Working } from "./workshop.ts";
 
@@ -62,19 +63,29 @@ export async function stagedSoFar(t: Trying): Promise<Staged> {
 }
 
 /** The call that a transcript leads to. */
-export function callOf(t: Trying, transcript: Transcript): ModelCall {
-  const outputTokensMax = Math.min(t.card.outputTokensMax, OUTPUT_TOKENS_MAX);
+export function callOf(
+  t: Trying,
+  transcript: Transcript,
+  most: number | null = t.state.outputTokensMax,
+): ModelCall {
+  const outputTokensMax = Math.min(t.card.outputTokensMax, most ?? OUTPUT_TOKENS_MAX);
   const messages = messagesOf(transcript);
   return { model: t.card.id, messages, tools: toolSpecs(t.bench.toolbox), outputTokensMax };
 }
 
-/** Intends the next model call, in the turn that `tx` is. */
-export function intendNext(tx: Transaction, t: Trying, run: Run, transcript: Transcript): Promise<CallId> {
-  const { card } = t;
-  const call = callOf(t, transcript);
+/** Intends the next model call, in the turn that `tx` is; answers what the state keeps of it. */
+export async function intendNext(
+  tx: Transaction,
+  t: Trying,
+  run: Run,
+  transcript: Transcript,
+): Promise<Pick<AgentState, "call" | "outputTokensMax">> {
+  const { card, budget } = t;
+  const call = await clamped(tx, t, callOf(t, transcript, null), card);
   const { id: runId, tenant, agent } = run;
-  const intent = { runId, tenant, agent, attempt: numberOf(t), call, card, at: t.at };
-  return intend(tx, intent satisfies CallIntent);
+  const intent: CallIntent = { runId, tenant, agent, attempt: numberOf(t), call, card, at: t.at };
+  const id = await intend(tx, budget === undefined ? intent : { ...intent, budget });
+  return { call: id, outputTokensMax: call.outputTokensMax };
 }
 
 /**

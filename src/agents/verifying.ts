@@ -9,6 +9,7 @@ import { type AttemptRecord, getAttempt, recordOf, saveAttempt } from "./attempt
 import { modelNamed } from "./cascade.ts";
 import { decide } from "./conclude.ts";
 import { EVIDENCE_CHARS_MAX, questionOf } from "./evidence.ts";
+import { admitting, clamped } from "./spending.ts";
 import type { Verifying } from "./state.ts";
 import { readTranscript, turnsOf } from "./transcript.ts";
 import type { Evidence, ModelVerifier, Verifier } from "./verifier.ts";
@@ -98,7 +99,8 @@ async function askModel(
     if (!(error instanceof FactotumError) || error.retry !== "elsewhere") throw error;
     return unasked(v, verifier, error.message);
   }
-  return hear(v, verifier, evidence, call);
+  const most = v.state.outputTokensMax ?? outputTokensMax;
+  return hear(v, verifier, evidence, { ...call, outputTokensMax: Math.min(outputTokensMax, most) });
 }
 
 /** Intends the call; one that a crash left behind is booked as unknown first. */
@@ -106,8 +108,12 @@ function intendCall(v: InHand, call: ModelCall, card: ModelCard): Promise<Run> {
   return v.lease.turn(async (tx, run) => {
     await reconcile(tx, run.id);
     const { id: runId, tenant, agent } = run;
-    const id = await intend(tx, { runId, tenant, agent, attempt: v.attempt.number, call, card });
-    return { kind: "continue", state: { ...v.state, verifying: v.verifying, call: id } };
+    const intent = { runId, tenant, agent, attempt: v.attempt.number, card };
+    const fitting = await clamped(tx, v, call, card);
+    const budget = v.budget === undefined ? {} : { budget: v.budget };
+    const id = await intend(tx, { ...intent, call: fitting, ...budget });
+    const { outputTokensMax } = fitting;
+    return { kind: "continue", state: { ...v.state, verifying: v.verifying, call: id, outputTokensMax } };
   });
 }
 
@@ -119,7 +125,10 @@ async function hear(
 ): Promise<Run> {
   const id = must(v.state.call, "the call under way");
   const { clock, sleep, models } = v.workshop;
-  const outcome = await send(models, id, call, { signal: v.lease.signal, clock, sleep });
+  const outcome = await send(models, id, call, {
+    ...{ signal: v.lease.signal, clock, sleep },
+    ...admitting(v),
+  });
   if (outcome.kind === "failed" && outcome.error.code === "stopped") {
     return v.lease.turn(async (tx) => {
       await settle(tx, id, outcome);

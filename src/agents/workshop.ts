@@ -10,6 +10,7 @@ import {
 } from "../changes/index.ts";
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
+import type { BudgetId } from "../ledger/index.ts";
 import { type Lesson, recall } from "../context/index.ts";
 import {
   type Check,
@@ -24,6 +25,7 @@ import type { Database, Transaction } from "../postgres/index.ts";
 import type { Lease, Run } from "../runs/index.ts";
 import { type Agent, writableTables } from "./agent.ts";
 import type { ModelChoice } from "./cascade.ts";
+import type { Spending } from "./spending.ts";
 import type { AgentState } from "./state.ts";
 import type { Refusal } from "./refusal.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
@@ -36,6 +38,8 @@ export type WorkshopParts = ModelChoice & {
   /** Real time, for the tries of a model call. */
   readonly clock: Clock;
   readonly sleep: Sleep;
+  /** How model calls are paid from budgets; without it, no call has one. */
+  readonly spending?: Spending;
   /** What is wrong with the body of an effect, as its channel sees it. */
   readonly effectProblems?: (channel: string, body: Json) => readonly string[];
   /** Runs tools as a role of the agent's own, made by `ensureRole`; without, they have all our rights. */
@@ -52,6 +56,8 @@ export type Working = {
   readonly lease: Lease;
   readonly run: Run;
   readonly state: AgentState;
+  /** What the run's model calls are spent from. */
+  readonly budget?: BudgetId | undefined;
 };
 
 /** A staged piece of work: the tool calls that made it, what they changed, and what guards said of them. */

@@ -1,8 +1,10 @@
 import { type CallId, formatUsd, microUsd } from "../kernel/index.ts";
-import { type BudgetId, budgetOf, type HoldId, type Teller } from "../ledger/index.ts";
+import { type BudgetId, budgetOf, type HoldId, leftOf, type Teller } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { CallError } from "./call-error.ts";
 import type { CallFailure } from "./outcome.ts";
+
+const MICRO_PER_CENT = 10_000n;
 
 /**
  * Sets the worst case of an intended call aside in its budget, after the intent is committed and before
@@ -32,9 +34,13 @@ export async function admit(
   const answer = await teller.hold({ ...request, ifOrphaned: "keep" });
   if (answer.kind === "held") return undefined;
   const full = await budgetOf(db, answer.budget);
-  const left = microUsd((full.cap ?? 0n) - full.spent - full.held);
+  const left = leftOf(full) ?? microUsd(0);
+  // Whole cents, as a person types them; no more than this call needs.
+  const cents = (full.spent + full.held + amount + MICRO_PER_CENT - 1n) / MICRO_PER_CENT;
+  const enough = formatUsd(microUsd(cents * MICRO_PER_CENT)).slice(1);
   const message =
     `call ${callId} may cost ${formatUsd(amount)} and budget ${full.name} has ${formatUsd(left)} left ` +
-    `of ${formatUsd(microUsd(full.cap ?? 0n))}; raise its cap or wait for its next period`;
+    `of ${formatUsd(microUsd(full.cap ?? 0n))}; raise it with: factotum budget set ${full.name} ${enough}` +
+    (full.period === "ever" ? "" : `; or wait for the next ${full.period}`);
   return { code: "over-budget", retry: "later", message, retryAfterMs: null };
 }

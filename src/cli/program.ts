@@ -14,6 +14,7 @@ import {
 import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
+import { addLedger } from "./program-ledger.ts";
 import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
 import { hearCommand, sayCommand } from "./say.ts";
@@ -44,6 +45,8 @@ Examples:
   $ factotum answer 12 commit           answer one question from a script
   $ factotum show 34                    all there is to know of run 34
   $ factotum runs --status failed --json
+  $ factotum ledger margins --by rung   what each rung cost for what it resolved
+  $ factotum budget set company 5.00 --period day
 
 The database is embedded in .factotum beside the configuration, unless
 DATABASE_URL names another. Results go to stdout, everything else to stderr.
@@ -78,6 +81,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addPeople(program, choose);
   addTalking(program, choose);
   addLooking(program, choose);
+  addLedger(program, choose, wholeNumber(1, LIST_MAX));
   addTerms(program, choose);
   addGateway(program, choose);
   addCare(program, choose);

@@ -14,7 +14,13 @@ export type BudgetTerms = {
   readonly period?: BudgetPeriod;
   /** Where days and months begin, such as `Europe/Berlin`; UTC unless told. */
   readonly timeZone?: string;
+  /** Spent and held beyond this, calls go on but `beyondSoft` happens; null for no such limit. */
+  readonly soft?: MicroUsd | null;
+  readonly beyondSoft?: BeyondSoft;
 };
+
+/** What happens beyond a soft limit: a line in the log, or attempts begin with the cheapest model only. */
+export type BeyondSoft = "warn" | "degrade";
 
 /** A budget and how it stands. */
 export type Budget = {
@@ -22,6 +28,8 @@ export type Budget = {
   /** From the root, joined by slashes: `company/acme/desk`. */
   readonly name: string;
   readonly cap: MicroUsd | null;
+  readonly soft: MicroUsd | null;
+  readonly beyondSoft: BeyondSoft;
   readonly period: BudgetPeriod;
   /** Set aside for calls under way, here and below. */
   readonly held: MicroUsd;
@@ -81,10 +89,15 @@ async function change(tx: Transaction, id: BudgetId, name: string, terms: Budget
       `update factotum.budgets set
          cap_micro_usd = case when $2 then $3::bigint else cap_micro_usd end,
          period = coalesce($4, period), time_zone = coalesce($5, time_zone),
+         soft_micro_usd = case when $6 then $7::bigint else soft_micro_usd end,
+         beyond_soft = coalesce($8, beyond_soft),
          period_start = case when coalesce($4, period) = period and coalesce($5, time_zone) = time_zone
            then period_start else factotum.period_start(coalesce($4, period), coalesce($5, time_zone)) end
        where id = $1`,
-      [id, terms.cap !== undefined, terms.cap ?? null, terms.period ?? null, terms.timeZone ?? null],
+      [
+        ...[id, terms.cap !== undefined, terms.cap ?? null, terms.period ?? null, terms.timeZone ?? null],
+        ...[terms.soft !== undefined, terms.soft ?? null, terms.beyondSoft ?? null],
+      ],
     );
     await tx.query("release savepoint budget");
   } catch (error) {
@@ -100,11 +113,19 @@ async function change(tx: Transaction, id: BudgetId, name: string, terms: Budget
   }
 }
 
-type BudgetRow = Omit<Budget, "cap" | "held" | "spent"> & {
+type BudgetRow = Omit<Budget, "cap" | "soft" | "held" | "spent"> & {
   readonly cap: string | null;
+  readonly soft: string | null;
   readonly held: string;
   readonly spent: string;
 };
+
+const SELECT = `
+  select n.id, n.name, n.cap_micro_usd as cap, n.soft_micro_usd as soft, n.beyond_soft as "beyondSoft",
+    n.period, n.held_micro_usd as held,
+    case when n.period_start < factotum.period_start(n.period, n.time_zone) then 0
+      else n.spent_micro_usd end as spent
+  from factotum.budgets n`;
 
 /** The budgets at and below a place in the tree, or all, parents first. */
 export async function listBudgets(
@@ -112,19 +133,34 @@ export async function listBudgets(
   below?: string,
 ): Promise<readonly Budget[]> {
   const { rows } = await tx.query<BudgetRow>(
-    `select id, name, cap_micro_usd as cap, period, held_micro_usd as held,
-       case when period_start < factotum.period_start(period, time_zone) then 0
-         else spent_micro_usd end as spent
-     from factotum.budgets where $1::text is null or name = $1 or starts_with(name, $1 || '/')
-     order by path`,
+    `${SELECT} where $1::text is null or n.name = $1 or starts_with(n.name, $1 || '/') order by n.path`,
     [below ?? null],
   );
-  return rows.map(({ cap, held, spent, ...row }) => ({
+  return rows.map(budgetFrom);
+}
+
+/** A budget and all above it, the root first: each of them must have room for what is spent from it. */
+export async function budgetsAbove(tx: Pick<Transaction, "query">, id: BudgetId): Promise<readonly Budget[]> {
+  const { rows } = await tx.query<BudgetRow>(
+    `${SELECT} join factotum.budgets b on n.id = any (b.path) where b.id = $1 order by cardinality(n.path)`,
+    [id],
+  );
+  return rows.map(budgetFrom);
+}
+
+/** What is left until a budget's cap; null where it has none. */
+export function leftOf({ cap, spent, held }: Pick<Budget, "cap" | "spent" | "held">): MicroUsd | null {
+  return cap === null ? null : microUsd(cap - spent - held);
+}
+
+function budgetFrom({ cap, soft, held, spent, ...row }: BudgetRow): Budget {
+  return {
     ...row,
     cap: cap === null ? null : microUsd(BigInt(cap)),
+    soft: soft === null ? null : microUsd(BigInt(soft)),
     held: microUsd(BigInt(held)),
     spent: microUsd(BigInt(spent)),
-  }));
+  };
 }
 
 /** One budget. @throws {InputError} `budget-unknown` */

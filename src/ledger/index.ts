@@ -3,15 +3,20 @@ export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, re
 export { bookLooseCalls, type LooseBooking } from "./book-loose.ts";
 export {
   auditBudgets,
+  type BeyondSoft,
   type Budget,
   type BudgetId,
   budgetOf,
   type BudgetPeriod,
+  budgetsAbove,
   type BudgetTerms,
   type Imbalance,
+  leftOf,
   listBudgets,
   putBudget,
 } from "./budgets.ts";
+export { applyDeclared, type DeclaredBudget, type DeclaredBudgets, parseUsd } from "./declared.ts";
+export { forecastBudgets, type Forecast } from "./forecast.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
 export {
   costOf,
@@ -29,6 +34,7 @@ export {
   entriesOf,
   type Entry,
   type EntryFilter,
+  listEntries,
   type ModelSums,
   statementOf,
   type Statement,

@@ -92,13 +92,26 @@ export async function totals(tx: Asker, filter: EntryFilter = {}): Promise<State
 
 /** The entries of a run, in the order they were booked. */
 export async function entriesOf(tx: Asker, runId: RunId): Promise<readonly Entry[]> {
+  return listEntries(tx, { runId });
+}
+
+/**
+ * The entries of a filter, in the order they were booked: what every figure of the ledger is the sum of.
+ *
+ * @param page the entry after which to begin, and how many at most
+ */
+export async function listEntries(
+  tx: Asker,
+  filter: EntryFilter,
+  page: { readonly after?: EntryId; readonly limit?: number } = {},
+): Promise<readonly Entry[]> {
   const { rows } = await tx.query<EntryRow>(
     `select id, at, kind, run_id as "runId", attempt, call_id as "callId", try, model, debit, credit, source,
        because, reverses, amount_micro_usd as amount, input_tokens as input,
        cached_input_tokens as cached_input, cache_write_tokens as cache_write,
        output_tokens as output, reasoning_tokens as reasoning
-     from factotum.entries where run_id = $1 order by id`,
-    [runId],
+     from factotum.entries ${WHERE} and ($7::bigint is null or id > $7) order by id limit $8`,
+    [...filterParams(filter), page.after ?? null, page.limit ?? null],
   );
   return rows.map(({ amount, input, cached_input, cache_write, output, reasoning, ...row }) => ({
     ...row,

@@ -2,6 +2,7 @@ import { InputError, type Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
 import type { Aliases } from "../gateway/index.ts";
+import type { DeclaredBudgets } from "../ledger/index.ts";
 import type { CardConfig } from "../models/index.ts";
 import type { Channels } from "../outbox/index.ts";
 
@@ -51,6 +52,11 @@ export type Config = {
   readonly clock?: ClockConfig;
   /** Ways out of the database by name, for what tools `emit`; agents declare those they use in `effects`. */
   readonly channels?: Channels;
+  /**
+   * Budgets of model calls by their place in the tree: `company`, `company/TENANT` (`default` where there
+   * is one business), `company/TENANT/AGENT`. One that a person changed since stays changed.
+   */
+  readonly budgets?: DeclaredBudgets;
   /** Port of the HTTP API; 7717 unless told. */
   readonly port?: number;
   /**
@@ -67,7 +73,7 @@ export type Config = {
 /** Every part of a configuration; the compiler misses one that is forgotten here. */
 const PARTS: { readonly [part in keyof Required<Config>]: true } = {
   ...{ name: true, agents: true, prepare: true, intake: true, models: true, clock: true },
-  ...{ channels: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
+  ...{ channels: true, budgets: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
 };
 
 /**

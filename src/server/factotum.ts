@@ -4,6 +4,7 @@ import { z } from "zod";
 import {
   makeDriver,
   makeOutside,
+  openSpending,
   openToolbox,
   type Outside,
   summarise,
@@ -30,6 +31,7 @@ import { databaseOptions } from "./database-options.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Finding } from "./finding.ts";
 import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
+import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
@@ -66,6 +68,7 @@ export type Factotum = TalkDoor & {
   answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
+  readonly ledger: LedgerDoor;
   /** What may be asked of agreements. */
   readonly terms: TermsDoor;
   readonly gateway: GatewayDoor;
@@ -101,6 +104,8 @@ export async function openFactotum(config: Config, surroundings: Surroundings): 
   try {
     await migrate(db);
     if (config.clock !== undefined) await startClock(db, config.clock);
+    const { budgets } = config;
+    if (budgets !== undefined) await db.transaction((tx) => applyBudgets(tx, budgets));
     return facade(config, surroundings, db, options.label);
   } catch (error) {
     await db.close();
@@ -123,14 +128,22 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     const parsed = agent?.input.safeParse(run.input);
     return agent !== undefined && parsed?.success === true ? agent.present(parsed.data).title : run.agent;
   };
+  const strongest = found.cascade.map((id) => models.card(id)).at(-1);
+  const spending = openSpending(db, { name: `${hostname()}:${process.pid}`, say: given.say });
   const workshop = {
+    spending,
     ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
     effectProblems: bodyProblems(config.channels),
     leastPrivilege: config.leastPrivilege ?? true,
   };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
-    ...{ outside: makeOutside(workshop), outbox: openOutbox(db), terms: openTerms(db) },
+    ...{
+      outside: makeOutside(workshop),
+      outbox: openOutbox(db),
+      ledger: makeLedgerDoor(db, strongest),
+      terms: openTerms(db),
+    },
     gateway: makeGatewayDoor(config, db, found, given.say),
     async prepare() {
       const prepare = config.prepare?.bind(config);
@@ -173,6 +186,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     diagnose: () => diagnose(db, config, found),
     async close() {
       await queue.stop();
+      await spending.close();
       await db.close();
     },
   };

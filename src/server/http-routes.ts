@@ -10,6 +10,7 @@ import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
+import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
 import { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
 import { blameJson, effectJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
 
@@ -70,6 +71,7 @@ const ROUTES: readonly string[] = [
   "GET /api/outbox/:id",
   "POST /api/outbox/:id/resend {by?}",
   "POST /api/outbox/:id/drop {by?}",
+  ...LEDGER_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -98,6 +100,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
   readRoutes(app, factotum);
   outboxRoutes(app, factotum.outbox);
+  ledgerRoutes(app, factotum.ledger);
   writeRoutes(app, factotum);
   mcpRoutes(app, factotum, say);
   return app;

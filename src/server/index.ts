@@ -18,8 +18,10 @@ export { type Binding, checkBinding } from "./http-guard.ts";
 export { listTools, type ToolLine } from "./list-tools.ts";
 export { type McpOverStdio, serveMcp } from "./mcp-stdio.ts";
 export { servedAgent } from "./mcp.ts";
+export type { BudgetLine, EntryPage, LedgerFilter, LedgerSummary } from "./ledger-door.ts";
+export { budgetJson, entryJson, ledgerJson, marginJson } from "./ledger-wire.ts";
 export { version } from "./version.ts";
-export { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
+export { parseEffectId, parseEntryId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
 export {
   blameJson,
@@ -31,7 +33,9 @@ export {
   storyJson,
   summaryJson,
 } from "./wire.ts";
-export type { Attempt, Said, Summary } from "../agents/index.ts";
+export type { Attempt, Margin, MarginKey, Said, Summary } from "../agents/index.ts";
+export { marginKeys } from "../agents/index.ts";
+export { type BudgetTerms, type Entry, parseUsd } from "../ledger/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";

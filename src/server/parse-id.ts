@@ -1,3 +1,4 @@
+import type { EntryId } from "../ledger/index.ts";
 import { type EffectId, InputError, isDecimalId, type QuestionId, type RunId } from "../kernel/index.ts";
 
 /** The largest id that Postgres can hold: 2^63 - 1. */
@@ -13,6 +14,15 @@ export function parseRunId(text: string): RunId {
   throw new InputError({
     code: "run-unknown",
     message: `there is no run ${quoted(text)}; list the runs there are with: factotum runs`,
+  });
+}
+
+/** Reads the id of a ledger entry. @throws {InputError} `entry-unknown` */
+export function parseEntryId(text: string): EntryId {
+  if (isId(text)) return text as EntryId;
+  throw new InputError({
+    code: "entry-unknown",
+    message: `there is no entry ${quoted(text)}; list them with: factotum ledger entries`,
   });
 }
 

@@ -1,6 +1,14 @@
 /** A small business for the tests of this room: a shop with stock, and a clerk who takes orders. */
 import { z } from "zod";
-import { type Agent, defineAgent, makeDriver, type Rung, tool } from "factotum/agents";
+import {
+  type Agent,
+  defineAgent,
+  makeDriver,
+  openSpending,
+  type Rung,
+  type Spending,
+  tool,
+} from "factotum/agents";
 import { attach } from "factotum/changes";
 import { listQuestions, type Question } from "factotum/inbox";
 import { microUsd, type ModelId, type RunId, systemClock } from "factotum/kernel";
@@ -114,6 +122,8 @@ export function clerk(more: Partial<Agent<Order>> = {}): Agent<Order> {
 export type Shop = {
   readonly db: Database;
   readonly worker: Worker;
+  /** What those who watch the process were told of its budgets. */
+  readonly said: readonly string[];
   /** Starts an order and works until nothing is ready. */
   order(order: Order, key?: string): Promise<Run>;
   /** Works until nothing is ready, and reads the run again. */
@@ -138,7 +148,12 @@ export async function openTables(db: Database): Promise<void> {
 }
 
 /** What drives a worker of the shop; `urls` are providers that stand for a cheap and a strong model. */
-export function clerkDriver(db: Database, agent: Agent<Order>, urls: readonly string[]): Drive {
+export function clerkDriver(
+  db: Database,
+  agent: Agent<Order>,
+  urls: readonly string[],
+  spending?: Spending,
+): Drive {
   const ladder = urls.map((_, at) => `local${at}/tiny` as ModelId);
   const cards = urls.map((baseUrl, at) => ({
     ...{ id: ladder[at] as ModelId, provider: "openai-compatible" as const, model: "tiny", baseUrl },
@@ -146,13 +161,16 @@ export function clerkDriver(db: Database, agent: Agent<Order>, urls: readonly st
   }));
   const models = makeModels({ cards, keys: {} });
   const sleep = (): Promise<void> => Promise.resolve();
-  return makeDriver({ db, agents: [agent], models, ladder, clock: systemClock, sleep });
+  const paid = spending === undefined ? {} : { spending };
+  return makeDriver({ db, agents: [agent], models, ladder, clock: systemClock, sleep, ...paid });
 }
 
 /** Opens a shop on a database of its own; `urls` are providers that stand for a cheap and a strong model. */
 export async function openShop(agent: Agent<Order>, urls: readonly string[] = []): Promise<Shop> {
   const db = await shopDatabase();
-  const worker = startWorker({ db, drive: clerkDriver(db, agent, urls) });
+  const said: string[] = [];
+  const spending = openSpending(db, { name: "shop", say: (line) => said.push(line) });
+  const worker = startWorker({ db, drive: clerkDriver(db, agent, urls, spending) });
   const settle = async (id: RunId): Promise<Run> => {
     await worker.drained();
     return getRun(db, id);
@@ -160,7 +178,7 @@ export async function openShop(agent: Agent<Order>, urls: readonly string[] = []
   const number = async (sql: string, ...params: unknown[]): Promise<number> =>
     Number((await db.query<{ n: string }>(sql, params)).rows[0]?.n);
   return {
-    ...{ db, worker, settle },
+    ...{ db, worker, settle, said },
     async order(input, key) {
       const made = { agent: agent.name, agentVersion: 1, input, ...(key === undefined ? {} : { key }) };
       const { run } = await db.transaction((tx) => startRun(tx, made));
@@ -171,6 +189,7 @@ export async function openShop(agent: Agent<Order>, urls: readonly string[] = []
     orders: () => number("select count(*) as n from shop.orders"),
     async close() {
       await worker.stop();
+      await spending.close();
       await db.close();
     },
   };

@@ -1,0 +1,71 @@
+/** The JSON of the ledger that the HTTP API and the CLI's `--json` share: money as text, in micro-USD. */
+import type { Margin } from "../agents/index.ts";
+import type { Entry, Sums } from "../ledger/index.ts";
+import type { BudgetLine, LedgerSummary } from "./ledger-door.ts";
+
+/** The sums of a part of the ledger as JSON, by model, with what routing saved. */
+export function ledgerJson({ statement, routing }: LedgerSummary) {
+  return {
+    ...sumsJson(statement),
+    runs: statement.runs,
+    byModel: statement.byModel.map((one) => ({ model: one.model, ...sumsJson(one) })),
+    routing: routing === null ? null : routingJson(routing),
+  };
+}
+
+function sumsJson({ cost, loss, value, usage, calls }: Sums) {
+  return {
+    ...{ costMicroUsd: String(cost), lossMicroUsd: String(loss), valueMicroUsd: String(value) },
+    marginMicroUsd: String(value - cost - loss),
+    tokens: tokensJson(usage),
+    calls,
+  };
+}
+
+function routingJson({ strongestCost, paid, saved, ...plain }: NonNullable<LedgerSummary["routing"]>) {
+  return {
+    ...plain,
+    strongestCostMicroUsd: String(strongestCost),
+    paidMicroUsd: String(paid),
+    savedMicroUsd: String(saved),
+  };
+}
+
+/** One booked row as JSON. */
+export function entryJson({ amount, usage, at, ...entry }: Entry) {
+  return { ...entry, at: at.toISOString(), amountMicroUsd: String(amount), tokens: tokensJson(usage) };
+}
+
+/** One line of margins as JSON. */
+export function marginJson({ value, cost, loss, margin, costPerResolved, ...plain }: Margin) {
+  return {
+    ...plain,
+    ...{ valueMicroUsd: String(value), costMicroUsd: String(cost), lossMicroUsd: String(loss) },
+    marginMicroUsd: String(margin),
+    costPerResolvedMicroUsd: costPerResolved === null ? null : String(costPerResolved),
+  };
+}
+
+/** One budget as JSON; the forecast is a plain rate over `rateSince` to now. */
+export function budgetJson({ id, name, cap, soft, beyondSoft, period, held, spent, forecast }: BudgetLine) {
+  return {
+    ...{ id, name, period, beyondSoft },
+    capMicroUsd: cap === null ? null : String(cap),
+    softMicroUsd: soft === null ? null : String(soft),
+    ...{ heldMicroUsd: String(held), spentMicroUsd: String(spent) },
+    leftMicroUsd: cap === null ? null : String(cap - spent - held),
+    forecast:
+      forecast === null
+        ? null
+        : {
+            rateSince: forecast.since.toISOString(),
+            spentSinceMicroUsd: String(forecast.spentInWindow),
+            capReachedAt: forecast.capReachedAt?.toISOString() ?? null,
+            softReachedAt: forecast.softReachedAt?.toISOString() ?? null,
+          },
+  };
+}
+
+function tokensJson(usage: Sums["usage"]) {
+  return Object.fromEntries(Object.entries(usage).map(([kind, count]) => [kind, String(count)]));
+}
