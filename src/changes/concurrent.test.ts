@@ -39,7 +39,7 @@ test("of attempts that meet on a row one is committed, and the others are told",
       return second.changes;
     }),
   );
-  // Postgres may find two of them waiting for each other's rows, and ends one, which goes again as a turn does.
+  // Postgres may find two waiting for each other's rows, and ends one, which goes again as a turn does.
   const committing = (set: ChangeSet) => db.transaction((tx) => commit(tx, set, about), { retries: RETRIES });
   const ends = await Promise.allSettled(sets.map(committing));
   const lost = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
