@@ -16,9 +16,22 @@ export type Standing = {
   readonly delayed: boolean;
 };
 
+/** What the books say of the grounds for letting a reservation go. */
+export type Grounds = Pick<Standing, "cabin" | "cancelled" | "fresh">;
+
+/** Whether a reservation may be cancelled on the books alone; an insurance needs a reason, too. */
+export function mayBeCancelled({ cabin, cancelled, fresh }: Grounds): boolean {
+  return fresh || cancelled || cabin === "business";
+}
+
+/** Whether a reservation was booked within the last day; `booked` is a timestamp of the airline's, in UTC. */
+export function isFresh(booked: string, at: Date): boolean {
+  return at.getTime() - Date.parse(`${booked.replace(" ", "T")}Z`) <= DAY_MS;
+}
+
 /** What is wished for, and whether a reservation may have it. */
 const ALLOWED: Readonly<Record<string, (one: Standing) => boolean>> = {
-  "a cancellation": (one) => one.fresh || one.cancelled || one.cabin === "business" || one.insured,
+  "a cancellation": (one) => mayBeCancelled(one) || one.insured,
   "another flight": (one) => one.cabin !== "basic_economy" && !one.flown,
   "another cabin": (one) => !one.flown,
   compensation: (one) =>
@@ -50,8 +63,5 @@ export async function lookedAt({ calls, view, at }: DeskContext): Promise<readon
      group by r.reservation_id, u.membership`,
     [ids],
   );
-  return rows.map(({ booked, ...one }) => ({
-    ...one,
-    fresh: at.getTime() - Date.parse(`${booked.replace(" ", "T")}Z`) <= DAY_MS,
-  }));
+  return rows.map(({ booked, ...one }) => ({ ...one, fresh: isFresh(booked, at) }));
 }

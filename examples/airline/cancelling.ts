@@ -2,9 +2,9 @@
 import type { Finding } from "factotum/policy";
 import { customerWords, type DeskContext } from "../retail/conversation.ts";
 import { anyWord } from "../retail/words.ts";
+import { isFresh, mayBeCancelled } from "./allowed.ts";
 import { cabinsAsked, flown, type Touched } from "./touched.ts";
 
-const DAY_MS = 86_400_000;
 const COVERED = anyWord(
   ...[
     "sick(ness)?",
@@ -45,7 +45,7 @@ function isCancelled(one: Touched): boolean {
 }
 
 function mayCancel(one: Touched, at: Date): boolean {
-  const booked = Date.parse(`${String(one.after["created_at"]).replace(" ", "T")}Z`);
-  const cancelledByUs = one.legsBefore.some((leg) => leg.status === "cancelled");
-  return at.getTime() - booked <= DAY_MS || one.cabin === "business" || cancelledByUs;
+  const fresh = isFresh(String(one.after["created_at"]), at);
+  const cancelled = one.legsBefore.some((leg) => leg.status === "cancelled");
+  return mayBeCancelled({ cabin: one.cabin, cancelled, fresh });
 }

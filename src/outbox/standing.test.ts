@@ -64,9 +64,13 @@ class World {
   readonly undone = new Set<string>();
   readonly hands: Hand[] = [];
   readonly keys = new Map<string, string>();
-  /** Effects that the receiver got, or may have. */
-  readonly out = new Set<string>();
+  /** Tries, as effect and number, that the receiver got, or may have. */
+  readonly arrivals = new Set<string>();
   tried = 0;
+
+  isOut(effect: string): boolean {
+    return [...this.arrivals].some((one) => one.startsWith(`${effect}/`));
+  }
 
   async do(given: Act): Promise<void> {
     switch (given.kind) {
@@ -124,9 +128,12 @@ class World {
     const { effect } = hand.claimed.delivery;
     const outcome: Outcome =
       as === "delivered" ? { kind: as, note: null } : { kind: as, because: "it failed", inDoubt, waitMs: 0 };
-    if (as === "delivered" || inDoubt) this.out.add(effect);
     const { tries } = hand.claimed;
+    const arrived = as === "delivered" || inDoubt;
+    if (arrived) this.arrivals.add(`${effect}/${tries}`);
     const kept = await settle(db, { effect, tries, holder: hand.holder }, outcome);
+    // One that was taken for dead, and lived to say in time that nothing arrived, is believed.
+    if (kept && !arrived) this.arrivals.delete(`${effect}/${tries}`);
     const retaken = this.hands.some(
       (one) => one.claimed.delivery.effect === effect && one.claimed.tries > tries,
     );
@@ -138,7 +145,7 @@ class World {
   async #crash(by: string): Promise<void> {
     for (const hand of this.hands.filter((one) => one.holder === by)) {
       hand.alive = false;
-      this.out.add(hand.claimed.delivery.effect);
+      this.arrivals.add(`${hand.claimed.delivery.effect}/${hand.claimed.tries}`);
     }
     await db.query(
       "update factotum.deliveries set lease_until = '-infinity' where holder = $1 and state = 'delivering'",
@@ -150,7 +157,7 @@ class World {
     const set = this.sets[n % Math.max(1, this.sets.length)];
     if (set === undefined || this.undone.has(set)) return;
     const effects = (await effectsOf(db)).filter((one) => one.changeSet === set);
-    const busy = effects.some((one) => one.state === "delivering" || this.out.has(one.id));
+    const busy = effects.some((one) => one.state === "delivering" || this.isOut(one.id));
     const refused = await undoEffectsOf(db, set).then(
       () => false,
       () => true,
@@ -192,7 +199,7 @@ test("none goes out after its undo, twice at once, out of order or rekeyed; none
       for (const one of acts) await world.do(one);
       await world.finish();
       const wrong = (await effectsOf(db)).filter(({ id, state, changeSet, behind }) => {
-        const out = world.out.has(id);
+        const out = world.isOut(id);
         if (world.undone.has(changeSet)) return state !== "withdrawn" || out;
         if (state === "waiting") return behind === null;
         return !["dead", "dropped"].includes(state) && (state !== "delivered" || !out);
