@@ -1,13 +1,17 @@
 import type { ModelId } from "../kernel/index.ts";
 import type { AttemptEnd } from "./attempt.ts";
-import type { Attempt } from "./plan.ts";
+import type { Health } from "./plan.ts";
 
 /** Remembers which models fail, so that others are tried first. Each replica has its own. */
-export type Breaker = {
-  heard(model: ModelId, end: AttemptEnd): void;
-  /** The attempts with those of resting models last: a call that has no other is tried all the same. */
-  order(attempts: readonly Attempt[]): readonly Attempt[];
+export type Breaker = Health & {
+  /** A call is sent. */
+  sent(model: ModelId): void;
+  /** And over. */
+  heard(model: ModelId, end: AttemptEnd, firstByteMs: number | null): void;
 };
+
+/** Weight of the newest first byte in the running mean. */
+const NEWEST = 0.2;
 
 const FAILURES_MAX = 5;
 const REST_MS = 10_000;
@@ -21,13 +25,25 @@ const RETRY_AFTER_MS_MAX = 60_000;
 export function makeBreaker(now: () => number): Breaker {
   const failures = new Map<ModelId, number>();
   const restsUntil = new Map<ModelId, number>();
-  const rests = ({ target }: Attempt): boolean => (restsUntil.get(target.card.id) ?? 0) > now();
+  const underway = new Map<ModelId, number>();
+  const firstByte = new Map<ModelId, number>();
   return {
-    heard(model, end) {
+    rests: (model) => restsUntil.size > 0 && (restsUntil.get(model) ?? 0) > now(),
+    // Calls under way weigh as well: what was fast while idle need not be so under load.
+    delayMs: (model) => (firstByte.get(model) ?? 0) * (1 + (underway.get(model) ?? 0)),
+    sent(model) {
+      underway.set(model, (underway.get(model) ?? 0) + 1);
+    },
+    heard(model, end, firstByteMs) {
+      underway.set(model, Math.max(0, (underway.get(model) ?? 0) - 1));
+      if (firstByteMs !== null && end.kind === "answered" && end.status < 400) {
+        const before = firstByte.get(model);
+        firstByte.set(model, before === undefined ? firstByteMs : before + NEWEST * (firstByteMs - before));
+      }
       if (end.kind === "client-left") return;
       if (end.kind === "answered" && end.status < 500) {
-        failures.delete(model);
-        restsUntil.delete(model);
+        if (failures.size > 0) failures.delete(model);
+        if (restsUntil.size > 0) restsUntil.delete(model);
         return;
       }
       const count = (failures.get(model) ?? 0) + 1;
@@ -35,10 +51,6 @@ export function makeBreaker(now: () => number): Breaker {
       const asked = end.kind === "declined" ? secondsOf(end.retryAfter) * 1000 : 0;
       const rest = asked > 0 ? Math.min(asked, RETRY_AFTER_MS_MAX) : count >= FAILURES_MAX ? REST_MS : 0;
       if (rest > 0) restsUntil.set(model, now() + rest);
-    },
-    order(attempts) {
-      if (attempts.length < 2 || restsUntil.size === 0) return attempts;
-      return [...attempts.filter((one) => !rests(one)), ...attempts.filter(rests)];
     },
   };
 }

@@ -9,7 +9,7 @@ import type { Label, Meter } from "./meter.ts";
 import type { Attempt, Plan } from "./plan.ts";
 import { type Refusal, refusalBody, refusalEvent, type Surface } from "./surfaces.ts";
 import type { Upstreams } from "./upstreams.ts";
-import { blindTap, streamTap, type UsageTap, wholeTap } from "./usage-tap.ts";
+import { noTap, type UsageTap } from "./usage-tap.ts";
 
 /** What an exchange is carried out with. */
 export type ExchangeParts = {
@@ -57,7 +57,7 @@ export class Exchange {
   #at = 0;
   #taken: Taken | null = null;
   #underway: Underway | null = null;
-  #tap: UsageTap = blindTap();
+  #tap: UsageTap = noTap;
   #begunAt = 0;
   #firstByteMs: number | null = null;
   #left = false;
@@ -125,17 +125,13 @@ export class Exchange {
   }
 
   #send(attempt: Attempt): void {
-    const { surface, request, plan } = this.#call;
+    const { surface, request } = this.#call;
     const { target, body } = attempt;
     const url = request.url ?? "";
     const query = QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
-    this.#tap = !surface.billed
-      ? blindTap()
-      : plan.stream
-        ? streamTap(plan.stripUsage)
-        : wholeTap(surface.protocol);
     this.#begunAt = performance.now();
     this.#firstByteMs = null;
+    this.#tap = noTap;
     const headers: Record<string, string> = {
       "content-type": "application/json",
       // What is compressed cannot be read as it passes.
@@ -146,10 +142,10 @@ export class Exchange {
       const value = request.headers[name];
       if (typeof value === "string") headers[name] = value;
     }
-    const path = `${target.base}${surface.path}${query}`;
+    this.#parts.breaker.sent(target.card.id);
     this.#underway = send(
       this.#parts.upstreams.pool(target.origin),
-      { path, headers, body },
+      { path: attempt.path + query, headers, body },
       {
         head: (status, answered) => this.#head(status, answered),
         piece: (chunk) => this.#piece(chunk),
@@ -166,9 +162,8 @@ export class Exchange {
     for (const name in headers) {
       if (!KEPT_BACK.has(name)) passed[name] = headers[name];
     }
-    // An error is no stream, and has no usage to be taken out.
-    if (status >= 400) this.#tap = blindTap();
-    else if (plan.stripUsage) delete passed["content-length"];
+    this.#tap = this.#attempt().tap(status);
+    if (this.#tap.edits) delete passed["content-length"];
     response.writeHead(status, passed);
     if (plan.stream) response.flushHeaders();
     return true;
@@ -203,7 +198,7 @@ export class Exchange {
     const label = labelOf(end);
     const found = this.#cost(attempt, end);
     this.#taken?.settle(found.amount ?? microUsd(0));
-    this.#parts.breaker.heard(target.card.id, end);
+    this.#parts.breaker.heard(target.card.id, end, this.#firstByteMs);
     this.#parts.meter.record({
       ...{ callId: id, try: this.#at + 1, key, surface: surface.name, asked: plan.model, label },
       ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },

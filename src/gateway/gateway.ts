@@ -113,9 +113,9 @@ function makeServe({ options, targets, ring, parts, live, nonce }: Serving): Req
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
-  type Asked = Omit<Call, "plan" | "startedAt" | "over">;
-  const begin = (asked: Asked, body: Buffer): void => {
-    const planned = plan(asked.surface, body, asked.key, targets);
+  const snapshot = { targets, health: parts.breaker };
+  const begin = (asked: Omit<Call, "plan" | "startedAt" | "over">, body: Buffer): void => {
+    const planned = plan({ surface: asked.surface, body, key: asked.key }, snapshot);
     if (planned.kind === "refused") {
       refuse(asked.response, asked.surface, planned.refusal, asked.id);
       return;
@@ -123,7 +123,7 @@ function makeServe({ options, targets, ring, parts, live, nonce }: Serving): Req
     const exchange: Exchange = new Exchange(parts, {
       ...asked,
       startedAt: performance.now(),
-      plan: { ...planned, attempts: parts.breaker.order(planned.attempts) },
+      plan: planned,
       over: () => live.delete(exchange),
     });
     live.add(exchange);

@@ -1,13 +1,32 @@
-import { type MicroUsd, microUsd, type Tokens, tokens } from "../kernel/index.ts";
+import { type MicroUsd, microUsd, type ModelId, type Tokens, tokens } from "../kernel/index.ts";
 import type { KeyRecord } from "./keys.ts";
 import { type Edit, edited, type Field, scanObject, valueOf } from "./scan.ts";
-import type { Refusal, Surface } from "./surfaces.ts";
+import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 import type { Target, Targets } from "./targets.ts";
+import { blindTap, streamTap, type UsageTap, wholeTap } from "./usage-tap.ts";
+
+/** A request as it came, and whose it is: all that a plan is made from beside the snapshot. */
+export type Asked = { readonly surface: Surface; readonly body: Buffer; readonly key: KeyRecord };
+
+/** What may be called, and how it fares; replaced as a whole. */
+export type Snapshot = { readonly targets: Targets; readonly health: Health };
+
+/** How models fare, as far as this replica has seen. */
+export type Health = {
+  /** Whether a model failed so often, or asked for so much time, that others are to be tried first. */
+  rests(model: ModelId): boolean;
+  /** How long a call would wait for its first byte now, about; smaller is better. */
+  delayMs(model: ModelId): number;
+};
 
 /** One try of a call: the bytes to send, and the most that they can cost. */
 export type Attempt = {
   readonly target: Target;
+  /** Below the provider's origin, without a query. */
+  readonly path: string;
   readonly body: Buffer;
+  /** What reads the answer as it passes, and makes of it what the client is to get. */
+  readonly tap: (status: number) => UsageTap;
   readonly inputMax: Tokens;
   readonly outputMax: Tokens;
   /** Null where the model has no known price. */
@@ -21,8 +40,6 @@ export type Plan =
       /** What the client calls the model. */
       readonly model: string;
       readonly stream: boolean;
-      /** The usage event that we ask for and the client did not is taken out again. */
-      readonly stripUsage: boolean;
       /** In order; the next is tried only while nothing was answered. */
       readonly attempts: readonly Attempt[];
     }
@@ -41,8 +58,11 @@ const CONTEXT_TOKENS_MAX = 2_000_000;
 const BY_REFERENCE = [Buffer.from('_url"'), Buffer.from('"url"'), Buffer.from('file_id"')];
 const TRUE = Buffer.from("true");
 
-/** Decides a request from its bytes, a key and what may be called; does nothing and remembers nothing. */
-export function plan(surface: Surface, body: Buffer, key: KeyRecord, targets: Targets): Plan {
+/**
+ * Decides a request from its bytes, a key and what may be called; does nothing and remembers nothing. The
+ * HTTP server and agents in the same process share it.
+ */
+export function plan({ surface, body, key }: Asked, { targets, health }: Snapshot): Plan {
   const scan = scanObject(body, FIELDS);
   if (scan.kind === "refused") return refused(400, "invalid_json", scan.because);
   const { fields, open } = scan;
@@ -56,14 +76,15 @@ export function plan(surface: Surface, body: Buffer, key: KeyRecord, targets: Ta
     return refused(400, "stateless_api", `${stateful}: nothing is kept here, so send the whole conversation`);
   }
   const found = targets.find(model, surface.protocol);
-  const allowed = found.filter(({ card }) => mayUse(key, model, card.id));
-  if (allowed.length === 0) return noModel(model, surface, found.length > 0);
+  const allowed = found.targets.filter(({ card }) => mayUse(key, model, card.id));
+  if (allowed.length === 0) return noModel(model, surface, found.targets.length > 0);
   const stream = isTrue(body, field("stream"));
   const edits: Edit[] = [];
   if (surface.protocol === "openai-responses") edits.push(setFalse("store", field("store"), open));
   const usage = surface.protocol === "openai-chat" && stream ? askUsage(body, field, open) : null;
   if (usage !== null) edits.push(usage);
-  const attempts = allowed.map((target): Attempt => {
+  const tap = tapFor(surface, stream, usage !== null);
+  const attempts = inOrder(allowed, found.balanced, health).map((target): Attempt => {
     const named = field("model");
     const renamed =
       model === target.card.model || named === undefined
@@ -73,9 +94,31 @@ export function plan(surface: Surface, body: Buffer, key: KeyRecord, targets: Ta
     const inputMax = inputMaxOf(sent, target);
     const outputMax = outputMaxOf(surface, body, field, target);
     const free = surface.billed ? (target.tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
-    return { target, body: sent, inputMax, outputMax, worst: free };
+    const path = `${target.base}${surface.path}`;
+    return { target, path, body: sent, tap, inputMax, outputMax, worst: free };
   });
-  return { kind: "call", model, stream, stripUsage: usage !== null, attempts };
+  return { kind: "call", model, stream, attempts };
+}
+
+/** Those at rest come last, as a call that has no other is tried all the same; equals by how they fare. */
+function inOrder(allowed: readonly Target[], balanced: boolean, health: Health): readonly Target[] {
+  if (allowed.length < 2) return allowed;
+  const awake = allowed.filter(({ card }) => !health.rests(card.id));
+  const resting = allowed.filter(({ card }) => health.rests(card.id));
+  if (!balanced) return [...awake, ...resting];
+  const swift = awake.toSorted((a, b) => health.delayMs(a.card.id) - health.delayMs(b.card.id));
+  return [...swift, ...resting];
+}
+
+const WHOLE = new Map(
+  [...surfaces.values()].map(({ protocol }) => [protocol, () => wholeTap(protocol)] as const),
+);
+
+/** An error is no stream, and has no usage to be taken out. */
+function tapFor(surface: Surface, stream: boolean, strip: boolean): Attempt["tap"] {
+  if (!surface.billed) return blindTap;
+  if (stream) return (status) => (status < 400 ? streamTap(strip) : blindTap());
+  return WHOLE.get(surface.protocol) ?? blindTap;
 }
 
 /** Whether a key may call a model, by the name it was asked for or by the model's own. */

@@ -19,13 +19,20 @@ export type Target = {
 /** What the gateway may call, and by which names; never changed, replaced as a whole. */
 export type Targets = {
   readonly all: readonly Target[];
-  /** Names of a client's request to the targets to try, in order. */
-  find(name: string, protocol: Protocol): readonly Target[];
+  /** What a name of a client's request stands for. */
+  find(name: string, protocol: Protocol): Choice;
   readonly names: readonly string[];
 };
 
-/** Names beside those of the models: each stands for one model, or for several to try in order. */
-export type Aliases = Readonly<Record<string, string | readonly string[]>>;
+/** The targets to try: in order, or, where they are equals, the one that fares best first. */
+type Choice = { readonly targets: readonly Target[]; readonly balanced: boolean };
+
+/**
+ * Names beside those of the models: each stands for one model, for several to try in order, or for several
+ * among which calls are shared out by how fast they answer.
+ */
+export type Aliases = Readonly<Record<string, Alias>>;
+type Alias = string | readonly string[] | { readonly anyOf: readonly string[] };
 
 const OPENAI: readonly Protocol[] = ["openai-chat", "openai-responses", "openai-embeddings"];
 const SPOKEN: Readonly<Record<ModelCard["provider"], readonly Protocol[]>> = {
@@ -51,31 +58,42 @@ const ANTHROPIC_VERSION = "2023-06-01";
  */
 export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Aliases, at: Date): Targets {
   const all = cards.flatMap((card) => targetOf(card, keys, at));
-  const byName = new Map<string, readonly Target[]>();
+  const byName = new Map<string, Choice>();
   // A provider's own name of a model will do; where several serve it, they are tried in the listed order.
   for (const target of all) {
-    byName.set(target.card.model, [...(byName.get(target.card.model) ?? []), target]);
+    const others = byName.get(target.card.model)?.targets ?? [];
+    byName.set(target.card.model, { targets: [...others, target], balanced: false });
   }
-  for (const target of all) byName.set(target.card.id, [target]);
+  for (const target of all) byName.set(target.card.id, { targets: [target], balanced: false });
   const own = new Map(byName);
-  for (const [alias, models] of Object.entries(aliases)) {
-    const meant = [models].flat().map((model) => {
+  for (const [alias, means] of Object.entries(aliases)) {
+    const { models, balanced } = choiceOf(means);
+    const meant = models.flatMap((model) => {
       const found = own.get(model);
-      if (found !== undefined) return found;
+      if (found !== undefined) return found.targets;
       const known = all.map(({ card }) => card.id).join(", ") || "none";
       throw new InputError({
         code: "gateway-config",
         message: `the gateway's alias ${alias} stands for ${model}, which is no configured model (${known})`,
       });
     });
-    byName.set(alias, meant.flat());
+    byName.set(alias, { targets: meant, balanced });
   }
   return {
     all,
     names: [...new Set([...Object.keys(aliases), ...all.map(({ card }) => card.id)])],
-    find: (name, protocol) =>
-      (byName.get(name) ?? []).filter(({ protocols }) => protocols.includes(protocol)),
+    find(name, protocol) {
+      const { targets, balanced } = byName.get(name) ?? NOTHING;
+      return { targets: targets.filter(({ protocols }) => protocols.includes(protocol)), balanced };
+    },
   };
+}
+
+const NOTHING: Choice = { targets: [], balanced: false };
+
+function choiceOf(alias: Alias): { readonly models: readonly string[]; readonly balanced: boolean } {
+  if (typeof alias === "string") return { models: [alias], balanced: false };
+  return "anyOf" in alias ? { models: alias.anyOf, balanced: true } : { models: alias, balanced: false };
 }
 
 function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {

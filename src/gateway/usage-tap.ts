@@ -4,6 +4,8 @@ import type { Protocol } from "./surfaces.ts";
 
 /** Reads usage from an answer's bytes as they pass, and takes out what the caller did not ask for. */
 export type UsageTap = {
+  /** Whether what is passed on may be of another length than what came. */
+  readonly edits: boolean;
   /** What is to be passed on of this piece: as a rule the piece itself. */
   push(piece: Buffer): Buffer | null;
   /** What was held back, at the end of the answer. */
@@ -21,6 +23,7 @@ const USAGE_FIELD: ReadonlySet<string> = new Set(["usage"]);
 export function wholeTap(protocol: Protocol): UsageTap {
   const pieces: Buffer[] = [];
   return {
+    edits: false,
     push(piece) {
       pieces.push(piece);
       return piece;
@@ -44,11 +47,18 @@ function asStreamed(protocol: Protocol, usage: unknown): object {
   return protocol === "openai-responses" ? { response: { usage } } : { usage };
 }
 
+const FREE: UsageSeen = { usage: noUsage, complete: true };
+const BLIND: UsageTap = {
+  ...{ edits: false, push: (piece: Buffer) => piece, rest: () => null, seen: () => FREE },
+};
+
 /** Reads no usage, for what costs nothing. */
 export function blindTap(): UsageTap {
-  const free: UsageSeen = { usage: noUsage, complete: true };
-  return { push: (piece) => piece, rest: () => null, seen: () => free };
+  return BLIND;
 }
+
+/** Where no answer has begun: nothing was seen. */
+export const noTap: UsageTap = { ...BLIND, seen: () => null };
 
 /**
  * Reads a stream of events. Only a line that holds a usage object is parsed: inside a JSON string the
@@ -68,6 +78,7 @@ export function streamTap(strip: boolean): UsageTap {
   };
   const look = (text: Buffer): Buffer => (text.includes(NAME) ? withoutUsage(text, read) : text);
   return {
+    edits: strip,
     push(piece) {
       const text = carry === null ? piece : Buffer.concat([carry, piece]);
       // A piece that ends with its event needs no carrying on; stripping waits for whole events.
