@@ -8,7 +8,8 @@ import { overlap, type Period } from "./when.ts";
 
 /**
  * What caps keep from the lines of a period. What was ever paid under a cap stays between 0 and the cap: more
- * is not paid, a claw-back makes room again, and nobody gives back more than they got.
+ * is not paid, a claw-back makes room again, and nobody gives back more than they got. A cap that was lowered
+ * below what was paid takes nothing back by itself, and lets claw-backs be paid whole.
  */
 export function capLines(
   book: Book,

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import {
   amounts,
   clause,
+  type ClauseInput,
   close,
   EARLY,
   factsOf,
@@ -131,6 +132,21 @@ test("of $0.4 B due, a $10 B cap with $9.8 B paid leaves $0.2 B, and what is cla
   facts = { ...facts, events: [...facts.events, known(refund, "2026-04-10T00:00:00Z")] };
   expect(settle(facts, "2026-04").owed).toEqual([{ from: "cloud", to: "lab", amount: "50000000.00" }]);
   expect(settle(facts, "2026-05").owed).toEqual([{ ...lab, amount: "50000000.00" }]);
+});
+
+test("a cap lowered below what was paid takes nothing back, and lets a claw-back be paid whole", () => {
+  const both = (more: object = {}) => [share("0.15", { id: "a" }), share("0.15", { id: "b", ...more })];
+  const first = factsOf(terms(both()), [revenue("r", "0.04", ["2026-01-01", "2026-01-02"])]);
+  const paid = close(first, settle(first, "2026-01"), "2026-02-03T00:00:00Z");
+  const none = clause({ kind: "cap", id: "cap", clauses: ["a", "b"], amount: "0.00" });
+  const amended = (clauses: readonly ClauseInput[]): AgreementFacts => {
+    const second = version(2, terms(clauses), "2026-01-01", "2026-02-04T00:00:00Z");
+    return { ...paid, versions: [...paid.versions, second] };
+  };
+  expect(settle(amended([...both(), none]), "2026-02").lines).toEqual([]);
+  const ended = settle(amended([...both({ until: { date: "2026-01-01" } }), none]), "2026-02");
+  expect(amounts(ended)).toEqual([["b", "2026-01", "-0.01"]]);
+  expect(ended.owed).toEqual([{ from: "cloud", to: "lab", amount: "0.01" }]);
 });
 
 test("133.605 rounds to 133.60 half-even and to 133.61 half-up", () => {

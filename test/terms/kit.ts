@@ -81,3 +81,8 @@ export function close(facts: AgreementFacts, settlement: Settlement, knownAt: st
 export function amounts(settlement: Settlement): readonly (readonly [string, string, string])[] {
   return settlement.lines.map((line) => [line.clause, line.earnedIn, line.amount]);
 }
+
+/** How often a property is tried: as usual, or as often as TERMS_RUNS says. */
+export function tries(usual: number): { readonly numRuns: number } {
+  return { numRuns: Number(process.env["TERMS_RUNS"] ?? usual) };
+}

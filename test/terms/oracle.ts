@@ -96,8 +96,8 @@ export class Oracle {
       const shares = found.filter((line) => mine(line.clause));
       const due = shares.reduce((total, line) => total + line.minor, 0n);
       const most = rounded(read(cap.amount), this.base);
-      let pays = due;
-      if (paid + pays > most) pays = most > paid ? most - paid : 0n;
+      // A cap lets no more be paid; it takes nothing back, and keeps no claw-back from being paid.
+      let pays = due > 0n && paid + due > most ? (most > paid ? most - paid : 0n) : due;
       if (paid + pays < 0n) pays = -paid;
       for (const sample of pays === due ? [] : shares.slice(0, 1)) {
         found.push({ ...sample, clause: `${cap.id}@${month}`, minor: pays - due });

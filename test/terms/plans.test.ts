@@ -10,7 +10,7 @@ import {
   type SubscriptionFacts,
 } from "factotum/terms";
 import { expect, test } from "vitest";
-import { EARLY, LATE } from "./kit.ts";
+import { EARLY, LATE, tries } from "./kit.ts";
 import { clerkTotal } from "./plan-clerk.ts";
 
 /** An event as tests write it: of the one subscription, at noon unless the instant is given. */
@@ -320,7 +320,7 @@ test(
           seen += invoice(facts, month).lines.length;
         }
       }),
-      { numRuns: 150 },
+      tries(150),
     );
     expect(seen).toBeGreaterThan(150);
   },
@@ -364,7 +364,7 @@ test(
         }
         expect(sum).toBe(atOnce);
       }),
-      { numRuns: 150 },
+      tries(150),
     );
   },
 );

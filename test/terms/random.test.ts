@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { type AgreementFacts, computeSettlement, settlementText, type TermEventInput } from "factotum/terms";
 import { DateTime } from "luxon";
 import { expect, test } from "vitest";
-import { clause, type ClauseInput, close, known, LATE, share, terms, version } from "./kit.ts";
+import { clause, type ClauseInput, close, known, LATE, share, terms, tries, version } from "./kit.ts";
 import { Oracle, opinionOf } from "./oracle.ts";
 
 const ZONE = "America/New_York";
@@ -216,7 +216,7 @@ function closedBy(facts: AgreementFacts, months: number): AgreementFacts {
   }, facts);
 }
 
-const runs = { numRuns: Number(process.env["TERMS_RUNS"] ?? 40) };
+const runs = tries(40);
 
 test("on random agreements, the engine and the oracle agree to the last cent", { timeout: 600_000 }, () => {
   let lines = 0;

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { breakEven, commitmentCoverage, costOfUnits, elasticityBetween, whatIf } from "factotum/terms";
 import { expect, test } from "vitest";
+import { tries } from "./kit.ts";
 
 const index = { fixed: "1000000000", perUnit: "0.0002" };
 const metered = { fixed: "0", perUnit: "0.01" };
@@ -34,6 +35,7 @@ test("from the break-even on, and not a unit before, the first way is no dearer"
       };
       expect(says[found.kind]()).toBe(true);
     }),
+    tries(100),
   );
 });
 
@@ -120,5 +122,6 @@ test("random commitments are covered where a year-by-year count with whole numbe
         expect(found.coveredIn).toBe(covered);
       },
     ),
+    tries(100),
   );
 });
