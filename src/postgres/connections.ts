@@ -6,7 +6,7 @@ export type QueryResult<R> = { readonly rows: readonly R[]; readonly rowCount: n
 
 /**
  * Something that statements can be sent through: an open transaction or a session. `client` is the
- * driver's own client, so that Kysely, Drizzle or pg-boss can wrap it; never release or end it.
+ * driver's own client, so that Kysely or Drizzle can wrap it; never release or end it.
  */
 export interface Transaction {
   /**

@@ -3,7 +3,6 @@ export { type ClockSetting, databaseClock, resetClock, setClock } from "./clock.
 export type { Login, QueryResult, Session, Transaction } from "./connections.ts";
 export { type Database, type DatabaseOptions, openDatabase, type TransactionOptions } from "./database.ts";
 export { isConnectionFault, PostgresError, sqlStateOf, type StatementFault } from "./errors.ts";
-export { openQueue, type Queue, type QueueJob, type QueueOptions, type SendOptions } from "./queue.ts";
 export {
   type CheckConstraint,
   type Column,

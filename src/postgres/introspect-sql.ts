@@ -89,5 +89,5 @@ export const NAMES_SQL = `
   select n.nspname || '.' || c.relname as name
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition
-    and n.nspname !~ '^(pg_|information_schema$|factotum$|factotum_queue$)'
+    and n.nspname !~ '^(pg_|information_schema$|factotum$)'
   order by 1`;

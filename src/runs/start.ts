@@ -1,5 +1,5 @@
 import { defaultTenant, type Json, must, type TenantId } from "../kernel/index.ts";
-import type { Queue, Transaction } from "../postgres/index.ts";
+import type { Transaction } from "../postgres/index.ts";
 import { RunError } from "./errors.ts";
 import { type Run, runColumns, runOf, type RunRow } from "./run.ts";
 import { jsonText } from "./text.ts";
@@ -23,22 +23,18 @@ export type RunOrder = {
 
 /** The channel on which workers hear of new and woken runs. */
 export const channel = "factotum_runs";
-/** The queue whose jobs, whatever they hold, make a worker look for ready runs. */
-export const wakeQueue = "factotum-runs";
 
 /**
  * Starts a run when `tx` commits; workers are told at the same moment. Race-free on (tenant, agent, key):
  * of any number of orders with the same key, one creates the run and the others get it, whatever their
  * input.
  *
- * @param queue also put a job into it, for workers that notifications do not reach before their next sweep
  * @throws {RunError} `start-unseen` in a repeatable-read transaction that cannot see the run another one
  * created
  */
 export async function startRun(
   tx: Transaction,
   order: RunOrder,
-  queue?: Pick<Queue, "send">,
 ): Promise<{ readonly run: Run; readonly created: boolean }> {
   const tenant = order.tenant ?? defaultTenant;
   const { rows } = await tx.query<RunRow>(
@@ -63,10 +59,7 @@ export async function startRun(
     ],
   );
   const created = rows[0];
-  if (created !== undefined) {
-    await queue?.send(tx, wakeQueue, { runId: created.id }, { priority: order.priority ?? 0 });
-    return { run: runOf(created), created: true };
-  }
+  if (created !== undefined) return { run: runOf(created), created: true };
   const key = must(order.key, "the key of a run that exists already");
   const found = await tx.query<RunRow>(
     `select ${runColumns} from factotum.runs r where tenant = $1 and agent = $2 and key = $3`,

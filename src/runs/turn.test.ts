@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { FactotumError, type RunId } from "../kernel/index.ts";
-import { type Database, openQueue, setClock } from "../postgres/index.ts";
+import { type Database, setClock } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import {
   appendStep,
@@ -19,7 +19,6 @@ import {
   startWorker,
   takeNudges,
   wake,
-  wakeQueue,
 } from "./index.ts";
 
 const quick = { delayMsBase: 1, delayMsMax: 1 };
@@ -246,33 +245,6 @@ test("a done run is ended anew from outside, and an unknown one is named", async
   });
   expect(await getRun(db, id)).toMatchObject({ status: "done", outcome: "undone", state: 3 });
   await expect(getRun(db, "404" as RunId)).rejects.toThrow("there is no run 404");
-});
-
-test("a start sends its job if it commits, and a job makes a worker look", async () => {
-  const db = await throwawayDatabase();
-  const queue = await openQueue(db);
-  const order = { agent: "counter", agentVersion: 1, input: null, key: "once" };
-  await db
-    .transaction(async (tx) => {
-      await startRun(tx, order, queue);
-      throw new Error("no");
-    })
-    .catch(() => undefined);
-  for (const _ of [1, 2]) await db.transaction(async (tx) => await startRun(tx, order, queue));
-  const jobs = await db.query<{ data: unknown }>("select data from factotum_queue.job where name = $1", [
-    wakeQueue,
-  ]);
-  expect(jobs.rows).toHaveLength(1);
-  const worker = startWorker({ db, queue, drive: count, sweepMs: 10 * 60_000 });
-  await worker.drained();
-  await db.query(
-    `insert into factotum.runs (tenant, agent, agent_version, input, state)
-     values ('default', 'counter', 1, 'null', 'null')`,
-  );
-  await db.transaction(async (tx) => await queue.send(tx, wakeQueue, {}));
-  while ((await countRuns(db)).done < 2);
-  await worker.stop();
-  await queue.stop();
 });
 
 test("a turn that Postgres breaks off for another's sake is taken again, and counts once", async () => {

@@ -6,23 +6,15 @@ import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
 import { type HeldLease, type Lease, makeLease } from "./lease.ts";
 import { join, type Membership } from "./membership.ts";
-import { wakeQueue } from "./start.ts";
 import type { Hold } from "./turn.ts";
 
 /** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
 export type Drive = (lease: Lease) => Promise<void>;
 
-/** What a worker needs of a queue: to hear that a job came, not what it says. */
-export type Bell = {
-  work(name: string, options: { readonly concurrency: number }, handler: () => Promise<void>): Promise<void>;
-};
-
 /** What a worker is made of. */
 export type WorkerOptions = {
   readonly db: Database;
   readonly drive: Drive;
-  /** Jobs sent by `startRun` into it make the worker look; it finds runs without it, too. */
-  readonly queue?: Bell;
   /** Runs driven at once; 8 by default. Most of a driver's time is waiting for models. */
   readonly concurrency?: number;
   /** Told in one line what went wrong, and what is done about it. */
@@ -122,7 +114,6 @@ class RunWorker {
 
   /** From the first connection to the end of `stop`. */
   async work(): Promise<void> {
-    void this.#heedQueue();
     let pause = REJOIN_MS_BASE;
     while (!this.#stopping.signal.aborted) {
       try {
@@ -153,15 +144,6 @@ class RunWorker {
   /** Resolves with the reason once the worker is gone. */
   get ended(): Promise<FactotumError> {
     return this.#gone.promise;
-  }
-
-  /** A job is only a word that there may be something: losing one, or getting one twice, changes nothing. */
-  async #heedQueue(): Promise<void> {
-    try {
-      await this.#options.queue?.work(wakeQueue, { concurrency: 1 }, async () => this.#hear("ready"));
-    } catch (error) {
-      this.#say(`worker: the queue cannot be heard (${messageOf(error)}); runs are found without it`);
-    }
   }
 
   /** Takes up runs for as long as the membership lasts. */

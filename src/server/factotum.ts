@@ -16,7 +16,7 @@ import { answer, type Answer, listQuestions, type Question } from "../inbox/inde
 import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { startDeliverer } from "../outbox/index.ts";
-import { type Database, migrate, openDatabase, openQueue, type Queue, setClock } from "../postgres/index.ts";
+import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
 import {
   type Run,
   type RunPage,
@@ -122,7 +122,6 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
 function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
   const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
   const models = makeModels(found);
-  const queue = lazyQueue(db, given.say);
   const titleOf = (run: Run): string => {
     const agent = config.agents.find((one) => one.name === run.agent);
     const parsed = agent?.input.safeParse(run.input);
@@ -154,8 +153,6 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
         await putTriggers(tx, config);
       });
       await makeRoles(db, config);
-      // Everything that needs the right to create is made here, so that it can be taken away after.
-      await queue.open();
       for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
     },
     start: async ({ agent: name, key, input }) => {
@@ -164,10 +161,9 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       const parsed = agent.input.safeParse(input);
       if (!parsed.success) throw badInput(name, parsed.error);
       const order = { agent: name, agentVersion: agent.version, key, input };
-      const jobs = await queue.open();
-      return db.transaction((tx) => startRun(tx, order, jobs));
+      return db.transaction((tx) => startRun(tx, order));
     },
-    work: () => startWork(config, { db, queue, say: given.say, drive: makeDriver(workshop) }),
+    work: () => startWork(config, { db, say: given.say, drive: makeDriver(workshop) }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
@@ -185,7 +181,6 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     detach: () => db.transaction((tx) => takeOff(tx, given.say)),
     diagnose: () => diagnose(db, config, found),
     async close() {
-      await queue.stop();
       await spending.close();
       await db.close();
     },
@@ -195,24 +190,11 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
 /** The worker of this process, and the deliverer where there are channels. */
 function startWork(
   { concurrency = CONCURRENCY_DEFAULT, channels = {} }: Config,
-  parts: Pick<WorkerOptions, "db" | "queue" | "drive"> & { readonly say: (line: string) => void },
+  parts: Pick<WorkerOptions, "db" | "drive"> & { readonly say: (line: string) => void },
 ): Worker {
   const worker = startWorker({ ...parts, concurrency, name: `${hostname()}:${process.pid}` });
   if (Object.keys(channels).length === 0) return worker;
   return besideDeliverer(worker, startDeliverer({ db: parts.db, say: parts.say, channels }));
-}
-
-type LazyQueue = Pick<Queue, "work" | "stop"> & { open(): Promise<Queue> };
-
-/** The queue, opened by the first who needs it: listing runs or answering a question does not. */
-function lazyQueue(db: Database, say: (line: string) => void): LazyQueue {
-  let opened: Promise<Queue> | undefined;
-  const open = (): Promise<Queue> => (opened ??= openQueue(db, { say }));
-  return {
-    open,
-    work: async (name, options, handler) => (await open()).work(name, options, handler),
-    stop: async () => (await opened)?.stop(),
-  };
 }
 
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
