@@ -41,6 +41,7 @@ function counted(real: Database): Database {
     query: (sql, params) => before(() => real.query(sql, params)),
     session: () => real.session(),
     deferred: (...given) => real.deferred(...given),
+    statement: (prepared) => before(() => real.statement(prepared)),
     sessionAs: (...given) => real.sessionAs(...given),
     close: () => real.close(),
     transaction: (fn, options) =>

@@ -18,7 +18,15 @@ import {
 import { makeEmbedded } from "./embedded/open.ts";
 import { isConnectionFault, PostgresError, sqlStateOf } from "./errors.ts";
 import { checkReachable, explainConnect } from "./reach.ts";
-import { DeadConnection, type DeferredWork, type Opening, runDeferred, runInside } from "./transaction.ts";
+import {
+  DeadConnection,
+  type DeferredWork,
+  type Opening,
+  type Prepared,
+  runAlone,
+  runDeferred,
+  runInside,
+} from "./transaction.ts";
 
 /** How a transaction is run. */
 export type TransactionOptions = {
@@ -51,16 +59,23 @@ export interface Database {
    * A transaction that begins with the first use of its `tx`, in the round trip of its opening statement,
    * and ends with the statement that `work` returns, in the round trip of the commit. That last statement
    * must itself raise where the work may not be kept. Where nothing was begun it is a transaction of its
-   * own. `work` is run again, five times at most, after a deadlock or a serialization failure, or when the
-   * connection was found dead at the opening, so it may have no effect outside `tx`.
+   * own, or, if `work` returns none, nothing at all. `work` is run again, five times at most, after a
+   * deadlock or a serialization failure, or when the connection was found dead at the opening, so it may
+   * have no effect outside `tx`.
    *
-   * @returns the rows of the last statement
+   * @returns the rows of the last statement; undefined where there was none
    * @throws {PostgresError} as `transaction`
    */
   deferred<O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[]>;
+  ): Promise<readonly L[] | undefined>;
+  /**
+   * One prepared statement, a transaction of its own.
+   *
+   * @throws {PostgresError} `commit-unknown` where the connection was lost before it answered
+   */
+  statement<L extends object>(statement: Prepared): Promise<readonly L[]>;
   /** A connection of one's own; give it back with `release()` or drop it with `destroy()`. */
   session(): Promise<Session>;
   /** A connection of one's own that is logged in as another role of the same server; see `login-refused`. */
@@ -172,6 +187,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
         }
       }
     },
+    statement: async (prepared) => await runAlone(await taken(), prepared),
     deferred: makeDeferred({ take: taken, used: () => pools, repair }),
     session: async () => {
       const session = overSession(await take("sessions", PROBE), () => sessions.delete(session));

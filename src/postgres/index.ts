@@ -17,5 +17,5 @@ export {
   type TableKind,
 } from "./introspect.ts";
 export { sendTogether } from "./pipeline.ts";
-export type { DeferredWork, Opening, Prepared } from "./transaction.ts";
+export { type DeferredWork, isCommitUnknown, type Opening, type Prepared } from "./transaction.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";

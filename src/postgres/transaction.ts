@@ -1,4 +1,5 @@
 import type { PoolClient } from "pg";
+import { InvariantError } from "../kernel/index.ts";
 import { giveClient, overClient, transactionEnded, type Transaction } from "./connections.ts";
 import { isConnectionFault, PostgresError, translated } from "./errors.ts";
 import { sendTogether } from "./pipeline.ts";
@@ -16,9 +17,9 @@ export type Opening<R extends object> = Prepared & {
  * What a deferred transaction does.
  *
  * @param begin begins now, if no use of `tx` did
- * @returns its last statement
+ * @returns its last statement; undefined where nothing was begun and nothing is to be sent
  */
-export type DeferredWork = (tx: Transaction, begin: () => Promise<void>) => Promise<Prepared>;
+export type DeferredWork = (tx: Transaction, begin: () => Promise<void>) => Promise<Prepared | undefined>;
 
 /** The connection was found dead before anything reached it: another one will do. */
 export class DeadConnection extends Error {}
@@ -51,7 +52,7 @@ export async function runDeferred<O extends object, L extends object>(
   client: PoolClient,
   opening: Opening<O>,
   work: DeferredWork,
-): Promise<readonly L[]> {
+): Promise<readonly L[] | undefined> {
   const { tx, end } = overClient(client);
   let begun: Promise<void> | undefined;
   let over = false;
@@ -76,6 +77,8 @@ export async function runDeferred<O extends object, L extends object>(
     over = true;
     end();
     await begun; // A refused opening counts even where the work hid it.
+    if (begun === undefined && last === undefined) return undefined;
+    if (last === undefined) throw endless();
     return (await (begun === undefined ? sendAlone(client, last) : sendLast(client, last))) as readonly L[];
   } catch (error) {
     const thrown = translated(error);
@@ -99,6 +102,23 @@ async function open<O extends object>(client: PoolClient, opening: Opening<O>): 
   }
   const answer = answers[1];
   opened((answer?.status === "fulfilled" ? answer.value.rows : []) as readonly O[]);
+}
+
+/** One prepared statement on its own; see `Database.statement`. */
+export async function runAlone<L extends object>(
+  client: PoolClient,
+  statement: Prepared,
+): Promise<readonly L[]> {
+  let doubt: unknown;
+  try {
+    return (await sendAlone(client, statement)) as readonly L[];
+  } catch (error) {
+    const thrown = translated(error);
+    if (isConnectionFault(thrown) || isCommitUnknown(thrown)) doubt = thrown;
+    throw thrown;
+  } finally {
+    giveClient(client, doubt);
+  }
 }
 
 /** A transaction of its own: kept when it is answered. */
@@ -145,7 +165,8 @@ async function doubtAfter(client: PoolClient, thrown: unknown): Promise<unknown>
   }
 }
 
-function isCommitUnknown(error: unknown): boolean {
+/** Whether the connection was lost while committing, so that what was done may be kept or not. */
+export function isCommitUnknown(error: unknown): boolean {
   return error instanceof PostgresError && error.code === "commit-unknown";
 }
 
@@ -158,6 +179,10 @@ function commitUnknown(cause: unknown): PostgresError {
       "read what is there before doing it again",
     cause,
   });
+}
+
+function endless(): InvariantError {
+  return new InvariantError("a deferred transaction was begun and has no last statement");
 }
 
 function aborted(): PostgresError {

@@ -1,7 +1,7 @@
 import type { Transaction } from "../postgres/index.ts";
 import { channel } from "./start.ts";
 import { type Reader, runColumns, runOf, type RunRow } from "./run.ts";
-import type { Hold } from "./turn.ts";
+import type { Hold } from "./hold.ts";
 
 /** Waiting runs made ready by one statement; more of them are left to the next. */
 const PROMOTED_MAX = 1_000;

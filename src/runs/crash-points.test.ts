@@ -59,7 +59,7 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
   const deferred = async <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[]> => {
+  ): Promise<readonly L[] | undefined> => {
     await act();
     const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
       let begun = false;
@@ -87,13 +87,19 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
     await act(); // Here the commit is kept, but its answer has not arrived.
     return rows;
   };
+  const statement: Database["statement"] = async (prepared) => {
+    await act();
+    const rows = await real.statement<never>(prepared);
+    await act(); // Here it is kept, but its answer has not arrived.
+    return rows;
+  };
   const session: Database["session"] = async () => {
     await act();
     const opened = await real.session();
     sessions.add(opened);
     return { ...opened, client: overClient(opened.client), query: over(opened) };
   };
-  const db = { ...real, query: over(real), transaction, deferred, session, close: async () => {} };
+  const db = { ...real, query: over(real), transaction, deferred, statement, session, close: async () => {} };
   return { db, struck: struck.promise, thaw: () => thawed.resolve() };
 }
 

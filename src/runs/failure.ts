@@ -1,7 +1,7 @@
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
 import { type Database, sqlStateOf } from "../postgres/index.ts";
 import { insertSteps } from "./steps.ts";
-import type { Hold } from "./turn.ts";
+import type { Hold } from "./hold.ts";
 import { becauseText } from "./text.ts";
 
 /** How errors are tried again. */

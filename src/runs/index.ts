@@ -8,6 +8,7 @@ export { type Reader, type Run, type RunStatus, runStatuses } from "./run.ts";
 export { leaseOutside } from "./outside.ts";
 export { type RunOrder, startRun } from "./start.ts";
 export { appendStep, listSteps, type NewStep, type Step } from "./steps.ts";
-export type { TurnEnd, TurnWork } from "./turn.ts";
+export type { TurnEnd } from "./hold.ts";
+export type { TurnWork } from "./turn.ts";
 export { type Nudge, nudge, takeNudges, wake } from "./wake.ts";
 export { type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";

@@ -1,7 +1,7 @@
 import type { RunId } from "../kernel/index.ts";
-import type { Database } from "../postgres/index.ts";
 import type { Run } from "./run.ts";
-import { type Hold, takeTurn, type TurnWork } from "./turn.ts";
+import type { Hold } from "./hold.ts";
+import { takeTurn, type TurnMeans, type TurnWork } from "./turn.ts";
 
 /** A run in the hands of one worker: what a driver gets. */
 export interface Lease {
@@ -34,11 +34,7 @@ export type HeldLease = {
 };
 
 /** Makes a lease on a run that was just claimed. */
-export function makeLease(
-  db: Database,
-  claimed: Hold,
-  options: { readonly turnMsMax: number; readonly shouldYield: () => boolean },
-): HeldLease {
+export function makeLease(means: TurnMeans, claimed: Hold, shouldYield: () => boolean): HeldLease {
   const controller = new AbortController();
   let hold = claimed;
   let turns = 0;
@@ -49,11 +45,11 @@ export function makeLease(
       return hold.run;
     },
     signal: controller.signal,
-    shouldYield: options.shouldYield,
+    shouldYield,
     turn: async (work) => {
       const read = doubtful;
       doubtful = true;
-      hold = await takeTurn(db, hold, options.turnMsMax, work, read);
+      hold = await takeTurn(means, hold, work, read);
       doubtful = false;
       turns += 1;
       return hold.run;

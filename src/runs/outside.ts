@@ -1,9 +1,11 @@
 import type { Json, RunId } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
+import { closeAlone } from "./close-together.ts";
 import { FencedError, RunError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { runColumns, runOf, type RunRow } from "./run.ts";
-import { type Hold, takeTurn, type TurnWork } from "./turn.ts";
+import type { Hold } from "./hold.ts";
+import { takeTurn, type TurnWork } from "./turn.ts";
 
 /** A turn taken for a client outside does nothing slow: what takes time is done before it. */
 const TURN_MS_MAX = 30_000;
@@ -17,6 +19,7 @@ const TURN_MS_MAX = 30_000;
  */
 export async function leaseOutside(db: Database, runId: RunId): Promise<Lease> {
   let hold = await read(db, runId);
+  const means = { db, closer: closeAlone(db), turnMsMax: TURN_MS_MAX };
   const never = new AbortController();
   return {
     runId,
@@ -31,7 +34,7 @@ export async function leaseOutside(db: Database, runId: RunId): Promise<Lease> {
         if (run.version !== version) throw new FencedError(run.id, "another turn came between");
         return work(tx, run, now);
       };
-      hold = await takeTurn(db, hold, TURN_MS_MAX, unmoved, true);
+      hold = await takeTurn(means, hold, unmoved, true);
       return hold.run;
     },
   };

@@ -29,18 +29,21 @@ const STEPS_LIMIT = 1_000;
  */
 const pendingOf = new WeakMap<Transaction, { readonly runId: RunId; readonly steps: NewStep[] }>();
 
+/** Steps as the three arrays that `insertSteps` takes: kinds, attempts, data. */
+export type StepColumns = readonly [string[], (number | null)[], string[]];
+
 /** Marks `tx` as a turn of the run: its steps wait for the turn's end. */
 export function gatherSteps(tx: Transaction, runId: RunId): void {
   pendingOf.set(tx, { runId, steps: [] });
 }
 
-/** The steps that wait on `tx`, as the three arrays that `insertSteps` takes; they wait no more. */
-export function takePendingSteps(tx: Transaction): readonly [string[], (number | null)[], string[]] {
+/** The steps that wait on `tx`; they wait no more. */
+export function takePendingSteps(tx: Transaction): StepColumns {
   const steps = pendingOf.get(tx)?.steps.splice(0) ?? [];
   return columnsOf(steps);
 }
 
-function columnsOf(steps: readonly NewStep[]): [string[], (number | null)[], string[]] {
+function columnsOf(steps: readonly NewStep[]): StepColumns {
   return [
     steps.map((step) => step.kind),
     steps.map((step) => step.attempt),
@@ -73,11 +76,7 @@ export async function appendStep(tx: Transaction, runId: RunId, step: NewStep): 
   await write(tx, runId, columnsOf([step]));
 }
 
-async function write(
-  tx: Transaction,
-  runId: RunId,
-  columns: readonly [string[], (number | null)[], string[]],
-): Promise<void> {
+async function write(tx: Transaction, runId: RunId, columns: StepColumns): Promise<void> {
   const { rowCount } = await tx.query(
     `with counted as (
        update factotum.runs set steps = steps + cardinality($1::text[]) where id = $4

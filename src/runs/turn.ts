@@ -1,21 +1,11 @@
-import { InvariantError, type Json, must } from "../kernel/index.ts";
-import { type Database, type Prepared, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { type Json, must } from "../kernel/index.ts";
+import { type Database, sqlStateOf, type Transaction } from "../postgres/index.ts";
+import type { Closer } from "./close-together.ts";
+import { type ClosedRow, closedHold, type Closing, closingOf, closingStatement } from "./closing.ts";
 import { FencedError, RunMovedError } from "./errors.ts";
+import type { Hold, TurnEnd } from "./hold.ts";
 import type { Run, RunStatus } from "./run.ts";
-import { gatherSteps, insertSteps, takePendingSteps } from "./steps.ts";
-import { becauseText, jsonText } from "./text.ts";
-
-/** How a turn leaves its run. */
-export type TurnEnd =
-  /** Another turn follows at once. */
-  | { readonly kind: "continue"; readonly state: Json }
-  /**
-   * Wait until a business time, or, without `until`, until woken. Refused, once, when a wake-up found the
-   * run awake since its last park: the run comes back `ready` and takes another turn.
-   */
-  | { readonly kind: "park"; readonly state: Json; readonly until?: Date }
-  | { readonly kind: "done"; readonly state: Json; readonly outcome: string }
-  | { readonly kind: "failed"; readonly state: Json; readonly because: string };
+import { gatherSteps } from "./steps.ts";
 
 /**
  * What one turn does: everything through `tx`, nothing outside, since it may be done again (after a deadlock,
@@ -26,18 +16,13 @@ export type TurnEnd =
  */
 export type TurnWork = (tx: Transaction, run: Run, now: () => Promise<Date>) => Promise<TurnEnd>;
 
-/** A run as one worker holds it. */
-export type Hold = {
-  /** Null where the run is driven from outside, between a worker's turns. */
-  readonly worker: string | null;
-  readonly fence: string;
-  /** As this worker last saw it. */
-  readonly run: Run;
-  /**
-   * The committed state. Kept as text, and parsed for every turn, so that an agent that changes the object
-   * in its hands changes nothing; read again only when the row's version is not the one this worker wrote.
-   */
-  readonly stateText: string;
+/** What a turn is taken with. */
+export type TurnMeans = {
+  readonly db: Database;
+  /** For turns that end without having begun a transaction. */
+  readonly closer: Closer;
+  /** Longest that a turn's transaction may stand still. */
+  readonly turnMsMax: number;
 };
 
 /**
@@ -70,26 +55,24 @@ type OpenRow = {
  * @throws {FencedError} when the run is held by another by now; whatever `work` throws, with nothing kept
  */
 export async function takeTurn(
-  db: Database,
+  means: TurnMeans,
   hold: Hold,
-  turnMsMax: number,
   work: TurnWork,
   doubtful = false,
 ): Promise<Hold> {
   if (!doubtful) {
     try {
-      return await attempt(db, hold, turnMsMax, work, false);
+      return await attempt(means, hold, work, false);
     } catch (error) {
       if (!(error instanceof RunMovedError)) throw error;
     }
   }
-  return await attempt(db, hold, turnMsMax, work, true);
+  return await attempt(means, hold, work, true);
 }
 
 async function attempt(
-  db: Database,
+  { db, closer, turnMsMax }: TurnMeans,
   hold: Hold,
-  turnMsMax: number,
   work: TurnWork,
   eager: boolean,
 ): Promise<Hold> {
@@ -113,10 +96,12 @@ async function attempt(
         };
         const end = await work(tx, run, now);
         closing = closingOf(tx, { ...hold, run, stateText }, end, opened === undefined);
-        return closing.statement;
+        return opened === undefined ? undefined : closingStatement(closing);
       },
     );
-    return closedHold(must(closing, "the turn's end"), must(rows[0], "the row that the turn wrote"));
+    const written = must(closing, "the turn's end");
+    const row = rows === undefined ? await closer.close(written) : must(rows[0], "the turn's row");
+    return closedHold(written, row);
   } catch (error) {
     if (sqlStateOf(error) !== REFUSED) throw error;
     if (opened === undefined) throw new RunMovedError(hold.run.id);
@@ -167,95 +152,4 @@ function fresh({ run, stateText }: Hold): Run {
 function holderOf(row: OpenRow): string {
   if (row.status === "cancelled") return `it was cancelled (${row.because ?? "no reason given"})`;
   return row.worker === null ? `it is ${row.status} and free` : `worker ${row.worker} holds it`;
-}
-
-/** How a turn ends: its last statement, and the hold on the run once that is committed. */
-type Closing = { readonly statement: Prepared; readonly hold: Hold; readonly end: TurnEnd };
-
-/** @param unread nobody has checked the row's version yet: the statement does */
-function closingOf(tx: Transaction, hold: Hold, end: TurnEnd, unread: boolean): Closing {
-  const { run, stateText } = hold;
-  const written = jsonText(end.state, "state", run.id);
-  const outcome = end.kind === "done" ? end.outcome : null;
-  const because = end.kind === "failed" ? becauseText(end.because) : null;
-  const until = end.kind === "park" ? (end.until ?? null) : null;
-  const state = written === stateText ? null : written;
-  const version = unread ? String(run.version) : null;
-  const values = [run.id, hold.fence, hold.worker, version, statusAfter(end), state, outcome, because, until];
-  const steps = takePendingSteps(tx);
-  const statement =
-    steps[0].length === 0
-      ? { ...closingAlone, values }
-      : { ...closingWithSteps, values: [...steps, ...values] };
-  return { statement, end, hold: { ...hold, run: { ...run, outcome, because }, stateText: written } };
-}
-
-function closedHold({ hold, end }: Closing, row: ClosedRow): Hold {
-  const run: Run = {
-    ...hold.run,
-    state: end.state,
-    status: row.status,
-    wakeAt: row.wake_at,
-    version: BigInt(row.version),
-    steps: BigInt(row.steps),
-    failures: 0,
-    updatedAt: row.updated_at,
-  };
-  return { ...hold, run };
-}
-
-type ClosedRow = {
-  readonly status: RunStatus;
-  readonly wake_at: Date | null;
-  readonly version: string;
-  readonly steps: string;
-  readonly updated_at: Date;
-};
-
-/**
- * The turn's last statement, with its parameters from $`shift` + 1 on; with steps before them it counts
- * those. It raises, so that the commit sent with it keeps nothing, where the run is not the holder's as it
- * knows it.
- */
-function closingSql(shift: number): string {
-  const [id, fence, worker, version, wanted, state, outcome, because, until] = Array.from(
-    { length: 9 },
-    (_, at) => `$${at + 1 + shift}`,
-  );
-  const refused = `(${wanted}::text = 'waiting' and wakes > wakes_seen)`;
-  const status = `case when ${refused} then 'ready' else ${wanted}::text end`;
-  const withSteps = shift > 0;
-  return `with o as (update factotum.runs set
-      status = ${status},
-      state = coalesce(${state}::json, state),
-      outcome = ${outcome}, because = ${because},
-      wake_at = ${until}::timestamptz,
-      worker = case when ${status} = 'ready' then worker end,
-      wakes_seen = case when ${wanted}::text = 'waiting' then wakes else wakes_seen end,
-      version = version + 1${withSteps ? ", steps = steps + cardinality($1::text[])" : ""},
-      failures = 0, retry_at = null, updated_at = factotum.now()
-    where id = ${id} and fence = ${fence} and worker is not distinct from ${worker}::bigint
-      and (${version}::bigint is null or version = ${version})
-    returning id, status, wake_at, version, steps, updated_at)
-    ${withSteps ? `, written as (${insertSteps("o")})` : ""}
-    select coalesce(o.id, factotum.refuse_turn(${id})) as id, status, wake_at, version, steps, updated_at
-    from (values (1)) one left join o on true`;
-}
-
-const closingAlone = { name: "factotum.turn.close", text: closingSql(0) };
-const closingWithSteps = { name: "factotum.turn.close-with-steps", text: closingSql(3) };
-
-function statusAfter(end: TurnEnd): RunStatus {
-  switch (end.kind) {
-    case "continue":
-      return "ready";
-    case "park":
-      return "waiting";
-    case "done":
-      return "done";
-    case "failed":
-      return "failed";
-    default:
-      throw new InvariantError(`a turn ended with ${JSON.stringify(end satisfies never)}`);
-  }
 }

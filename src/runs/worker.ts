@@ -2,11 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
 import { type Database, isConnectionFault } from "../postgres/index.ts";
 import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
+import { closeTogether } from "./close-together.ts";
 import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
 import { type HeldLease, type Lease, makeLease } from "./lease.ts";
 import { join, type Membership } from "./membership.ts";
-import type { Hold } from "./turn.ts";
+import type { Hold } from "./hold.ts";
+import type { TurnMeans } from "./turn.ts";
 
 /** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
 export type Drive = (lease: Lease) => Promise<void>;
@@ -75,6 +77,7 @@ type Waiter = PromiseWithResolvers<void>;
 
 class RunWorker {
   readonly #options: WorkerOptions;
+  readonly #means: TurnMeans;
   readonly #concurrency: number;
   readonly #leaseMs: number;
   readonly #sweepMs: number;
@@ -95,6 +98,7 @@ class RunWorker {
     this.#options = options;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#means = { db: options.db, closer: closeTogether(options.db), turnMsMax: this.#leaseMs };
     this.#sweepMs = options.sweepMs ?? SWEEP_MS;
     this.#say = options.say ?? (() => {});
   }
@@ -213,10 +217,7 @@ class RunWorker {
   }
 
   #take(membership: Membership, hold: Hold): void {
-    const held = makeLease(this.#options.db, hold, {
-      turnMsMax: this.#leaseMs,
-      shouldYield: () => this.#stopping.signal.aborted,
-    });
+    const held = makeLease(this.#means, hold, () => this.#stopping.signal.aborted);
     const driven = this.#drive(membership, held).finally(() => {
       this.#driving.delete(held);
       this.#ring();

@@ -48,7 +48,7 @@ export function fated(real: Database, atAct: number): Fated {
   const deferred = async <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[]> => {
+  ): Promise<readonly L[] | undefined> => {
     act();
     const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
       let begun = false;
@@ -76,6 +76,12 @@ export function fated(real: Database, atAct: number): Fated {
     act(); // Here the commit is kept, but its answer has not arrived.
     return rows;
   };
+  const statement: Database["statement"] = async (prepared) => {
+    act();
+    const rows = await real.statement<never>(prepared);
+    act(); // Here it is kept, but its answer has not arrived.
+    return rows;
+  };
   const session: Database["session"] = async () => {
     act();
     const opened = await real.session();
@@ -88,6 +94,7 @@ export function fated(real: Database, atAct: number): Fated {
     query: over(real),
     transaction,
     deferred,
+    statement,
     session,
     sessionAs,
     close: async () => {},

@@ -81,7 +81,7 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
   const deferred = <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[]> =>
+  ): Promise<readonly L[] | undefined> =>
     act(async () => {
       const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
         let client: Client | undefined;
@@ -113,6 +113,13 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
       await act(() => Promise.resolve());
       return rows;
     });
+  const statement: Database["statement"] = (prepared) =>
+    act(async () => {
+      const rows = await real.statement<never>(prepared);
+      // Here it is kept, but its answer has not arrived.
+      await act(() => Promise.resolve());
+      return rows;
+    });
   const openedBy = (start: () => Promise<Session>): Promise<Session> =>
     act(async () => {
       const opened = await start();
@@ -137,6 +144,7 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
     query: over(real),
     transaction,
     deferred,
+    statement,
     session: () => openedBy(() => real.session()),
     sessionAs: (login) => openedBy(() => real.sessionAs(login)),
     close: async () => {},

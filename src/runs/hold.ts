@@ -1,0 +1,28 @@
+import type { Json } from "../kernel/index.ts";
+import type { Run } from "./run.ts";
+
+/** A run as one worker holds it. */
+export type Hold = {
+  /** Null where the run is driven from outside, between a worker's turns. */
+  readonly worker: string | null;
+  readonly fence: string;
+  /** As this worker last saw it. */
+  readonly run: Run;
+  /**
+   * The committed state. Kept as text, and parsed for every turn, so that an agent that changes the object
+   * in its hands changes nothing; read again only when the row's version is not the one this worker wrote.
+   */
+  readonly stateText: string;
+};
+
+/** How a turn leaves its run. */
+export type TurnEnd =
+  /** Another turn follows at once. */
+  | { readonly kind: "continue"; readonly state: Json }
+  /**
+   * Wait until a business time, or, without `until`, until woken. Refused, once, when a wake-up found the
+   * run awake since its last park: the run comes back `ready` and takes another turn.
+   */
+  | { readonly kind: "park"; readonly state: Json; readonly until?: Date }
+  | { readonly kind: "done"; readonly state: Json; readonly outcome: string }
+  | { readonly kind: "failed"; readonly state: Json; readonly because: string };
