@@ -14,7 +14,7 @@ export type ReplicaCheck = Statement & {
   readonly table: string;
 };
 
-/** A foreign key, with the names quoted for SQL. */
+/** A foreign key, with the names quoted for SQL; `child` and `parent` as FROM takes them. */
 export type ForeignKey = {
   readonly name: string;
   readonly childOid: string;
@@ -40,6 +40,11 @@ const columns = (list: string, oid: string): string => `(select json_agg(quote_i
     from unnest(${list}) with ordinality k(attnum, at)
     join pg_attribute a on a.attrelid = ${oid} and a.attnum = k.attnum)`;
 
+/** A table as a foreign key means it: without those that inherit from it, with its own partitions. */
+const tableOf = (table: string, schema: string): string =>
+  `case ${table}.relkind when 'p' then '' else 'only ' end
+    || format('%I.%I', ${schema}.nspname, ${table}.relname)`;
+
 /** Foreign keys from or to tables; $1 schemas and $2 names in pairs. Partitions count as their table. */
 export const READ_FOREIGN_KEYS = `
 with touched as (
@@ -50,11 +55,11 @@ wide as (select oid from touched union select pg_partition_root(oid) from touche
 select json_build_object(
   'name', f.conname,
   'childOid', c.oid::text, 'childName', cn.nspname || '.' || c.relname,
-  'child', format('%I.%I', cn.nspname, c.relname),
+  'child', ${tableOf("c", "cn")},
   'childKey', coalesce((select ${columns("i.indkey::int2[]", "c.oid")} from pg_index i
     where i.indrelid = c.oid and i.indisprimary), '[]'),
   'parentOid', p.oid::text, 'parentName', pn.nspname || '.' || p.relname,
-  'parent', format('%I.%I', pn.nspname, p.relname),
+  'parent', ${tableOf("p", "pn")},
   'childColumns', ${columns("f.conkey", "c.oid")}, 'parentColumns', ${columns("f.confkey", "p.oid")},
   'toChild', ${operators("f.conpfeqop")}, 'toParent', ${operators("f.conppeqop")}) as key
 from pg_constraint f

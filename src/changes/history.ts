@@ -1,10 +1,11 @@
-import { type ChangeSetId, InputError, microUsd, type RunId } from "../kernel/index.ts";
-import type { Transaction } from "../postgres/index.ts";
+import { type ChangeSetId, InputError, messageOf, microUsd, type RunId } from "../kernel/index.ts";
+import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 import type { About } from "./about.ts";
 import type { RowChange } from "./change-set.ts";
 import { type Diff, diffRows, type RowDiff, type Shape } from "./diff.ts";
 import { formatRecord } from "./record.ts";
-import { keyColumns, readRelations } from "./relation.ts";
+import { keyColumns, readRelations, type Relation } from "./relation.ts";
+import { PINNED, setLocal } from "./settings.ts";
 
 /** A change set in the history. */
 export type CommittedChangeSet = About & {
@@ -57,20 +58,21 @@ export async function showCommitted(tx: Transaction, id: ChangeSetId): Promise<D
 }
 
 /**
- * The committed changes of one row, newest first. History outlives rows and tables.
+ * The committed changes of one row, newest first. History outlives rows and tables; it goes by the name that
+ * a table had at the commit.
  *
  * @param table `schema.table`
- * @param key the values of the primary key in its order, as Postgres text
+ * @param key the values of the primary key in its order, each in any form that its type takes; of a table
+ * that is gone, as Postgres wrote them
  * @throws {InputError} `table-unknown` for a table that is neither there nor in the history, `key-unfit`
- * where it has another number of key columns
+ * where it has another number of key columns, or columns that cannot hold such values
  */
 export async function blame(
   tx: Transaction,
   table: string,
   key: readonly string[],
 ): Promise<readonly Blame[]> {
-  await checkKey(tx, table, key);
-  const text = formatRecord(key);
+  const text = await keyText(tx, table, key);
   const { rows } = await tx.query<SetRow & { change: RowChange }>(
     `with sets as (${SETS})
      select sets.*, json_build_object('table', r.relation, 'key', r.key, 'before', r.before, 'after', r.after,
@@ -97,25 +99,62 @@ export async function blame(
   });
 }
 
-async function checkKey(tx: Transaction, table: string, key: readonly string[]): Promise<void> {
+/** The key as row images hold it. */
+async function keyText(tx: Transaction, table: string, key: readonly string[]): Promise<string> {
+  if (table.includes("\0")) throw unknownTable(table);
+  if (key.some((value) => value.includes("\0"))) throw unfit("no key holds a NUL character");
   const [relation] = await readRelations(tx, [table]);
-  const columns = relation === undefined ? [] : keyColumns(relation).map((column) => column.name);
-  if (relation === undefined) {
-    const past = await tx.query("select from factotum.row_shapes where relation = $1 or root = $1 limit 1", [
-      table,
-    ]);
-    if (past.rowCount > 0) return;
-    throw new InputError({
-      code: "table-unknown",
-      message: `there is no table ${table}, and no change of one is on record; name it as schema.table`,
-    });
+  if (relation !== undefined) return await writtenKey(tx, relation, key);
+  const past = await tx.query("select from factotum.row_shapes where relation = $1 or root = $1 limit 1", [
+    table,
+  ]);
+  if (past.rowCount === 0) throw unknownTable(table);
+  return formatRecord(key);
+}
+
+/** The domain of another column may forbid the nulls that stand beside a key. */
+const NOT_NULL_VIOLATION = "23502";
+
+/** The key as Postgres writes it: a uuid in lower case, a numeric with its scale, an instant in UTC. */
+async function writtenKey(tx: Transaction, relation: Relation, key: readonly string[]): Promise<string> {
+  const columns = keyColumns(relation);
+  if (columns.length !== key.length) {
+    const names = columns.map((column) => column.name).join(", ");
+    const values = `${columns.length} value${columns.length === 1 ? "" : "s"}`;
+    throw unfit(
+      `the primary key of ${relation.name} is (${names}), so it takes ${values} in that order, ` +
+        `not ${key.length}`,
+    );
   }
-  if (columns.length === key.length) return;
-  throw new InputError({
-    code: "key-unfit",
-    message:
-      `the primary key of ${table} is (${columns.join(", ")}), so it takes ${columns.length} ` +
-      `value${columns.length === 1 ? "" : "s"} in that order, not ${key.length}`,
+  const given = new Map(relation.key.map((at, n) => [at, key[n] ?? null]));
+  const row = formatRecord(relation.columns.map((_, at) => given.get(at) ?? null));
+  const list = columns.map((column) => `(x.row).${column.sql}`).join(", ");
+  await tx.query("savepoint factotum_key");
+  try {
+    await tx.query(`select ${setLocal(PINNED)}`);
+    const { rows } = await tx.query<{ key: string }>(
+      `select row(${list})::text as key from (select $1::text::${relation.sql} as row offset 0) x`,
+      [row],
+    );
+    return rows[0]?.key ?? formatRecord(key);
+  } catch (error) {
+    const state = sqlStateOf(error) ?? "";
+    if (state === NOT_NULL_VIOLATION) return formatRecord(key);
+    if (!/^2[23]/.test(state)) throw error;
+    throw unfit(`no row of ${relation.name} has the key (${key.join(", ")}): ${messageOf(error)}`);
+  } finally {
+    await tx.query("rollback to savepoint factotum_key").catch(() => undefined);
+  }
+}
+
+function unfit(message: string): InputError {
+  return new InputError({ code: "key-unfit", message });
+}
+
+function unknownTable(table: string): InputError {
+  return new InputError({
+    code: "table-unknown",
+    message: `there is no table ${table}, and no change of one is on record; name it as schema.table`,
   });
 }
 

@@ -45,7 +45,10 @@ export function blameCommand(table: string, key: readonly string[]): Command {
       const { terminal } = setting;
       if (terminal.json) terminal.result({ changes: changes.map(blameJson) });
       else if (changes.length > 0) terminal.out(renderBlame(changes, terminal.paint));
-      else terminal.out("no agent has changed this row");
+      else {
+        terminal.out("no agent has changed this row");
+        terminal.note("a table's history goes by the name that it had then: try an earlier one");
+      }
       return exitCodes.ok;
     });
 }
