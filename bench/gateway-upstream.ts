@@ -2,8 +2,8 @@
  * The provider of `bench:gateway`, as cheap as it can be, so that what is measured is what stands before it:
  * a process of its own, no HTTP library, answers made beforehand. Sends its port to its parent.
  *
- * A stream has 50 chunks, each framed on its own: the first alone, the others `BURST` to a write, one write of
- * each stream per turn of the event loop. Its usage event comes where the request asks for it.
+ * A stream has 50 chunks, each framed on its own: the first alone, the others `BURST` to a write, one write
+ * of each stream per turn of the event loop. Its usage event comes where the request asks for it.
  */
 import { createServer, type Socket } from "node:net";
 
@@ -11,8 +11,8 @@ const CHUNKS = 50;
 const BURST = 10;
 
 const usage = '"usage":{"prompt_tokens":210,"completion_tokens":50,"total_tokens":260}';
-const whole = `{"id":"chatcmpl-bench","object":"chat.completion","created":1,"model":"small","choices":[{"index":0,
-"message":{"role":"assistant","content":"${"word ".repeat(100)}"},"finish_reason":"stop"}],${usage}}`;
+const whole = `{"id":"chatcmpl-bench","object":"chat.completion","created":1,"model":"small",
+"choices":[{"index":0,"message":{"role":"assistant","content":"${"word ".repeat(100)}"},"finish_reason":"stop"}],${usage}}`;
 const JSON_ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\n` +
     `openai-processing-ms: 12\r\ncontent-length: ${whole.length}\r\n\r\n${whole}`,

@@ -75,7 +75,8 @@ async function prepare(db: Database): Promise<string> {
   return db.transaction(async (tx) => {
     await putBudget(tx, "bench/team", { cap: microUsd(1_000_000_000_000) });
 
-    const made = await makeKey(tx, { name: "bench", budget: "bench/team" }, randomBytes);
+    const rates = { requestsPerMinute: 100_000_000, tokensPerMinute: 1_000_000_000_000 };
+    const made = await makeKey(tx, { name: "bench", budget: "bench/team", ...rates }, randomBytes);
     return made.secret;
   });
 }

@@ -11,7 +11,7 @@ export type AttemptEnd =
   | { readonly kind: "not-sent"; readonly error: Error }
   /** The provider may have worked: it was too slow, its connection broke, or the client went away. */
   | {
-      readonly kind: "timed-out" | "cut" | "client-left";
+      readonly kind: "timed-out" | "cut" | "client-left" | "outraced";
       readonly status: number | null;
       readonly error: Error;
     };
@@ -26,7 +26,7 @@ export type AttemptEars = {
 };
 
 /** An attempt under way. */
-export type Underway = { abort(kind: "timed-out" | "client-left"): void; resume(): void };
+export type Underway = { abort(kind: "timed-out" | "client-left" | "outraced"): void; resume(): void };
 
 /** What of an answer that is not passed on is read, so that its connection can be used again. */
 const DRAIN_BYTES_MAX = 64 * 1024;
@@ -55,14 +55,14 @@ class AttemptHandler implements Dispatcher.DispatchHandler {
   #status: number | null = null;
   #declined: { readonly retryAfter: string | undefined } | null = null;
   #drained = 0;
-  #aborted: "timed-out" | "client-left" | null = null;
+  #aborted: "timed-out" | "client-left" | "outraced" | null = null;
   #ended = false;
 
   constructor(ears: AttemptEars) {
     this.#ears = ears;
   }
 
-  abort(kind: "timed-out" | "client-left"): void {
+  abort(kind: "timed-out" | "client-left" | "outraced"): void {
     if (this.#aborted !== null || this.#ended) return;
     this.#aborted = kind;
     this.#controller?.abort(new Error(kind));

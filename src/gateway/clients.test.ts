@@ -174,7 +174,8 @@ describe("Anthropic's client", () => {
   test("uses tools, and reads refusals as its own errors", async () => {
     at.provider.script(
       reply([{ name: "look", arguments: { at: 7 } }]),
-      status(529, { code: "overloaded_error" }),
+      // Tried three times before the client is told.
+      ...Array.from({ length: 3 }, () => status(529, { code: "overloaded_error" })),
     );
     const tools = [{ name: "look", input_schema: { type: "object" as const } }];
     const asked = { model: "claude-small", max_tokens: 100, messages, tools };

@@ -1,227 +1,188 @@
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import type { Accounts, Taken, Taking } from "../calls/index.ts";
-import { type CallId, type MicroUsd, microUsd } from "../kernel/index.ts";
-import { noUsage, type Usage } from "../models/index.ts";
-import { type AttemptEnd, send, type Underway } from "./attempt.ts";
-import type { Breaker } from "./breaker.ts";
-import type { KeyRecord } from "./keys.ts";
-import type { Label, Meter } from "./meter.ts";
-import type { Attempt, Plan } from "./plan.ts";
-import { type Refusal, refusalBody, refusalEvent, type Surface } from "./surfaces.ts";
-import type { Upstreams } from "./upstreams.ts";
-import { noTap, type UsageTap } from "./usage-tap.ts";
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { AttemptEnd } from "./attempt.ts";
+import { Leg, type LegCall, type LegEars, type LegParts } from "./leg.ts";
+import { Outflow } from "./outflow.ts";
+import type { Plan } from "./plan.ts";
+import type { Receipt } from "./receipts.ts";
+import { type Refusal, refusalBody, refusalEvent, restartEvent, type Surface } from "./surfaces.ts";
+import type { PhaseLimits } from "./upstreams.ts";
 
 /** What an exchange is carried out with. */
-export type ExchangeParts = {
-  readonly upstreams: Upstreams;
-  readonly accounts: Accounts;
-  readonly meter: Meter;
-  readonly breaker: Breaker;
-};
+export type ExchangeParts = LegParts & { readonly limits: PhaseLimits };
 
 /** A call as it was planned, and whose it is. */
-export type Call = {
-  readonly id: CallId;
-  readonly surface: Surface;
-  readonly key: KeyRecord;
+export type Call = LegCall & {
   readonly plan: Extract<Plan, { kind: "call" }>;
-  readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Where the client gave an idempotency key. */
+  readonly receipt: Receipt | null;
   /** Milliseconds of the process's own clock. */
   readonly startedAt: number;
   /** Called once, when all is over. */
   readonly over: () => void;
 };
 
-/** Request headers that are the client's to say. Everything else stays here, above all its key. */
-const PASSED_ON = ["accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent"] as const;
-/** Answer headers that are between the provider and us. */
+/** Answer headers that are between the provider and us, or that say how its bytes were framed. */
 const KEPT_BACK: ReadonlySet<string> = new Set([
   ...["connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "proxy-authenticate", "te"],
-  ...[
-    "set-cookie",
-    "openai-organization",
-    "openai-project",
-    "anthropic-organization-id",
-    "alt-svc",
-    "server",
-  ],
+  ...["proxy-authorization", "set-cookie", "openai-organization", "openai-project", "alt-svc", "server"],
+  "anthropic-organization-id",
 ]);
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504, 529]);
-const QUERY = /^\?[\w=&.,%-]{1,500}$/;
+/** The list of attempts is gone through so often again, where all of them failed. */
+const RETRIES_MAX = 2;
+/** A pause before that, doubled each time; a provider that asks for more than the most is passed on. */
+const WAIT_MS_FIRST = 250;
+const WAIT_MS_MAX = 2_000;
 
-/** One call: its attempts one after the other until one answers, and the answer passed on as it comes. */
-export class Exchange {
+/** One call: its attempts until one answers, and the answer passed on as it comes. */
+export class Exchange implements LegEars {
   readonly #parts: ExchangeParts;
   readonly #call: Call;
-  #at = 0;
-  #taken: Taken | null = null;
-  #underway: Underway | null = null;
-  #tap: UsageTap = noTap;
-  #begunAt = 0;
-  #firstByteMs: number | null = null;
-  #left = false;
+  readonly #outflow: Outflow;
+  readonly #legs = new Set<Leg>();
+  #winner: Leg | null = null;
+  #next = 0;
+  #tries = 0;
+  #retries = 0;
+  /** What a provider that refused asks us to wait. */
+  #waitMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #blockedAt: number | null = null;
+  #gone: "client-left" | "timed-out" | null = null;
+  #restarting = false;
+  #billed = 0n;
   #over = false;
 
   constructor(parts: ExchangeParts, call: Call) {
     this.#parts = parts;
     this.#call = call;
-    call.response.on("close", () => this.#closed());
-    call.response.on("drain", () => this.#underway?.resume());
+    this.#outflow = new Outflow(call.response, () => this.#block());
+    call.response.on("close", () => this.#giveUp("client-left"));
   }
 
   /** Begins; everything after comes by itself. */
   start(): void {
-    this.#try();
+    this.#go();
   }
 
-  /** Gives the call up because it took too long altogether. */
-  expire(): void {
-    this.#underway?.abort("timed-out");
+  /** Gives the call up where it takes too long altogether, or its client does not take what there is. */
+  look(now: number): void {
+    const { totalMs, silenceMs } = this.#parts.limits;
+    if (now - this.#call.startedAt > totalMs) this.#giveUp("timed-out");
+    else if (this.#blockedAt !== null && now - this.#blockedAt > silenceMs) this.#call.response.destroy();
   }
 
-  get startedAt(): number {
-    return this.#call.startedAt;
+  /** Sends the next attempt of the list, beside those under way. */
+  #go(): void {
+    const { plan } = this.#call;
+    const attempt = plan.attempts[this.#next];
+    if (attempt === undefined) throw new RangeError("an exchange has run out of attempts");
+    this.#next += 1;
+    this.#tries += 1;
+    const leg = new Leg(this.#parts, this.#call, attempt, this.#tries, this);
+    this.#legs.add(leg);
+    const { hedgeMs } = plan.wishes;
+    if (hedgeMs !== null && this.#hasNext()) {
+      this.#timer = setTimeout(() => {
+        if (this.#winner === null && this.#gone === null && !this.#over && this.#hasNext()) this.#go();
+      }, hedgeMs);
+    }
+    leg.start();
   }
 
-  #try(): void {
-    const attempt = this.#attempt();
-    if (this.#left) {
-      this.#done();
-      return;
-    }
-    const { budget } = this.#call.key;
-    if (budget === null || attempt.worst === 0n) {
-      this.#send(attempt);
-      return;
-    }
-    if (attempt.worst === null) {
-      const message = `${attempt.target.card.id} has no known price, which a key with a budget needs`;
-      this.#refuse({ status: 400, code: "price_unknown", message });
-      return;
-    }
-    const taking = this.#parts.accounts.purse(budget).take(attempt.worst);
-    if (!(taking instanceof Promise)) {
-      this.#paid(attempt, taking);
-      return;
-    }
-    taking.then(
-      (found) => this.#paid(attempt, found),
-      () => this.#refuse({ ...AWAY, retryAfterS: 1 }),
-    );
-  }
-
-  #paid(attempt: Attempt, taking: Taking): void {
-    if (taking.kind === "full") {
-      const message = "the budget of this key has no room for the most that this call can cost";
-      this.#refuse({ status: 402, code: "budget_exhausted", message });
-      return;
-    }
-    this.#taken = taking;
-    if (this.#left) {
-      taking.settle(microUsd(0));
-      this.#done();
-    } else this.#send(attempt);
-  }
-
-  #send(attempt: Attempt): void {
-    const { surface, request } = this.#call;
-    const { target, body } = attempt;
-    const url = request.url ?? "";
-    const query = QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
-    this.#begunAt = performance.now();
-    this.#firstByteMs = null;
-    this.#tap = noTap;
-    const headers: Record<string, string> = {
-      "content-type": "application/json",
-      // What is compressed cannot be read as it passes.
-      "accept-encoding": "identity",
-      ...target.headers,
-    };
-    for (const name of PASSED_ON) {
-      const value = request.headers[name];
-      if (typeof value === "string") headers[name] = value;
-    }
-    this.#parts.breaker.sent(target.card.id);
-    this.#underway = send(
-      this.#parts.upstreams.pool(target.origin),
-      { path: attempt.path + query, headers, body },
-      {
-        head: (status, answered) => this.#head(status, answered),
-        piece: (chunk) => this.#piece(chunk),
-        end: (end) => this.#ended(attempt, end),
-      },
-    );
-  }
-
-  #head(status: number, headers: IncomingHttpHeaders): boolean {
-    this.#firstByteMs = performance.now() - this.#begunAt;
-    if (TRY_AGAIN.has(status) && this.#hasNext()) return false;
-    const { response, id, plan } = this.#call;
-    const passed: OutgoingHttpHeaders = { "x-factotum-call": id };
-    for (const name in headers) {
-      if (!KEPT_BACK.has(name)) passed[name] = headers[name];
-    }
-    this.#tap = this.#attempt().tap(status);
-    if (this.#tap.edits) delete passed["content-length"];
-    response.writeHead(status, passed);
-    if (plan.stream) response.flushHeaders();
+  head(leg: Leg, status: number, headers: IncomingHttpHeaders): boolean {
+    if (this.#winner !== null) return false;
+    if (TRY_AGAIN.has(status) && this.#another(waitOf(headers["retry-after"]))) return false;
+    if (this.#outflow.begun && status >= 400) return false;
+    this.#winner = leg;
+    clearTimeout(this.#timer);
+    for (const other of this.#legs) if (other !== leg) other.abort("outraced");
+    const tap = leg.open(status);
+    if (this.#restarting) {
+      this.#outflow.push(Buffer.from(restartEvent(this.#call.surface.protocol, leg.attempt.target.card.id)));
+    } else this.#begin(status, headers, tap.edits);
+    this.#outflow.through(tap);
     return true;
   }
 
-  #piece(chunk: Buffer): boolean {
-    const passed = this.#tap.push(chunk);
-    return passed === null || this.#call.response.write(passed);
+  /** Whether somebody else may answer: an attempt under way, the next of the list, or the list once more. */
+  #another(waitMs: number): boolean {
+    if (this.#legs.size > 1 || this.#hasNext()) return true;
+    this.#waitMs = Math.max(waitMs, this.#pauseMs());
+    return this.#retries < RETRIES_MAX && waitMs <= WAIT_MS_MAX && !this.#outflow.begun;
   }
 
-  #ended(attempt: Attempt, end: AttemptEnd): void {
-    this.#underway = null;
-    this.#account(attempt, end);
-    const { response } = this.#call;
-    if (end.kind === "answered") {
-      const rest = this.#tap.rest();
-      if (rest === null) response.end();
-      else response.end(rest);
-      this.#done();
-    } else if (end.kind === "client-left") this.#done();
-    else if (response.headersSent) this.#breakOff(end.kind);
-    else if (this.#hasNext()) {
-      this.#at += 1;
-      this.#try();
-    } else this.#refuse(unanswered(attempt, end));
-  }
-
-  /** Books the attempt: one row, one label. */
-  #account(attempt: Attempt, end: AttemptEnd): void {
-    const { target } = attempt;
-    const { id, key, surface, plan } = this.#call;
-    const label = labelOf(end);
-    const found = this.#cost(attempt, end);
-    this.#taken?.settle(found.amount ?? microUsd(0));
-    this.#parts.breaker.heard(target.card.id, end, this.#firstByteMs);
-    this.#parts.meter.record({
-      ...{ callId: id, try: this.#at + 1, key, surface: surface.name, asked: plan.model, label },
-      ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },
-      ...{ ...found, tariff: target.tariff, slice: this.#taken?.slice ?? null },
-      firstByteMs: this.#firstByteMs === null ? null : Math.round(this.#firstByteMs),
-      totalMs: Math.round(performance.now() - this.#begunAt),
-    });
-    this.#taken = null;
-  }
-
-  /** What the attempt came to: as counted, or else the most that it can have been. */
-  #cost(attempt: Attempt, end: AttemptEnd): Cost {
-    const { tariff } = attempt.target;
-    const refused = end.kind === "declined" || end.kind === "not-sent" || (end.status ?? 0) >= 400;
-    if (refused || !this.#call.surface.billed) return FREE;
-    const seen = this.#tap.seen();
-    if (seen?.complete === true || (seen !== null && end.kind === "answered")) {
-      return { authoritative: true, usage: seen.usage, amount: tariff?.cost(seen.usage) ?? null };
+  #begin(status: number, headers: IncomingHttpHeaders, edits: boolean): void {
+    const { id, plan, receipt } = this.#call;
+    const passed = ["x-factotum-call", id];
+    // A client that names its call may ask again as soon as it has the answer, so its end comes from us.
+    const sized = !edits && receipt === null && headers["content-length"] !== undefined;
+    for (const name in headers) {
+      if (KEPT_BACK.has(name) || (name === "content-length" && !sized)) continue;
+      const value = headers[name];
+      if (typeof value === "string") passed.push(name, value);
+      else if (value !== undefined) for (const one of value) passed.push(name, one);
     }
-    const input = seen === null ? { ...noUsage, input: attempt.inputMax } : seen.usage;
-    const usage = { ...input, output: attempt.outputMax };
-    const most = seen === null ? attempt.worst : (tariff?.cost(usage) ?? null);
-    return { authoritative: false, usage, amount: most };
+    this.#outflow.head(status, passed, sized, plan.stream);
+  }
+
+  piece(_: Leg, chunk: Buffer): boolean {
+    this.#outflow.push(chunk);
+    return this.#blockedAt === null;
+  }
+
+  ending(leg: Leg): void {
+    if (leg === this.#winner) this.#outflow.read();
+  }
+
+  over(leg: Leg, end: AttemptEnd): void {
+    this.#legs.delete(leg);
+    this.#billed += leg.amount ?? 1n;
+    if (leg === this.#winner) this.#answered(end);
+    else if (this.#winner === null && this.#legs.size === 0) this.#failed(leg, end);
+  }
+
+  unsent(leg: Leg, refusal: Refusal | null): void {
+    this.#legs.delete(leg);
+    if (this.#winner !== null || this.#legs.size > 0) return;
+    if (this.#gone === "client-left" || (refusal === null && this.#gone === null)) this.#done(null);
+    else if (this.#outflow.begun) this.#breakOff("cut");
+    else this.#refuse(refusal ?? SLOW);
+  }
+
+  #answered(end: AttemptEnd): void {
+    const { plan } = this.#call;
+    if (end.kind === "answered") this.#done(() => this.#outflow.end(), end.status < 400);
+    else if (end.kind === "client-left") this.#done(null);
+    else if (plan.stream && plan.wishes.restart && this.#gone === null && this.#hasNext()) {
+      this.#winner = null;
+      this.#restarting = true;
+      this.#go();
+    } else this.#breakOff(end.kind);
+  }
+
+  /** Nobody is under way any more, and nobody has answered. */
+  #failed(leg: Leg, end: AttemptEnd): void {
+    clearTimeout(this.#timer);
+    if (this.#gone === "client-left") this.#done(null);
+    else if (this.#gone === "timed-out") this.#refuse(SLOW);
+    else if (this.#hasNext()) this.#go();
+    else if (this.#outflow.begun) this.#breakOff(end.kind);
+    else if (this.#retries < RETRIES_MAX && end.kind !== "timed-out") this.#wait();
+    else this.#refuse(unanswered(leg.attempt.target.card.id, end));
+  }
+
+  #wait(): void {
+    const pause = Math.max(this.#waitMs, this.#pauseMs());
+    this.#waitMs = 0;
+    this.#retries += 1;
+    this.#next = 0;
+    this.#timer = setTimeout(() => this.#go(), pause);
+  }
+
+  #pauseMs(): number {
+    return WAIT_MS_FIRST * 2 ** this.#retries;
   }
 
   /** After the first bytes nothing can be taken back: a stream says so, anything else is cut off. */
@@ -229,68 +190,88 @@ export class Exchange {
     const { response, plan, surface, id } = this.#call;
     const message = "the provider broke its answer off; what came of it is incomplete";
     const refusal = { status: kind === "timed-out" ? 504 : 502, code: "upstream_broken", message };
-    if (plan.stream) response.end(refusalEvent(surface.protocol, refusal, id));
-    else response.destroy();
-    this.#done();
+    if (plan.stream) this.#done(() => this.#outflow.end(refusalEvent(surface.protocol, refusal, id)));
+    else this.#done(() => response.destroy());
   }
 
   #refuse(refusal: Refusal): void {
     const { response, surface, id } = this.#call;
-    refuse(response, surface, refusal, id);
-    this.#done();
+    this.#done(() => refuse(response, surface, refusal, id));
   }
 
-  #closed(): void {
-    if (this.#over) return;
-    this.#left = true;
-    this.#underway?.abort("client-left");
+  #giveUp(why: "client-left" | "timed-out"): void {
+    if (this.#over || this.#gone !== null) return;
+    this.#gone = why;
+    clearTimeout(this.#timer);
+    for (const leg of this.#legs) leg.abort(why);
+    // Between two tries there is nobody who would tell.
+    if (this.#legs.size > 0 || this.#winner !== null) return;
+    if (why === "client-left") this.#done(null);
+    else this.#refuse(SLOW);
   }
 
-  #done(): void {
+  #block(): void {
+    if (this.#blockedAt !== null) return;
+    this.#blockedAt = performance.now();
+    this.#call.response.once("drain", () => {
+      this.#blockedAt = null;
+      this.#winner?.resume();
+    });
+  }
+
+  /** Ends the call: first on its receipt, so that whoever asks again hears the truth, then for the client. */
+  #done(last: (() => void) | null, answered = false): void {
     if (this.#over) return;
     this.#over = true;
-    this.#call.over();
+    clearTimeout(this.#timer);
+    const { receipt, over } = this.#call;
+    if (receipt === null) {
+      last?.();
+      over();
+      return;
+    }
+    receipt.end(answered || this.#billed > 0n ? (answered ? "answered" : "failed") : "unbilled", () => {
+      last?.();
+      over();
+    });
   }
 
   #hasNext(): boolean {
-    return this.#at + 1 < this.#call.plan.attempts.length;
-  }
-
-  #attempt(): Attempt {
-    const attempt = this.#call.plan.attempts[this.#at];
-    if (attempt === undefined) throw new RangeError("an exchange has run out of attempts");
-    return attempt;
+    return this.#next < this.#call.plan.attempts.length;
   }
 }
 
-type Cost = { readonly authoritative: boolean; readonly usage: Usage; readonly amount: MicroUsd | null };
-const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0) };
-const AWAY: Refusal = {
-  status: 503,
-  code: "ledger_away",
-  message: "the budget cannot be asked now; try again",
-};
+const SLOW: Refusal = { status: 504, code: "upstream_timeout", message: "no provider answered in time" };
 
-function labelOf(end: AttemptEnd): Label {
-  if (end.kind === "answered") return end.status < 400 ? "answered" : "failed";
-  return end.kind === "declined" ? "failed" : end.kind;
+/** Milliseconds that a provider asks us to wait, as seconds or a date; 0 where it says nothing. */
+function waitOf(retryAfter: string | undefined): number {
+  if (retryAfter === undefined) return 0;
+  if (/^\d{1,6}(?:\.\d+)?$/.test(retryAfter)) return Number(retryAfter) * 1000;
+  // A date needs a clock that both agree on; whoever sends one means longer than we wait.
+  return Infinity;
 }
 
-function unanswered({ target }: Attempt, end: AttemptEnd): Refusal {
-  const id = target.card.id;
+function unanswered(id: string, end: AttemptEnd): Refusal {
   return end.kind === "timed-out"
     ? { status: 504, code: "upstream_timeout", message: `${id} did not answer in time` }
     : { status: 502, code: "upstream_unreachable", message: `${id} cannot be reached, or broke off` };
 }
 
 /** Answers with a refusal, in the protocol's own form. */
-export function refuse(response: ServerResponse, surface: Surface, refusal: Refusal, id: string): void {
+export function refuse(
+  response: ServerResponse,
+  surface: Surface,
+  refusal: Refusal,
+  id: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
   if (response.headersSent || response.destroyed) return;
   const body = refusalBody(surface.protocol, refusal, id);
   response.writeHead(refusal.status, {
     ...{ "content-type": "application/json", "content-length": Buffer.byteLength(body) },
     "x-factotum-call": id,
     ...(refusal.retryAfterS !== undefined && { "retry-after": String(refusal.retryAfterS) }),
+    ...more,
   });
   response.end(body);
 }

@@ -1,16 +1,31 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Accounts, openAccounts } from "../calls/index.ts";
 import type { CallId, Clock, MicroUsd } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { makeBreaker } from "./breaker.ts";
-import { type Call, Exchange, type ExchangeParts, refuse } from "./exchange.ts";
+import { Exchange, type ExchangeParts, refuse } from "./exchange.ts";
 import { type KeyRing, openKeyRing } from "./key-ring.ts";
-import type { Random } from "./keys.ts";
-import { knownOfSlice, openMeter } from "./meter.ts";
+import type { KeyRecord, Random } from "./keys.ts";
+import { knownOfSlice, type Meter, type Metered, openMeter } from "./meter.ts";
 import { listModels } from "./list-models.ts";
-import { plan } from "./plan.ts";
+import { openPaces } from "./pace.ts";
+import { noWishes, plan, type Wishes } from "./plan.ts";
+import {
+  claim,
+  type Claim,
+  type FirstCall,
+  forgetReceipts,
+  IDEMPOTENCY_CHARS_MAX,
+  type Receipt,
+} from "./receipts.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 import { type Aliases, makeTargets, type Targets } from "./targets.ts";
 import { openUpstreams, type PhaseLimits, phaseLimits } from "./upstreams.ts";
@@ -49,6 +64,7 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** A slow client is cut off after these. */
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 60_000;
+const SLOW_CHECK_MS = 2_000;
 const KEEPALIVE_MS = 65_000;
 const CONNECTIONS_MAX = 10_000;
 const SWEEP_MS = 1_000;
@@ -69,18 +85,21 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const meter = openMeter(db, accounts, say);
   const upstreams = openUpstreams(limits);
   const breaker = makeBreaker(() => performance.now());
-  const parts = { upstreams, accounts, meter, breaker };
+  const paces = openPaces(db, say);
+  const record = (metered: Metered): void => meter.record(metered);
+  const parts = { upstreams, accounts, paces, breaker, limits, record };
   const live = new Set<Exchange>();
-  const serve = makeServe({ options, targets, ring, parts, live, nonce });
+  const serve = makeServe({ options, targets, ring, parts, meter, live, nonce });
   const server = createServer(
     {
       ...{ headersTimeout: HEADERS_MS_MAX, requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEPALIVE_MS },
       ...{ noDelay: true, insecureHTTPParser: false, requireHostHeader: true },
+      connectionsCheckingInterval: SLOW_CHECK_MS,
     },
     serve,
   );
   server.maxConnections = CONNECTIONS_MAX;
-  const stopSweeping = sweep(live, limits, accounts, say);
+  const stopSweeping = sweep(live, accounts, db, say);
   await listen(server, options.host, options.port);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
@@ -92,6 +111,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       await closeServer(server);
       await upstreams.close();
       await ring.close();
+      await paces.close();
       await meter.close();
       await accounts.close();
     },
@@ -103,31 +123,43 @@ type Serving = {
   readonly targets: Targets;
   readonly ring: KeyRing;
   readonly parts: ExchangeParts;
+  readonly meter: Meter;
   readonly live: Set<Exchange>;
   readonly nonce: string;
 };
 
-function makeServe({ options, targets, ring, parts, live, nonce }: Serving): RequestListener {
+function makeServe({ options, targets, ring, parts, meter, live, nonce }: Serving): RequestListener {
+  const { db, clock, say = () => {} } = options;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
   const snapshot = { targets, health: parts.breaker };
-  const begin = (asked: Omit<Call, "plan" | "startedAt" | "over">, body: Buffer): void => {
-    const planned = plan({ surface: asked.surface, body, key: asked.key }, snapshot);
+  const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
+    const { surface, key, request } = asked;
+    const planned = plan({ surface, body, key, wishes: wishesOf(request) }, snapshot);
     if (planned.kind === "refused") {
-      refuse(asked.response, asked.surface, planned.refusal, asked.id);
+      const told = (): void => refuse(asked.response, surface, planned.refusal, asked.id);
+      if (receipt === null) told();
+      else receipt.end("unbilled", told);
       return;
     }
     const exchange: Exchange = new Exchange(parts, {
-      ...asked,
-      startedAt: performance.now(),
-      plan: planned,
+      ...{ ...asked, receipt, startedAt: performance.now(), plan: planned, asked: planned.model },
       over: () => live.delete(exchange),
     });
     live.add(exchange);
     exchange.start();
+  };
+  /** A client that names its call is told of the first one by that name, instead of making a second. */
+  const beginOnce = (asked: Arrived, body: Buffer, name: string): void => {
+    const { id, key, surface, response } = asked;
+    const claimed = (found: Claim): void => {
+      if (found.kind === "claimed") begin(asked, body, found.receipt);
+      else refuse(response, surface, duplicateOf(found.first), id, { "x-should-retry": "false" });
+    };
+    claim(db, key, id, name, say).then(claimed, () => refuse(response, surface, BEHIND, id));
   };
   return (request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
@@ -141,34 +173,63 @@ function makeServe({ options, targets, ring, parts, live, nonce }: Serving): Req
       refuse(response, surface, refusal, id);
       request.resume();
     };
-    const key = ring.find(secretOf(request), options.clock.now().getTime());
+    const key = ring.find(secretOf(request), clock.now().getTime());
     if (key === null) turnAway(NO_KEY);
     else if (request.method === "GET" && path.startsWith("/v1/models")) {
       listModels(request, response, path, key, targets);
     } else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
-    else if (parts.meter.behind) turnAway(BEHIND);
+    else if (meter.behind) turnAway(BEHIND);
+    else if (request.headers["content-encoding"] !== undefined) turnAway(ENCODED);
     else {
+      const name = request.headers["idempotency-key"];
       readBody(request, (body) => {
+        const asked = { id, surface, key, request, response };
         if (body === null) turnAway(TOO_LARGE);
-        else begin({ id, surface, key, request, response }, body);
+        else if (name === undefined) begin(asked, body, null);
+        else if (typeof name === "string" && name !== "" && name.length <= IDEMPOTENCY_CHARS_MAX) {
+          beginOnce(asked, body, name);
+        } else turnAway(NO_NAME);
       });
     }
   };
 }
 
+/** A call before it is planned. */
+type Arrived = {
+  readonly id: CallId;
+  readonly surface: Surface;
+  readonly key: KeyRecord;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+};
+
+const HEDGE_MS_MAX = 600_000;
+
+/** What the caller wishes beside the protocol. */
+function wishesOf({ headers }: IncomingMessage): Wishes {
+  const hedge = headers["x-factotum-hedge-ms"];
+  const restart = headers["x-factotum-restart"] === "allowed";
+  if (hedge === undefined && !restart) return noWishes;
+  const hedgeMs = typeof hedge === "string" && /^\d{1,6}$/.test(hedge) ? Number(hedge) : null;
+  return { hedgeMs: hedgeMs === null ? null : Math.min(hedgeMs, HEDGE_MS_MAX), restart };
+}
+
 /** Gives up calls that take too long, and ends what dead replicas left. */
 function sweep(
   live: ReadonlySet<Exchange>,
-  limits: PhaseLimits,
   accounts: Accounts,
+  db: Database,
   say: (line: string) => void,
 ): () => void {
   let sweeps = 0;
   const timer = setInterval(() => {
-    const eldest = performance.now() - limits.totalMs;
-    for (const exchange of live) if (exchange.startedAt < eldest) exchange.expire();
+    const now = performance.now();
+    for (const exchange of live) exchange.look(now);
     sweeps += 1;
     if (sweeps % RECONCILE_SWEEPS !== 0) return;
+    forgetReceipts(db).catch((error: unknown) =>
+      say(`old receipts could not be forgotten: ${String(error)}`),
+    );
     accounts.reconcile(knownOfSlice).then(
       (lost) => lost.forEach(({ slice, unknown }) => say(lostLine(slice, unknown))),
       (error: unknown) => say(`slices of dead replicas could not be ended: ${String(error)}`),
@@ -192,6 +253,20 @@ const BEHIND: Refusal = {
   ...{ status: 503, code: "ledger_away", retryAfterS: 1 },
   message: "calls cannot be written down now, so none is made; try again",
 };
+const ENCODED: Refusal = {
+  ...{ status: 415, code: "body_encoded" },
+  message: "send the body as it is, without a content-encoding",
+};
+const NO_NAME: Refusal = {
+  ...{ status: 400, code: "idempotency_key_invalid" },
+  message: `an Idempotency-Key has 1 to ${IDEMPOTENCY_CHARS_MAX} characters and comes once`,
+};
+
+function duplicateOf(first: FirstCall): Refusal {
+  const message = `a call with this Idempotency-Key was made before (${first.state}); it is not made again`;
+  return { status: 409, code: "duplicate_call", message, receipt: first };
+}
+
 const TOO_LARGE: Refusal = {
   ...{ status: 413, code: "body_too_large" },
   message: `a request may have ${BODY_BYTES_MAX} bytes at most`,

@@ -16,6 +16,10 @@ export type KeyTerms = {
   readonly budget?: string;
   /** By the wall clock. */
   readonly expiresAt?: Date;
+  /** Over all replicas together; unlimited unless told. A try again by the gateway is no further request. */
+  readonly requestsPerMinute?: number;
+  /** A call counts with the most that it can use until it is over, then with what it used. */
+  readonly tokensPerMinute?: number;
 };
 
 /** A key as people may see it. */
@@ -25,6 +29,8 @@ export type Key = {
   readonly tenant: TenantId;
   readonly models: readonly string[] | null;
   readonly budget: string | null;
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
   readonly madeAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -36,6 +42,10 @@ export type KeyRecord = {
   readonly tenant: TenantId;
   readonly models: ReadonlySet<string> | null;
   readonly budget: string | null;
+  readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  /** With it idempotency keys are hashed. */
+  readonly receiptSalt: Buffer;
   /** Milliseconds of the wall clock; Infinity for never. */
   readonly until: number;
 };
@@ -47,7 +57,9 @@ const PREFIX = "fk-";
 const SECRET_BYTES = 32;
 const LISTED_MAX = 10_000;
 
-const COLUMNS = `id, name, tenant, models, budget, made_at as "madeAt", expires_at as "expiresAt",
+const LIMITS = `requests_per_minute::float8 as "requestsPerMinute",
+  tokens_per_minute::float8 as "tokensPerMinute"`;
+const COLUMNS = `id, name, tenant, models, budget, ${LIMITS}, made_at as "madeAt", expires_at as "expiresAt",
   revoked_at as "revokedAt"`;
 
 /** The digest under which a key is kept. */
@@ -58,7 +70,7 @@ export function digestOfKey(secret: string): string {
 /**
  * Makes a key; its text is in the answer and nowhere else. Writes factotum.gateway_keys.
  *
- * @throws {InputError} `budget-unknown`
+ * @throws {InputError} `budget-unknown`, `limit-invalid` for one that is no whole number above 0
  */
 export async function makeKey(
   tx: Transaction,
@@ -69,11 +81,11 @@ export async function makeKey(
   const budget = terms.budget === undefined ? null : await budgetNamed(tx, terms.budget);
   const { rows } = await tx.query<Key>(
     `insert into factotum.gateway_keys
-       (name, tenant, hash, models, budget, expires_at)
-     values ($1, $2, decode($3, 'hex'), $4, $5, $6) returning ${COLUMNS}`,
+       (name, tenant, hash, models, budget, expires_at, requests_per_minute, tokens_per_minute)
+     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8) returning ${COLUMNS}`,
     [
       ...[terms.name, terms.tenant ?? defaultTenant, digestOfKey(secret), terms.models ?? null, budget],
-      ...[terms.expiresAt ?? null],
+      ...[terms.expiresAt ?? null, limitOf(terms.requestsPerMinute), limitOf(terms.tokensPerMinute)],
     ],
   );
   return { key: must(rows[0], "the new key's row"), secret };
@@ -129,7 +141,8 @@ type Row = Omit<KeyRecord, "models" | "until"> & {
 /** Every key that holds, by its digest. */
 export async function loadKeys(tx: Pick<Transaction, "query">): Promise<ReadonlyMap<string, KeyRecord>> {
   const { rows } = await tx.query<Row>(
-    `select id, tenant, models, budget, encode(hash, 'hex') as digest,
+    `select id, tenant, models, budget, ${LIMITS}, receipt_salt as "receiptSalt",
+       encode(hash, 'hex') as digest,
        encode(former_hash, 'hex') as former,
        1000 * extract(epoch from expires_at)::float8 as until,
        1000 * extract(epoch from former_until)::float8 as "formerUntil"
@@ -146,6 +159,14 @@ export async function loadKeys(tx: Pick<Transaction, "query">): Promise<Readonly
     }
   }
   return keys;
+}
+
+function limitOf(limit: number | undefined): number | null {
+  if (limit === undefined || (Number.isSafeInteger(limit) && limit > 0)) return limit ?? null;
+  throw new InputError({
+    code: "limit-invalid",
+    message: `a limit per minute must be a whole number above 0, not ${limit}; leave it out for none`,
+  });
 }
 
 function newSecret(random: Random): string {

@@ -4,10 +4,10 @@ import type { Database, Transaction } from "../postgres/index.ts";
 import type { KeyRecord } from "./keys.ts";
 
 /** What became of an attempt, in one word. */
-export type Label = "answered" | "failed" | "timed-out" | "cut" | "client-left" | "not-sent";
+export type Label = "answered" | "failed" | "timed-out" | "cut" | "client-left" | "not-sent" | "outraced";
 
 /** One attempt that is over. */
-type Metered = {
+export type Metered = {
   readonly callId: CallId;
   /** From 1. */
   readonly try: number;
@@ -114,7 +114,7 @@ async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly M
       ],
       ...[column((m) => m.surface), column((m) => m.asked), column((m) => m.model), column((m) => m.label)],
       ...[column((m) => m.status), column((m) => m.authoritative), column((m) => m.amount)],
-      ...[column((m) => m.slice), column((m) => m.firstByteMs), column((m) => m.totalMs)],
+      ...[column((m) => m.slice), column((m) => rounded(m.firstByteMs)), column((m) => rounded(m.totalMs))],
     ],
   );
   const booked = batch.flatMap(({ amount, tariff, key, authoritative, surface, label, ...one }) => {
@@ -126,6 +126,10 @@ async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly M
     return [{ ...one, kind, amount, because, tenant: key.tenant, rates: tariff.rates }];
   });
   await accounts.book(tx, booked);
+}
+
+function rounded(milliseconds: number | null): number | null {
+  return milliseconds === null ? null : Math.round(milliseconds);
 }
 
 /** What the rows of a slice come to. */

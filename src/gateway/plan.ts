@@ -6,7 +6,23 @@ import type { Target, Targets } from "./targets.ts";
 import { blindTap, streamTap, type UsageTap, wholeTap } from "./usage-tap.ts";
 
 /** A request as it came, and whose it is: all that a plan is made from beside the snapshot. */
-export type Asked = { readonly surface: Surface; readonly body: Buffer; readonly key: KeyRecord };
+export type Asked = {
+  readonly surface: Surface;
+  readonly body: Buffer;
+  readonly key: KeyRecord;
+  readonly wishes: Wishes;
+};
+
+/** What a caller may say beside the protocol. */
+export type Wishes = {
+  /** After so long without an answer the next model is asked as well, and the first to answer is heard. */
+  readonly hedgeMs: number | null;
+  /** A stream that breaks off after its first bytes may begin anew with the next model. */
+  readonly restart: boolean;
+};
+
+/** A caller who wishes for nothing. */
+export const noWishes: Wishes = { hedgeMs: null, restart: false };
 
 /** What may be called, and how it fares; replaced as a whole. */
 export type Snapshot = { readonly targets: Targets; readonly health: Health };
@@ -40,6 +56,7 @@ export type Plan =
       /** What the client calls the model. */
       readonly model: string;
       readonly stream: boolean;
+      readonly wishes: Wishes;
       /** In order; the next is tried only while nothing was answered. */
       readonly attempts: readonly Attempt[];
     }
@@ -55,14 +72,14 @@ const FRAME_TOKENS = 4096;
 /** The most input of a call whose model's context is not known and which names things to be fetched. */
 const CONTEXT_TOKENS_MAX = 2_000_000;
 /** What a request can name without containing it: its tokens are then not bounded by its bytes. */
-const BY_REFERENCE = [Buffer.from('_url"'), Buffer.from('"url"'), Buffer.from('file_id"')];
+const BY_REFERENCE = [Buffer.from('url"'), Buffer.from('file_id"')];
 const TRUE = Buffer.from("true");
 
 /**
  * Decides a request from its bytes, a key and what may be called; does nothing and remembers nothing. The
  * HTTP server and agents in the same process share it.
  */
-export function plan({ surface, body, key }: Asked, { targets, health }: Snapshot): Plan {
+export function plan({ surface, body, key, wishes }: Asked, { targets, health }: Snapshot): Plan {
   const scan = scanObject(body, FIELDS);
   if (scan.kind === "refused") return refused(400, "invalid_json", scan.because);
   const { fields, open } = scan;
@@ -97,7 +114,7 @@ export function plan({ surface, body, key }: Asked, { targets, health }: Snapsho
     const path = `${target.base}${surface.path}`;
     return { target, path, body: sent, tap, inputMax, outputMax, worst: free };
   });
-  return { kind: "call", model, stream, attempts };
+  return { kind: "call", model, stream, wishes, attempts };
 }
 
 /** Those at rest come last, as a call that has no other is tried all the same; equals by how they fare. */

@@ -48,6 +48,8 @@ export type Refusal = {
   readonly message: string;
   /** Seconds after which another try makes sense. */
   readonly retryAfterS?: number;
+  /** Of a call that was made before in this one's place. */
+  readonly receipt?: object;
 };
 
 /** Anthropic's own types by status; everything else is told as an error of the API. */
@@ -57,6 +59,7 @@ const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
   402: "billing_error",
   403: "permission_error",
   404: "not_found_error",
+  409: "invalid_request_error",
   413: "request_too_large",
   429: "rate_limit_error",
   504: "timeout_error",
@@ -67,6 +70,7 @@ const OPENAI_TYPES: Readonly<Record<number, string>> = {
   402: "insufficient_quota",
   403: "permission_error",
   404: "invalid_request_error",
+  409: "invalid_request_error",
   413: "invalid_request_error",
   429: "rate_limit_error",
 };
@@ -74,16 +78,17 @@ const OPENAI_TYPES: Readonly<Record<number, string>> = {
 /** A refusal in the form in which the protocol's own clients read errors. */
 export function refusalBody(protocol: Protocol, refusal: Refusal, requestId: string): string {
   const { status, code, message } = refusal;
+  const more = refusal.receipt === undefined ? {} : { receipt: refusal.receipt };
   if (protocol === "anthropic-messages") {
     const type = ANTHROPIC_TYPES[status] ?? (status === 503 ? "overloaded_error" : "api_error");
     return JSON.stringify({
       type: "error",
-      error: { type, message: `${message} (${code})` },
+      error: { type, message: `${message} (${code})`, ...more },
       request_id: requestId,
     });
   }
   const type = OPENAI_TYPES[status] ?? "api_error";
-  return JSON.stringify({ error: { message, type, param: null, code } });
+  return JSON.stringify({ error: { message, type, param: null, code, ...more } });
 }
 
 /** An error inside a stream that has begun, as one event of the protocol. */
@@ -93,4 +98,11 @@ export function refusalEvent(protocol: Protocol, refusal: Refusal, requestId: st
   if (protocol !== "openai-responses") return `data: ${body}\n\n`;
   const { code, message } = refusal;
   return `event: error\ndata: ${JSON.stringify({ type: "error", code, message, param: null })}\n\n`;
+}
+
+/** Told inside a stream where another model begins the answer anew: what came before is to be forgotten. */
+export function restartEvent(protocol: Protocol, model: string): string {
+  const told = { object: "factotum.restart", type: "factotum.restart", model };
+  if (protocol !== "openai-chat") return `event: factotum.restart\ndata: ${JSON.stringify(told)}\n\n`;
+  return `data: ${JSON.stringify({ ...told, choices: [] })}\n\n`;
 }

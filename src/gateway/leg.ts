@@ -1,0 +1,239 @@
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Accounts, Taken, Taking } from "../calls/index.ts";
+import { type CallId, type MicroUsd, microUsd } from "../kernel/index.ts";
+import { noUsage, type Usage } from "../models/index.ts";
+import { type AttemptEars, type AttemptEnd, send, type Underway } from "./attempt.ts";
+import type { Breaker } from "./breaker.ts";
+import type { KeyRecord } from "./keys.ts";
+import type { Label, Metered } from "./meter.ts";
+import type { Paced, Paces, Pacing } from "./pace.ts";
+import type { Attempt } from "./plan.ts";
+import type { Refusal, Surface } from "./surfaces.ts";
+import type { Upstreams } from "./upstreams.ts";
+import { noTap, type UsageTap } from "./usage-tap.ts";
+
+/** What legs are carried out with. */
+export type LegParts = {
+  readonly upstreams: Upstreams;
+  readonly accounts: Accounts;
+  readonly paces: Paces;
+  readonly breaker: Breaker;
+  /** Told of every attempt that is over. */
+  record(metered: Metered): void;
+};
+
+/** The call that a leg is part of. */
+export type LegCall = {
+  readonly id: CallId;
+  readonly surface: Surface;
+  readonly key: KeyRecord;
+  readonly request: IncomingMessage;
+  /** What the client calls the model. */
+  readonly asked: string;
+};
+
+/** Who hears of a leg. */
+export type LegEars = {
+  /** @returns false where this answer is not to be passed on */
+  head(leg: Leg, status: number, headers: IncomingHttpHeaders): boolean;
+  /** @returns false where no more is wanted for now */
+  piece(leg: Leg, chunk: Buffer): boolean;
+  /** No piece follows: what has come is to be read now, as it is about to be booked. */
+  ending(leg: Leg): void;
+  /** It was sent, is over, and is booked. */
+  over(leg: Leg, end: AttemptEnd): void;
+  /** It was not sent: the key's limits forbid it, or, with null, nobody waits for it any more. */
+  unsent(leg: Leg, refusal: Refusal | null): void;
+};
+
+/** Request headers that are the client's to say. Everything else stays here, above all its key. */
+const PASSED_ON = ["accept", "anthropic-version", "anthropic-beta", "openai-beta", "user-agent"] as const;
+const QUERY = /^\?[\w=&.,%-]{1,500}$/;
+
+/** One attempt of a call, from what it may cost to what it came to: one row, one label. */
+export class Leg implements AttemptEars {
+  readonly attempt: Attempt;
+  /** From 1, over all the legs of a call. */
+  readonly number: number;
+  readonly #parts: LegParts;
+  readonly #call: LegCall;
+  readonly #ears: LegEars;
+  #pace: Paced | null = null;
+  #taken: Taken | null = null;
+  #underway: Underway | null = null;
+  #tap: UsageTap = noTap;
+  #begunAt = 0;
+  #firstByteMs: number | null = null;
+  #aborted = false;
+  #amount: MicroUsd | null = microUsd(0);
+
+  constructor(parts: LegParts, call: LegCall, attempt: Attempt, number: number, ears: LegEars) {
+    this.#parts = parts;
+    this.#call = call;
+    this.attempt = attempt;
+    this.number = number;
+    this.#ears = ears;
+  }
+
+  /** What it came to, once it is over; null where no price is known. */
+  get amount(): MicroUsd | null {
+    return this.#amount;
+  }
+
+  /** Asks the key's limits, then its budget, then sends. */
+  start(): void {
+    const { key } = this.#call;
+    if (key.requestsPerMinute === null && key.tokensPerMinute === null) {
+      this.#askBudget();
+      return;
+    }
+    const most = Number(this.attempt.inputMax) + Number(this.attempt.outputMax);
+    const pacing = this.#parts.paces.take(key, this.number === 1 ? 1 : 0, most);
+    if (!(pacing instanceof Promise)) this.#paced(pacing);
+    else pacing.then(this.#paced.bind(this), () => this.#ears.unsent(this, AWAY));
+  }
+
+  abort(kind: "timed-out" | "client-left" | "outraced"): void {
+    this.#aborted = true;
+    this.#underway?.abort(kind);
+  }
+
+  resume(): void {
+    this.#underway?.resume();
+  }
+
+  /** What reads the answer that has begun. */
+  open(status: number): UsageTap {
+    this.#tap = this.attempt.tap(status);
+    return this.#tap;
+  }
+
+  #paced(pacing: Pacing): void {
+    if (pacing.kind === "over") {
+      const { what, limit, retryAfterS } = pacing;
+      const message = `this key may use ${limit} ${what} a minute, and they are used up`;
+      this.#ears.unsent(this, { status: 429, code: "rate_limit_exceeded", message, retryAfterS });
+      return;
+    }
+    this.#pace = pacing;
+    this.#askBudget();
+  }
+
+  #askBudget(): void {
+    const { attempt } = this;
+    const { budget } = this.#call.key;
+    if (this.#aborted) this.#withdraw(null);
+    else if (budget === null || attempt.worst === 0n) this.#send();
+    else if (attempt.worst === null) {
+      const message = `${attempt.target.card.id} has no known price, which a key with a budget needs`;
+      this.#withdraw({ status: 400, code: "price_unknown", message });
+    } else {
+      const taking = this.#parts.accounts.purse(budget).take(attempt.worst);
+      if (!(taking instanceof Promise)) this.#paid(taking);
+      else taking.then(this.#paid.bind(this), () => this.#withdraw(AWAY));
+    }
+  }
+
+  #paid(taking: Taking): void {
+    if (taking.kind === "full") {
+      const message = "the budget of this key has no room for the most that this call can cost";
+      this.#withdraw({ status: 402, code: "budget_exhausted", message });
+      return;
+    }
+    this.#taken = taking;
+    if (this.#aborted) this.#withdraw(null);
+    else this.#send();
+  }
+
+  /** Gives everything back: nothing was sent. */
+  #withdraw(refusal: Refusal | null): void {
+    this.#taken?.settle(microUsd(0));
+    this.#pace?.giveBack();
+    this.#ears.unsent(this, refusal);
+  }
+
+  #send(): void {
+    const { surface, request } = this.#call;
+    const { target, body, path } = this.attempt;
+    const url = request.url ?? "";
+    const query = QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
+    const headers: Record<string, string> = {
+      "content-type": "application/json",
+      // What is compressed cannot be read as it passes.
+      "accept-encoding": "identity",
+      ...target.headers,
+    };
+    for (const name of PASSED_ON) {
+      const value = request.headers[name];
+      if (typeof value === "string") headers[name] = value;
+    }
+    this.#begunAt = performance.now();
+    this.#parts.breaker.sent(target.card.id);
+    const pool = this.#parts.upstreams.pool(target.origin);
+    this.#underway = send(pool, { path: path + query, headers, body }, this);
+  }
+
+  head(status: number, headers: IncomingHttpHeaders): boolean {
+    this.#firstByteMs = performance.now() - this.#begunAt;
+    return this.#ears.head(this, status, headers);
+  }
+
+  piece(chunk: Buffer): boolean {
+    return this.#ears.piece(this, chunk);
+  }
+
+  end(end: AttemptEnd): void {
+    this.#underway = null;
+    this.#ears.ending(this);
+    this.#account(end);
+    this.#ears.over(this, end);
+  }
+
+  #account(end: AttemptEnd): void {
+    const { target } = this.attempt;
+    const { id, key, surface, asked } = this.#call;
+    const found = this.#cost(end);
+    this.#amount = found.amount;
+    this.#taken?.settle(found.amount ?? microUsd(0));
+    this.#pace?.settle(tokensOf(found.usage));
+    this.#parts.breaker.heard(target.card.id, end, this.#firstByteMs);
+    this.#parts.record({
+      ...{ callId: id, try: this.number, key, surface: surface.name, asked, label: labelOf(end) },
+      ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },
+      ...{ authoritative: found.authoritative, usage: found.usage, amount: found.amount },
+      ...{ tariff: target.tariff, slice: this.#taken?.slice ?? null, firstByteMs: this.#firstByteMs },
+      totalMs: performance.now() - this.#begunAt,
+    });
+  }
+
+  /** What the attempt came to: as counted, or else the most that it can have been. */
+  #cost(end: AttemptEnd): Cost {
+    const { target, inputMax, outputMax, worst } = this.attempt;
+    const refused = end.kind === "declined" || end.kind === "not-sent" || (end.status ?? 0) >= 400;
+    if (refused || !this.#call.surface.billed) return FREE;
+    const seen = this.#tap.seen();
+    if (seen?.complete === true || (seen !== null && end.kind === "answered")) {
+      return { authoritative: true, usage: seen.usage, amount: target.tariff?.cost(seen.usage) ?? null };
+    }
+    const input = seen === null ? { ...noUsage, input: inputMax } : seen.usage;
+    const usage = { ...input, output: outputMax };
+    const most = seen === null ? worst : (target.tariff?.cost(usage) ?? null);
+    return { authoritative: false, usage, amount: most };
+  }
+}
+
+type Cost = { readonly authoritative: boolean; readonly usage: Usage; readonly amount: MicroUsd | null };
+const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0) };
+const AWAY: Refusal = {
+  ...{ status: 503, code: "ledger_away", retryAfterS: 1 },
+  message: "the limits of this key cannot be asked now; try again",
+};
+
+function labelOf(end: AttemptEnd): Label {
+  if (end.kind === "answered") return end.status < 400 ? "answered" : "failed";
+  return end.kind === "declined" ? "failed" : end.kind;
+}
+
+function tokensOf({ input, cachedInput, cacheWrite, output, reasoning }: Usage): number {
+  return Number(input) + Number(cachedInput) + Number(cacheWrite) + Number(output) + Number(reasoning);
+}
