@@ -1,4 +1,4 @@
-/** The clients of `bench:gateway`: plain sockets, with one request under way each, that check every answer. */
+/** The clients of `bench:gateway`: sockets with one request under way each, that check every answer. */
 import { connect, type Socket } from "node:net";
 
 /** What is asked, again and again. */

@@ -12,7 +12,8 @@ const BURST = 10;
 
 const usage = '"usage":{"prompt_tokens":210,"completion_tokens":50,"total_tokens":260}';
 const whole = `{"id":"chatcmpl-bench","object":"chat.completion","created":1,"model":"small",
-"choices":[{"index":0,"message":{"role":"assistant","content":"${"word ".repeat(100)}"},"finish_reason":"stop"}],${usage}}`;
+"choices":[{"index":0,"message":{"role":"assistant","content":"${"word ".repeat(100)}"},
+"finish_reason":"stop"}],${usage}}`;
 const JSON_ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\n` +
     `openai-processing-ms: 12\r\ncontent-length: ${whole.length}\r\n\r\n${whole}`,

@@ -175,7 +175,7 @@ async function visit(db: Database, lines: readonly Line[]): Promise<void> {
   }
 }
 
-/** What those who wait need beyond what is in hand; what is asked for beside it grows if that went quickly. */
+/** What those who wait need beyond what is in hand; what is asked for beside it grows with haste. */
 function wants(line: Line): { readonly requests: number; readonly tokens: number } {
   const { share, waiting, more } = line;
   const now = performance.now();
