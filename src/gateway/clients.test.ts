@@ -115,7 +115,10 @@ describe("OpenAI's client", () => {
     expect(await lastRows(1)).toMatchObject([{ input: "8", amount: "8", authoritative: true }]);
     const names: string[] = [];
     for await (const model of openai().models.list()) names.push(model.id);
-    expect(names).toEqual(["quick", "safe", "openai/small", "anthropic/claude-small", "spare/second"]);
+    expect(names).toEqual([
+      ...["quick", "safe", "mixed", "openai/small", "anthropic/claude-small", "spare/second"],
+      ...["google/gemini-small", "thinker/deep"],
+    ]);
     expect(await openai().models.retrieve("openai/small")).toMatchObject({ owned_by: "openai" });
   });
 
@@ -182,7 +185,7 @@ describe("Anthropic's client", () => {
     const { content } = await anthropic().messages.create(asked);
     expect(content).toMatchObject([{ type: "tool_use", name: "look", input: { at: 7 } }]);
     await expect(anthropic().messages.create(asked)).rejects.toMatchObject({ status: 529 });
-    const wrong = anthropic().messages.create({ ...asked, model: "quick" });
+    const wrong = anthropic().messages.create({ ...asked, model: "none" });
     await expect(wrong).rejects.toMatchObject({ status: 404, error: { error: { type: "not_found_error" } } });
   });
 });

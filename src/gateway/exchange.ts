@@ -2,10 +2,12 @@ import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { AttemptEnd } from "./attempt.ts";
 import { Leg, type LegCall, type LegEars, type LegParts } from "./leg.ts";
 import { Outflow } from "./outflow.ts";
-import type { Plan } from "./plan.ts";
+import type { Attempt, Plan } from "./plan.ts";
 import type { Receipt } from "./receipts.ts";
 import { type Refusal, refusalBody, refusalEvent, restartEvent, type Surface } from "./surfaces.ts";
+import { RefusedAnswer } from "./translate/rewrite.ts";
 import type { PhaseLimits } from "./upstreams.ts";
+import type { UsageTap } from "./usage-tap.ts";
 
 /** What an exchange is carried out with. */
 export type ExchangeParts = LegParts & { readonly limits: PhaseLimits };
@@ -101,7 +103,7 @@ export class Exchange implements LegEars {
     const tap = leg.open(status);
     if (this.#restarting) {
       this.#outflow.push(Buffer.from(restartEvent(this.#call.surface.protocol, leg.attempt.target.card.id)));
-    } else this.#begin(status, headers, tap.edits);
+    } else this.#begin(status, headers, tap, leg.attempt.told);
     this.#outflow.through(tap);
     return true;
   }
@@ -113,18 +115,19 @@ export class Exchange implements LegEars {
     return this.#retries < RETRIES_MAX && waitMs <= WAIT_MS_MAX && !this.#outflow.begun;
   }
 
-  #begin(status: number, headers: IncomingHttpHeaders, edits: boolean): void {
+  #begin(status: number, headers: IncomingHttpHeaders, tap: UsageTap, told: Attempt["told"]): void {
     const { id, plan, receipt } = this.#call;
-    const passed = ["x-factotum-call", id];
+    const passed = ["x-factotum-call", id, ...Object.entries({ ...told, ...tap.headers }).flat()];
     // A client that names its call may ask again as soon as it has the answer, so its end comes from us.
-    const sized = !edits && receipt === null && headers["content-length"] !== undefined;
+    const sized = !tap.edits && receipt === null && headers["content-length"] !== undefined;
     for (const name in headers) {
       if (KEPT_BACK.has(name) || (name === "content-length" && !sized)) continue;
+      if (tap.headers !== undefined && name in tap.headers) continue;
       const value = headers[name];
       if (typeof value === "string") passed.push(name, value);
       else if (value !== undefined) for (const one of value) passed.push(name, one);
     }
-    this.#outflow.head(status, passed, sized, plan.stream);
+    this.#outflow.head(status, passed, sized, plan.stream && tap.waits !== true);
   }
 
   piece(_: Leg, chunk: Buffer): boolean {
@@ -153,13 +156,23 @@ export class Exchange implements LegEars {
 
   #answered(end: AttemptEnd): void {
     const { plan } = this.#call;
-    if (end.kind === "answered") this.#done(() => this.#outflow.end(), end.status < 400);
+    if (end.kind === "answered") this.#done(() => this.#conclude(), end.status < 400);
     else if (end.kind === "client-left") this.#done(null);
     else if (plan.stream && plan.wishes.restart && this.#gone === null && this.#hasNext()) {
       this.#winner = null;
       this.#restarting = true;
       this.#go();
     } else this.#breakOff(end.kind);
+  }
+
+  #conclude(): void {
+    try {
+      this.#outflow.end();
+    } catch (error) {
+      if (!(error instanceof RefusedAnswer)) throw error;
+      const { response, surface, id } = this.#call;
+      refuse(response, surface, error.refusal, id);
+    }
   }
 
   /** Nobody is under way any more, and nobody has answered. */

@@ -26,6 +26,7 @@ import {
   IDEMPOTENCY_CHARS_MAX,
   type Receipt,
 } from "./receipts.ts";
+import { derivedKey } from "./secret.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 import { type Aliases, makeTargets, type Targets } from "./targets.ts";
 import { openUpstreams, type PhaseLimits, phaseLimits } from "./upstreams.ts";
@@ -44,6 +45,11 @@ export type GatewayOptions = {
   readonly port: number;
   /** Names the replica, for people. */
   readonly name: string;
+  /**
+   * What all replicas share and the database does not hold; at least 32 characters. Envelopes of sealed
+   * thoughts are made with keys derived from it.
+   */
+  readonly secret?: string;
   readonly limits?: PhaseLimits;
   /** The most of a budget that a kill of this replica can leave unaccounted, beyond calls under way. */
   readonly sliceMax?: MicroUsd;
@@ -71,6 +77,7 @@ const SWEEP_MS = 1_000;
 const RECONCILE_SWEEPS = 5;
 const CLOSE_MS_MAX = 10_000;
 const NONCE_BYTES = 9;
+const SECRET_BYTES = 32;
 
 /** Opens a gateway: any replica serves any call, and none keeps anything of one. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
@@ -89,7 +96,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const record = (metered: Metered): void => meter.record(metered);
   const parts = { upstreams, accounts, paces, breaker, limits, record };
   const live = new Set<Exchange>();
-  const serve = makeServe({ options, targets, ring, parts, meter, live, nonce });
+  const sealKey = sealKeyOf(options);
+  const serve = makeServe({ options, targets, ring, parts, meter, live, nonce, sealKey });
   const server = createServer(
     {
       ...{ headersTimeout: HEADERS_MS_MAX, requestTimeout: REQUEST_MS_MAX, keepAliveTimeout: KEEPALIVE_MS },
@@ -126,19 +134,29 @@ type Serving = {
   readonly meter: Meter;
   readonly live: Set<Exchange>;
   readonly nonce: string;
+  readonly sealKey: Buffer;
 };
 
-function makeServe({ options, targets, ring, parts, meter, live, nonce }: Serving): RequestListener {
+/** Replicas that share a secret can open what another one sealed; without one each has its own. */
+function sealKeyOf({ secret, random, say = () => {} }: GatewayOptions): Buffer {
+  if (secret !== undefined) return derivedKey(secret, "envelopes");
+  say("FACTOTUM_GATEWAY_SECRET is not set: what this replica seals can be handed back to it alone");
+  return random(SECRET_BYTES);
+}
+
+function makeServe(serving: Serving): RequestListener {
+  const { options, targets, ring, parts, meter, live, nonce, sealKey } = serving;
   const { db, clock, say = () => {} } = options;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
-  const snapshot = { targets, health: parts.breaker };
+  const snapshot = { targets, health: parts.breaker, sealKey };
   const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
-    const { surface, key, request } = asked;
-    const planned = plan({ surface, body, key, wishes: wishesOf(request) }, snapshot);
+    const { id, surface, key, request } = asked;
+    const at = Math.floor(clock.now().getTime() / 1000);
+    const planned = plan({ surface, body, key, id, at, wishes: wishesOf(request) }, snapshot);
     if (planned.kind === "refused") {
       const told = (): void => refuse(asked.response, surface, planned.refusal, asked.id);
       if (receipt === null) told();
@@ -209,9 +227,11 @@ const HEDGE_MS_MAX = 600_000;
 function wishesOf({ headers }: IncomingMessage): Wishes {
   const hedge = headers["x-factotum-hedge-ms"];
   const restart = headers["x-factotum-restart"] === "allowed";
-  if (hedge === undefined && !restart) return noWishes;
+  const named = headers["x-factotum-drop"];
+  if (hedge === undefined && !restart && named === undefined) return noWishes;
+  const drop = typeof named === "string" ? named.split(",").map((name) => name.trim()) : [];
   const hedgeMs = typeof hedge === "string" && /^\d{1,6}$/.test(hedge) ? Number(hedge) : null;
-  return { hedgeMs: hedgeMs === null ? null : Math.min(hedgeMs, HEDGE_MS_MAX), restart };
+  return { hedgeMs: hedgeMs === null ? null : Math.min(hedgeMs, HEDGE_MS_MAX), restart, drop: new Set(drop) };
 }
 
 /** Gives up calls that take too long, and ends what dead replicas left. */
@@ -241,7 +261,7 @@ function sweep(
 
 /** What is answered for where no surface is: in OpenAI's form. */
 const ELSEWHERE: Surface = {
-  ...{ name: "nowhere", protocol: "openai-chat", path: "", billed: false, outputFields: [] },
+  ...{ name: "nowhere", protocol: "openai-chat", path: "", below: "", billed: false, outputFields: [] },
 };
 const NO_KEY: Refusal = {
   ...{ status: 401, code: "invalid_api_key" },

@@ -154,16 +154,16 @@ export class Leg implements AttemptEars {
 
   #send(): void {
     const { surface, request } = this.#call;
-    const { target, body, path } = this.attempt;
+    const { target, body, path, translated } = this.attempt;
     const url = request.url ?? "";
-    const query = QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
+    const query = this.attempt.query ?? QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
     const headers: Record<string, string> = {
       "content-type": "application/json",
       // What is compressed cannot be read as it passes.
       "accept-encoding": "identity",
-      ...target.headers,
+      ...this.attempt.headers,
     };
-    for (const name of PASSED_ON) {
+    for (const name of translated ? [] : PASSED_ON) {
       const value = request.headers[name];
       if (typeof value === "string") headers[name] = value;
     }

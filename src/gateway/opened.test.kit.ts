@@ -19,7 +19,7 @@ export type Opened = {
   close(): Promise<void>;
 };
 
-/** Opens it; the models are `openai/small`, `anthropic/claude-small` and `spare/small`. */
+/** Opens it; one model for each protocol, and a spare one. */
 export async function opened(limits?: PhaseLimits): Promise<Opened> {
   const db = await throwawayDatabase();
   const provider = await scriptedProvider();
@@ -29,14 +29,20 @@ export async function opened(limits?: PhaseLimits): Promise<Opened> {
     { id: "openai/small", ...at },
     { id: "anthropic/claude-small", ...at },
     { id: "spare/second", provider: "openai-compatible", ...at },
+    { id: "google/gemini-small", ...at },
+    { id: "thinker/deep", provider: "openai-compatible", wire: "responses", ...at },
   ];
   const found = discoverModels({ UPSTREAM_KEY: "upstream-secret" }, { models });
   const gateways: Gateway[] = [];
   const replica = async (): Promise<Gateway> => {
     const gateway = await openGateway({
       ...{ db, cards: found.cards, keys: found.keys, clock: systemClock, random: randomBytes },
-      aliases: { quick: "openai/small", safe: ["openai/small", "spare/second"] },
-      ...{ host: "127.0.0.1", port: 0, name: "test" },
+      aliases: {
+        quick: "openai/small",
+        safe: ["openai/small", "spare/second"],
+        mixed: ["anthropic/claude-small", "openai/small"],
+      },
+      ...{ host: "127.0.0.1", port: 0, name: "test", secret: "a secret that the replicas share, of tests" },
       ...(limits !== undefined && { limits }),
     });
     gateways.push(gateway);

@@ -69,10 +69,15 @@ export class Outflow {
     this.#later();
   }
 
-  /** Ends the answer, with `last` as its last words, which no tap reads. */
+  /**
+   * Ends the answer, with `last` as its last words, which no tap reads.
+   *
+   * @throws {RefusedAnswer} before anything was written, where the tap waited and cannot pass the answer on
+   */
   end(last?: string): void {
     const pieces = this.#taken();
-    const rest = this.#tap?.rest() ?? null;
+    // Half an event before an error would spoil both.
+    const rest = last === undefined ? (this.#tap?.rest() ?? null) : null;
     if (rest !== null) pieces.push(rest);
     if (last !== undefined) pieces.push(Buffer.from(last));
     this.#writeHead();

@@ -1,66 +1,18 @@
-import { type MicroUsd, microUsd, type ModelId, type Tokens, tokens } from "../kernel/index.ts";
+import { microUsd, type Tokens, tokens } from "../kernel/index.ts";
 import type { KeyRecord } from "./keys.ts";
-import { type Edit, edited, type Field, scanObject, valueOf } from "./scan.ts";
-import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
-import type { Target, Targets } from "./targets.ts";
-import { blindTap, streamTap, type UsageTap, wholeTap } from "./usage-tap.ts";
+import { ENVELOPE_MARK, makeSeals, type Seals } from "./envelope.ts";
+import type { Asked, Attempt, Health, Plan, Snapshot, Wishes } from "./planned.ts";
+import { passed, passingOf, translated } from "./fit.ts";
+import type { Speaking } from "./providers.ts";
+import { type Field, scanObject, valueOf } from "./scan.ts";
+import type { Refusal, Surface } from "./surfaces.ts";
+import type { Target } from "./targets.ts";
+import { issuersIn } from "./thoughts.ts";
 
-/** A request as it came, and whose it is: all that a plan is made from beside the snapshot. */
-export type Asked = {
-  readonly surface: Surface;
-  readonly body: Buffer;
-  readonly key: KeyRecord;
-  readonly wishes: Wishes;
-};
-
-/** What a caller may say beside the protocol. */
-export type Wishes = {
-  /** After so long without an answer the next model is asked as well, and the first to answer is heard. */
-  readonly hedgeMs: number | null;
-  /** A stream that breaks off after its first bytes may begin anew with the next model. */
-  readonly restart: boolean;
-};
+export type { Asked, Attempt, Health, Plan, Snapshot, Wishes } from "./planned.ts";
 
 /** A caller who wishes for nothing. */
-export const noWishes: Wishes = { hedgeMs: null, restart: false };
-
-/** What may be called, and how it fares; replaced as a whole. */
-export type Snapshot = { readonly targets: Targets; readonly health: Health };
-
-/** How models fare, as far as this replica has seen. */
-export type Health = {
-  /** Whether a model failed so often, or asked for so much time, that others are to be tried first. */
-  rests(model: ModelId): boolean;
-  /** How long a call would wait for its first byte now, about; smaller is better. */
-  delayMs(model: ModelId): number;
-};
-
-/** One try of a call: the bytes to send, and the most that they can cost. */
-export type Attempt = {
-  readonly target: Target;
-  /** Below the provider's origin, without a query. */
-  readonly path: string;
-  readonly body: Buffer;
-  /** What reads the answer as it passes, and makes of it what the client is to get. */
-  readonly tap: (status: number) => UsageTap;
-  readonly inputMax: Tokens;
-  readonly outputMax: Tokens;
-  /** Null where the model has no known price. */
-  readonly worst: MicroUsd | null;
-};
-
-/** What is to be done with a request. */
-export type Plan =
-  | {
-      readonly kind: "call";
-      /** What the client calls the model. */
-      readonly model: string;
-      readonly stream: boolean;
-      readonly wishes: Wishes;
-      /** In order; the next is tried only while nothing was answered. */
-      readonly attempts: readonly Attempt[];
-    }
-  | { readonly kind: "refused"; readonly refusal: Refusal };
+export const noWishes: Wishes = { hedgeMs: null, restart: false, drop: new Set() };
 
 const STATEFUL = ["previous_response_id", "conversation", "background", "prompt"] as const;
 const FIELDS: ReadonlySet<string> = new Set([
@@ -79,11 +31,11 @@ const TRUE = Buffer.from("true");
  * Decides a request from its bytes, a key and what may be called; does nothing and remembers nothing. The
  * HTTP server and agents in the same process share it.
  */
-export function plan({ surface, body, key, wishes }: Asked, { targets, health }: Snapshot): Plan {
+export function plan(asked: Asked, { targets, health, sealKey }: Snapshot): Plan {
+  const { surface, body, key } = asked;
   const scan = scanObject(body, FIELDS);
   if (scan.kind === "refused") return refused(400, "invalid_json", scan.because);
-  const { fields, open } = scan;
-  const field = (name: string): Field | undefined => fields.get(name);
+  const field = (name: string): Field | undefined => scan.fields.get(name);
   const model = valueOf(body, field("model"));
   if (typeof model !== "string" || model === "") {
     return refused(400, "model_missing", "the field model must name a model");
@@ -93,28 +45,50 @@ export function plan({ surface, body, key, wishes }: Asked, { targets, health }:
     return refused(400, "stateless_api", `${stateful}: nothing is kept here, so send the whole conversation`);
   }
   const found = targets.find(model, surface.protocol);
-  const allowed = found.targets.filter(({ card }) => mayUse(key, model, card.id));
-  if (allowed.length === 0) return noModel(model, surface, found.targets.length > 0);
+  const able = found.targets.filter(({ speaking }) => surface.below === "" || speaks(speaking, surface));
+  const allowed = able.filter(({ card }) => mayUse(key, model, card.id));
+  if (allowed.length === 0) return noModel(model, surface, able.length > 0);
   const stream = isTrue(body, field("stream"));
-  const edits: Edit[] = [];
-  if (surface.protocol === "openai-responses") edits.push(setFalse("store", field("store"), open));
-  const usage = surface.protocol === "openai-chat" && stream ? askUsage(body, field, open) : null;
-  if (usage !== null) edits.push(usage);
-  const tap = tapFor(surface, stream, usage !== null);
-  const attempts = inOrder(allowed, found.balanced, health).map((target): Attempt => {
-    const named = field("model");
-    const renamed =
-      model === target.card.model || named === undefined
-        ? []
-        : [{ ...named, by: JSON.stringify(target.card.model) }];
-    const sent = edited(body, [...edits, ...renamed]);
-    const inputMax = inputMaxOf(sent, target);
-    const outputMax = outputMaxOf(surface, body, field, target);
-    const free = surface.billed ? (target.tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
-    const path = `${target.base}${surface.path}`;
-    return { target, path, body: sent, tap, inputMax, outputMax, worst: free };
-  });
-  return { kind: "call", model, stream, wishes, attempts };
+  const seals = makeSeals(sealKey, key.tenant);
+  const ordered = ownersFirst(inOrder(allowed, found.balanced, health), body, seals);
+  const passing = passingOf(surface, body, { field, open: scan.open, stream });
+  const attempts: Attempt[] = [];
+  let refusal: Refusal | null = null;
+  for (const target of ordered) {
+    const fitted = speaks(target.speaking, surface)
+      ? passed(passing, target, seals)
+      : translated(asked, target, { seals, stream, model, usage: passing.usageAsked });
+    if (fitted.kind === "refused") refusal ??= fitted.refusal;
+    else attempts.push({ ...fitted.fitted, ...limitsOf(surface, fitted.fitted.body, body, field, target) });
+  }
+  if (attempts.length === 0 && refusal !== null) return { kind: "refused", refusal };
+  return { kind: "call", model, stream, wishes: asked.wishes, attempts };
+}
+
+function speaks({ protocols }: Speaking, { protocol }: Surface): boolean {
+  return protocols.includes(protocol);
+}
+
+/** The most that an attempt can come to. */
+function limitsOf(
+  surface: Surface,
+  sent: Buffer,
+  body: Buffer,
+  field: Find,
+  target: Target,
+): Pick<Attempt, "target" | "inputMax" | "outputMax" | "worst"> {
+  const inputMax = inputMaxOf(sent, target);
+  const outputMax = outputMaxOf(surface, body, field, target);
+  const worst = surface.billed ? (target.tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
+  return { target, inputMax, outputMax, worst };
+}
+
+/** Whoever sealed the thoughts that come with a call is asked first: it alone can read them. */
+function ownersFirst(ordered: readonly Target[], body: Buffer, seals: Seals): readonly Target[] {
+  if (ordered.length < 2 || !body.includes(ENVELOPE_MARK)) return ordered;
+  const issuers = issuersIn(body, seals);
+  const owns = ({ card }: Target): boolean => issuers.has(card.id);
+  return [...ordered.filter(owns), ...ordered.filter((target) => !owns(target))];
 }
 
 /** Those at rest come last, as a call that has no other is tried all the same; equals by how they fare. */
@@ -125,17 +99,6 @@ function inOrder(allowed: readonly Target[], balanced: boolean, health: Health):
   if (!balanced) return [...awake, ...resting];
   const swift = awake.toSorted((a, b) => health.delayMs(a.card.id) - health.delayMs(b.card.id));
   return [...swift, ...resting];
-}
-
-const WHOLE = new Map(
-  [...surfaces.values()].map(({ protocol }) => [protocol, () => wholeTap(protocol)] as const),
-);
-
-/** An error is no stream, and has no usage to be taken out. */
-function tapFor(surface: Surface, stream: boolean, strip: boolean): Attempt["tap"] {
-  if (!surface.billed) return blindTap;
-  if (stream) return (status) => (status < 400 ? streamTap(strip) : blindTap());
-  return WHOLE.get(surface.protocol) ?? blindTap;
 }
 
 /** Whether a key may call a model, by the name it was asked for or by the model's own. */
@@ -170,20 +133,6 @@ function statefulField(surface: Surface, body: Buffer, field: Find): string | nu
 
 function isTrue(body: Buffer, field: Field | undefined): boolean {
   return field !== undefined && body.subarray(field.start, field.end).equals(TRUE);
-}
-
-function setFalse(name: string, found: Field | undefined, open: number): Edit {
-  return found === undefined ? { start: open, end: open, by: `"${name}":false,` } : { ...found, by: "false" };
-}
-
-/** Asks for the usage event of a chat stream; null where the client asked for it itself. */
-function askUsage(body: Buffer, field: Find, open: number): Edit | null {
-  const found = field("stream_options");
-  const asked = valueOf(body, found);
-  if (found === undefined) return { start: open, end: open, by: '"stream_options":{"include_usage":true},' };
-  if (typeof asked !== "object" || asked === null) return { ...found, by: '{"include_usage":true}' };
-  if ("include_usage" in asked && asked.include_usage === true) return null;
-  return { ...found, by: JSON.stringify({ ...asked, include_usage: true }) };
 }
 
 /** A token is at least one byte of text, so bytes bound it where everything is contained. */

@@ -1,19 +1,27 @@
 /** The public protocols that are spoken, to clients and to providers alike. */
-export type Protocol = "openai-chat" | "openai-responses" | "openai-embeddings" | "anthropic-messages";
+export type Protocol =
+  | "openai-chat"
+  | "openai-responses"
+  | "openai-embeddings"
+  | "anthropic-messages"
+  | "google-generate";
 
 /** One address of the API. */
 export type Surface = {
   /** Stable name, kept with every attempt. */
   readonly name: string;
   readonly protocol: Protocol;
-  /** Below the provider's base address. */
+  /** Below `/v1`. */
   readonly path: string;
+  /** Below the address of the protocol's own calls, for what is beside them, and never translated. */
+  readonly below: string;
   /** Whether a call costs money; counting tokens does not. */
   readonly billed: boolean;
   /** Fields of a request that say how much output there may be, the one that holds first. */
   readonly outputFields: readonly string[];
 };
 
+const COUNT = "/count_tokens";
 const ANTHROPIC_OUTPUT = ["max_tokens"];
 
 /** Every address that takes a call. */
@@ -37,7 +45,8 @@ function surface(
   billed: boolean,
   outputFields: readonly string[],
 ): Surface {
-  return { name, protocol, path, billed, outputFields };
+  const below = path.endsWith(COUNT) ? COUNT : "";
+  return { name, protocol, path, below, billed, outputFields };
 }
 
 /** Why a call is not passed on, or what became of it where no provider answered. */
@@ -50,6 +59,8 @@ export type Refusal = {
   readonly retryAfterS?: number;
   /** Of a call that was made before in this one's place. */
   readonly receipt?: object;
+  /** The field of the request that is to blame. */
+  readonly field?: string;
 };
 
 /** Anthropic's own types by status; everything else is told as an error of the API. */
@@ -75,6 +86,11 @@ const OPENAI_TYPES: Readonly<Record<number, string>> = {
   429: "rate_limit_error",
 };
 
+const GOOGLE_STATUSES: Readonly<Record<number, string>> = {
+  ...{ 400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND" },
+  ...{ 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED" },
+};
+
 /** A refusal in the form in which the protocol's own clients read errors. */
 export function refusalBody(protocol: Protocol, refusal: Refusal, requestId: string): string {
   const { status, code, message } = refusal;
@@ -87,8 +103,12 @@ export function refusalBody(protocol: Protocol, refusal: Refusal, requestId: str
       request_id: requestId,
     });
   }
+  if (protocol === "google-generate") {
+    const named = GOOGLE_STATUSES[status] ?? (status >= 500 ? "INTERNAL" : "FAILED_PRECONDITION");
+    return JSON.stringify({ error: { code: status, message: `${message} (${code})`, status: named } });
+  }
   const type = OPENAI_TYPES[status] ?? "api_error";
-  return JSON.stringify({ error: { message, type, param: null, code, ...more } });
+  return JSON.stringify({ error: { message, type, param: refusal.field ?? null, code, ...more } });
 }
 
 /** An error inside a stream that has begun, as one event of the protocol. */

@@ -1,17 +1,17 @@
 import { type Tariff, tariffOf } from "../calls/index.ts";
 import { InputError } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
+import { type Route, type Speaking, speakingOf } from "./providers.ts";
 import type { Protocol } from "./surfaces.ts";
+import { isSpoken } from "./translate/dialects.ts";
 
 /** A model at a provider, with all that a call to it needs. */
 export type Target = {
   readonly card: ModelCard;
-  readonly protocols: readonly Protocol[];
   readonly origin: string;
-  /** What comes before the surface's path, such as `/v1`. */
-  readonly base: string;
-  /** The provider's own headers: its key, its version. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly speaking: Speaking;
+  /** The way of a call in one of the provider's own protocols. */
+  route(protocol: Protocol, stream: boolean): Route;
   /** Null where no price is known: such a model serves no key that has a budget. */
   readonly tariff: Tariff | null;
 };
@@ -33,23 +33,6 @@ type Choice = { readonly targets: readonly Target[]; readonly balanced: boolean 
  */
 export type Aliases = Readonly<Record<string, Alias>>;
 type Alias = string | readonly string[] | { readonly anyOf: readonly string[] };
-
-const OPENAI: readonly Protocol[] = ["openai-chat", "openai-responses", "openai-embeddings"];
-const SPOKEN: Readonly<Record<ModelCard["provider"], readonly Protocol[]>> = {
-  openai: OPENAI,
-  "openai-compatible": OPENAI,
-  anthropic: ["anthropic-messages"],
-  // By Google's own OpenAI-compatible address.
-  google: ["openai-chat", "openai-embeddings"],
-};
-const BASES: Readonly<Record<ModelCard["provider"], string | null>> = {
-  openai: "https://api.openai.com/v1",
-  anthropic: "https://api.anthropic.com/v1",
-  google: "https://generativelanguage.googleapis.com/v1beta/openai",
-  "openai-compatible": null,
-};
-/** Sent where the client names none; it names one as a rule. */
-const ANTHROPIC_VERSION = "2023-06-01";
 
 /**
  * Puts models, keys and aliases behind names.
@@ -84,7 +67,7 @@ export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Al
     names: [...new Set([...Object.keys(aliases), ...all.map(({ card }) => card.id)])],
     find(name, protocol) {
       const { targets, balanced } = byName.get(name) ?? NOTHING;
-      return { targets: targets.filter(({ protocols }) => protocols.includes(protocol)), balanced };
+      return { targets: targets.filter(({ speaking }) => serves(speaking, protocol)), balanced };
     },
   };
 }
@@ -96,8 +79,14 @@ function choiceOf(alias: Alias): { readonly models: readonly string[]; readonly 
   return "anyOf" in alias ? { models: alias.anyOf, balanced: true } : { models: alias, balanced: false };
 }
 
+/** Whether calls in a protocol can be made, as they are or translated. */
+function serves({ protocols, translated }: Speaking, protocol: Protocol): boolean {
+  return protocols.includes(protocol) || (isSpoken(protocol) && translated.length > 0);
+}
+
 function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {
-  const base = card.baseUrl ?? BASES[card.provider];
+  const speaking = speakingOf(card, keys[card.id.slice(0, card.id.indexOf("/"))]);
+  const base = card.baseUrl ?? speaking.base;
   if (base === null) return [];
   const url = URL.canParse(base) ? new URL(base) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.search !== "") {
@@ -106,24 +95,13 @@ function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {
       message: `model ${card.id} has the address ${base}; it must be http or https, without login and query`,
     });
   }
-  const key = keys[card.id.slice(0, card.id.indexOf("/"))];
-  return [
-    {
-      ...{
-        card,
-        protocols: SPOKEN[card.provider],
-        origin: url.origin,
-        base: url.pathname.replace(/\/+$/, ""),
-      },
-      ...{ headers: authOf(card, key), tariff: tariffOf(card, at) },
-    },
-  ];
-}
-
-function authOf(card: ModelCard, key: string | undefined): Readonly<Record<string, string>> {
-  if (card.provider === "anthropic") {
-    const version = { "anthropic-version": ANTHROPIC_VERSION };
-    return key === undefined ? version : { ...version, "x-api-key": key };
-  }
-  return key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const below = url.pathname.replace(/\/+$/, "");
+  const routes = new Map<string, Route>();
+  const route = (protocol: Protocol, stream: boolean): Route => {
+    const name = `${protocol} ${String(stream)}`;
+    const found = routes.get(name) ?? speaking.route(below, protocol, stream);
+    routes.set(name, found);
+    return found;
+  };
+  return [{ card, origin: url.origin, speaking, route, tariff: tariffOf(card, at) }];
 }

@@ -6,9 +6,13 @@ import type { Protocol } from "./surfaces.ts";
 export type UsageTap = {
   /** Whether what is passed on may be of another length than what came. */
   readonly edits: boolean;
+  /** Headers of what is passed on, where it is something else than what came. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the head waits for the whole answer, which may turn out to be one that cannot be passed on. */
+  readonly waits?: boolean;
   /** What is to be passed on of this piece: as a rule the piece itself. */
   push(piece: Buffer): Buffer | null;
-  /** What was held back, at the end of the answer. */
+  /** What was held back, at the end of the answer. @throws {RefusedAnswer} where the head has waited */
   rest(): Buffer | null;
   seen(): UsageSeen | null;
 };

@@ -24,7 +24,7 @@ export async function adapterOf(
   fetch: typeof globalThis.fetch,
 ): Promise<LanguageModelV4> {
   const apiKey = key ?? NO_KEY;
-  const baseURL = card.baseUrl ?? (card.provider === "openai-compatible" ? "" : PROVIDER_URLS[card.provider]);
+  const baseURL = card.baseUrl ?? (hasOwnUrl(card.provider) ? PROVIDER_URLS[card.provider] : "");
   if (card.provider === "openai") {
     const { createOpenAI } = await import("@ai-sdk/openai");
     const provider = createOpenAI({ baseURL, apiKey, fetch });
@@ -38,10 +38,26 @@ export async function adapterOf(
     const { createGoogle } = await import("@ai-sdk/google");
     return createGoogle({ baseURL, apiKey, fetch })(card.model);
   }
+  if (card.provider === "azure") {
+    // Its API without versions is OpenAI's, but for the header of the key.
+    const { createOpenAI } = await import("@ai-sdk/openai");
+    const root = baseURL.replace(/\/+$/, "").replace(/\/openai(?:\/v1)?$/, "");
+    const provider = createOpenAI({
+      baseURL: `${root}/openai/v1`,
+      apiKey,
+      headers: { "api-key": apiKey },
+      fetch,
+    });
+    return wireOf(card) === "chat" ? provider.chat(card.model) : provider.responses(card.model);
+  }
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
   const auth = key === undefined ? {} : { apiKey: key };
   const provider = createOpenAICompatible({ name: COMPATIBLE, baseURL, includeUsage: true, fetch, ...auth });
   return provider(card.model);
+}
+
+function hasOwnUrl(provider: ModelCard["provider"]): provider is keyof typeof PROVIDER_URLS {
+  return Object.hasOwn(PROVIDER_URLS, provider);
 }
 
 /** Options that every call carries: OpenAI is asked not to keep the conversation. */

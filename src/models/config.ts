@@ -7,11 +7,12 @@ const usdPerMtok = z
 
 const cardConfig = z.strictObject({
   id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
-  provider: z.enum(["openai", "anthropic", "google", "openai-compatible"]).optional(),
+  provider: z.enum(["openai", "anthropic", "google", "azure", "openai-compatible"]).optional(),
   model: z.string().min(1).optional(),
   baseUrl: z.url({ protocol: /^https?$/ }).optional(),
   keyFrom: z.string().min(1).optional(),
   wire: z.enum(["chat", "responses"]).optional(),
+  apiVersion: z.string().min(1).max(40).optional(),
   contextTokens: z.int().positive().optional(),
   outputTokensMax: z.int().positive().optional(),
   local: z.literal(true).optional(),

@@ -9,7 +9,7 @@ export type Role = "cheap" | "strong";
  * default is always one whose cost can be stated. To be looked over with each update of the catalogue.
  */
 const PREFERRED: Readonly<
-  Record<Exclude<ProviderKind, "openai-compatible">, Readonly<Record<Role, readonly string[]>>>
+  Record<Exclude<ProviderKind, "openai-compatible" | "azure">, Readonly<Record<Role, readonly string[]>>>
 > = {
   anthropic: {
     cheap: ["claude-haiku-4-5", "claude-3-5-haiku-latest"],

@@ -52,7 +52,7 @@ function defaultsOf(env: Env): ModelCard[] {
   return endpoints.flatMap((endpoint) => {
     const { provider } = endpoint;
     // Behind an address of one's own the default models may not be served: list them.
-    if (provider === "openai-compatible" || urlIsSet(endpoint, env)) return [];
+    if (provider === "openai-compatible" || provider === "azure" || urlIsSet(endpoint, env)) return [];
     if (keyOf(endpoint, env) === undefined) return [];
     const models = roles.map((role) => defaultModel(provider, role)).filter((model) => model !== null);
     return models.map((model) => cardOf({ id: `${provider}/${model}` }, env));
@@ -66,7 +66,7 @@ function cardOf(config: CardConfig, env: Env): ModelCard {
   const provider = config.provider ?? endpoint?.provider ?? "openai-compatible";
   const baseUrl = config.baseUrl ?? (endpoint === undefined ? null : urlOf(endpoint, env));
   const model = config.model ?? config.id.slice(slash + 1);
-  if (slash < 1 || model === "" || (provider === "openai-compatible" && baseUrl === null)) {
+  if (slash < 1 || model === "" || (ADDRESSED.has(provider) && baseUrl === null)) {
     throw new InputError({ code: "models-list", message: notServed(config.id) });
   }
   const contextTokens = config.contextTokens ?? contextTokensOf(provider, model);
@@ -77,11 +77,15 @@ function cardOf(config: CardConfig, env: Env): ModelCard {
     model,
     ...(baseUrl === null ? {} : { baseUrl }),
     ...(config.wire === undefined ? {} : { wire: config.wire }),
+    ...(config.apiVersion === undefined ? {} : { apiVersion: config.apiVersion }),
     ...(contextTokens === null ? {} : { contextTokens }),
     outputTokensMax: config.outputTokensMax ?? OUTPUT_TOKENS_MAX_DEFAULT,
     ...(price === null ? {} : { price }),
   };
 }
+
+/** Providers that have no address of their own. */
+const ADDRESSED: ReadonlySet<string> = new Set(["openai-compatible", "azure"]);
 
 function notServed(id: string): string {
   const names = endpoints.map((each) => each.name).join(", ");

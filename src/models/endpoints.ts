@@ -21,6 +21,14 @@ export const endpoints: readonly Endpoint[] = [
   hosted("anthropic", ["ANTHROPIC_API_KEY"], "ANTHROPIC_BASE_URL"),
   hosted("google", ["GOOGLE_GENERATIVE_AI_API_KEY", "GEMINI_API_KEY"], null),
   hosted("openai", ["OPENAI_API_KEY"], "OPENAI_BASE_URL"),
+  {
+    ...{ name: "azure", provider: "azure", keyNames: ["AZURE_OPENAI_API_KEY"] },
+    ...{ urlName: "AZURE_OPENAI_ENDPOINT", url: null, local: false },
+  },
+  {
+    ...{ name: "mistral", provider: "openai-compatible", keyNames: ["MISTRAL_API_KEY"] },
+    ...{ urlName: null, url: "https://api.mistral.ai/v1", local: false },
+  },
   own("ollama", "OLLAMA_HOST", "http://127.0.0.1:11434", []),
   own("vllm", "VLLM_BASE_URL", "http://127.0.0.1:8000", ["VLLM_API_KEY"]),
   own("llama.cpp", "LLAMA_CPP_BASE_URL", "http://127.0.0.1:8080", ["LLAMA_CPP_API_KEY"]),
@@ -48,7 +56,7 @@ export function urlIsSet(endpoint: Endpoint, env: Env): boolean {
 }
 
 function hosted(
-  name: Exclude<ProviderKind, "openai-compatible">,
+  name: Exclude<ProviderKind, "openai-compatible" | "azure">,
   keyNames: readonly string[],
   urlName: string | null,
 ): Endpoint {

@@ -2,7 +2,7 @@ import type { Json, JsonObject, ModelId } from "../kernel/index.ts";
 import type { Usage } from "./usage.ts";
 
 /** Which adapter speaks to the model. */
-export type ProviderKind = "openai" | "anthropic" | "google" | "openai-compatible";
+export type ProviderKind = "openai" | "anthropic" | "google" | "azure" | "openai-compatible";
 
 /**
  * A price that the operator states, which goes before the catalogue. Amounts are decimal US dollars per
@@ -32,6 +32,8 @@ export type ModelCard = {
    * endpoint) or `chat` (default when `baseUrl` is set, since proxies speak that).
    */
   readonly wire?: "chat" | "responses";
+  /** Azure only: a version of its API, whose calls go by deployment; without one the newest is spoken. */
+  readonly apiVersion?: string;
   /** The context window, where known. */
   readonly contextTokens?: number;
   /** The most output, reasoning included, that a call may ask for. */

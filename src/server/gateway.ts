@@ -39,12 +39,14 @@ export function makeGatewayDoor(
   db: Database,
   models: Discovery,
   say: (line: string) => void,
+  secret: string | undefined,
 ): GatewayDoor {
   return {
     serve: ({ host, port }) =>
       openGateway({
         ...{ db, cards: models.cards, keys: models.keys, clock: systemClock, random: randomBytes },
         ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
+        ...(secret !== undefined && secret !== "" && { secret }),
         ...(config.gateway?.aliases !== undefined && { aliases: config.gateway.aliases }),
       }),
     createKey: (terms, cap) =>

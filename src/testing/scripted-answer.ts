@@ -18,7 +18,7 @@ export type ScriptedReply = {
   /** Null: the provider reports no usage. */
   readonly usage: ScriptedUsage | null;
   readonly finish: "stop" | "tool-calls" | "length" | "refused";
-  /** Thinking, with the signature that the provider wants back on the next request. Not on the chat wire. */
+  /** Thinking, with the signature that the provider wants back; the chat wire has none. */
   readonly thinking: { readonly text: string; readonly signature: string } | null;
 };
 

@@ -5,17 +5,19 @@ import {
   CHAT_FINISH,
   chatToolCall,
   chatUsage,
+  googleWhole,
   NO_USAGE,
   parsedOr,
   responsesUsage,
   type Wire,
 } from "./scripted-wires.ts";
 
-/** The body of a reply that was not asked to stream. Google's is not spoken so. */
+/** The body of a reply that was not asked to stream. */
 export function wholeOf(wire: Wire, reply: ScriptedReply, model: string, id: string): object {
   if (wire === "openai-embeddings") return embeddings(reply, model);
   if (wire === "anthropic-count") return { input_tokens: (reply.usage ?? NO_USAGE).input };
   if (wire === "anthropic") return message(reply, model, id);
+  if (wire === "google") return googleWhole(reply, model, id);
   return wire === "openai-responses" ? response(reply, model, id) : completion(reply, model, id);
 }
 
@@ -23,6 +25,7 @@ function completion(reply: ScriptedReply, model: string, id: string): object {
   const said = {
     role: "assistant",
     content: reply.text === "" ? null : reply.text,
+    ...(reply.thinking === null ? {} : { reasoning_content: reply.thinking.text }),
     ...(reply.toolCalls.length === 0 ? {} : { tool_calls: reply.toolCalls.map(chatToolCall) }),
   };
   return {
@@ -45,9 +48,15 @@ function response(reply: ScriptedReply, model: string, id: string): object {
     ...{ id, object: "response", created_at: 0, model, error: null },
     status: cutShort ? "incomplete" : "completed",
     incomplete_details: cutShort ? { reason } : null,
-    output: [...(reply.text === "" ? [] : [said]), ...tools],
+    output: [...thoughtItems(reply), ...(reply.text === "" ? [] : [said]), ...tools],
     usage: reply.usage === null ? null : responsesUsage(reply.usage),
   };
+}
+
+function thoughtItems({ thinking }: ScriptedReply): object[] {
+  if (thinking === null) return [];
+  const summary = [{ type: "summary_text", text: thinking.text }];
+  return [{ type: "reasoning", id: "rs_1", summary, encrypted_content: thinking.signature }];
 }
 
 function message(reply: ScriptedReply, model: string, id: string): object {
@@ -55,6 +64,9 @@ function message(reply: ScriptedReply, model: string, id: string): object {
   return {
     ...{ id, type: "message", role: "assistant", model },
     content: [
+      ...(reply.thinking === null
+        ? []
+        : [{ type: "thinking", thinking: reply.thinking.text, signature: reply.thinking.signature }]),
       ...(reply.text === "" ? [] : [{ type: "text", text: reply.text }]),
       ...reply.toolCalls.map((call) => ({
         ...{ type: "tool_use", id: call.id, name: call.name, input: parsedOr(call.arguments) },

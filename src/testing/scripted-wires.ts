@@ -105,8 +105,11 @@ function chatEvents(reply: ScriptedReply, model: string, id: string): object[] {
       chunk({ tool_calls: [{ index, function: { arguments: piece } }] }),
     ),
   ]);
+  const { thinking } = reply;
   return [
     chunk({ role: "assistant", content: "" }),
+    // What compatible engines do; OpenAI itself shows no thoughts here.
+    ...(thinking === null ? [] : pieces(thinking.text).map((piece) => chunk({ reasoning_content: piece }))),
     ...pieces(reply.text).map((piece) => chunk({ content: piece })),
     ...tools,
     chunk({}, CHAT_FINISH[reply.finish]),
@@ -126,54 +129,80 @@ export function responsesUsage(usage: ScriptedUsage): object {
 }
 
 function responsesEvents(reply: ScriptedReply, model: string, id: string): NamedEvent[] {
-  const text = { type: "message", id: "msg_1", role: "assistant", content: [] };
-  const tools = reply.toolCalls.flatMap((call, index) => {
-    const at = { output_index: index + 1 };
-    const item = { type: "function_call", id: `fc_${index + 1}`, call_id: call.id, name: call.name };
-    return [
-      { type: "response.output_item.added", ...at, item: { ...item, arguments: "", status: "in_progress" } },
-      ...pieces(call.arguments).map((delta) => ({
-        ...{ type: "response.function_call_arguments.delta", item_id: item.id, ...at },
-        delta,
-      })),
-      {
-        ...{ type: "response.output_item.done", ...at },
-        item: { ...item, arguments: call.arguments, status: "completed" },
-      },
-    ];
-  });
   const { thinking } = reply;
-  const thought = { type: "reasoning", id: "rs_1", summary: [], encrypted_content: thinking?.signature };
+  const items = [
+    ...(thinking === null ? [] : [thoughtEvents(thinking)]),
+    ...(reply.text === "" ? [] : [textEvents(reply.text)]),
+    ...reply.toolCalls.map(callEvents),
+  ];
   const cutShort = reply.finish === "length" || reply.finish === "refused";
   const reason = reply.finish === "length" ? "max_output_tokens" : "content_filter";
-  const usage = reply.usage ?? NO_USAGE;
+  const base = { id, object: "response", created_at: 0, model, error: null, service_tier: null, output: [] };
+  const ended = {
+    ...{ ...base, status: cutShort ? "incomplete" : "completed" },
+    incomplete_details: cutShort ? { reason } : null,
+    output: items.map(({ done }) => done),
+    usage: responsesUsage(reply.usage ?? NO_USAGE),
+  };
   return [
-    { type: "response.created", response: { id, created_at: 0, model, service_tier: null } },
-    ...(thinking === null
-      ? []
-      : [
-          {
-            type: "response.output_item.added",
-            output_index: 99,
-            item: { ...thought, encrypted_content: null },
-          },
-          { type: "response.output_item.done", output_index: 99, item: thought },
-        ]),
-    { type: "response.output_item.added", output_index: 0, item: text },
-    ...pieces(reply.text).map((delta) => ({
-      ...{ type: "response.output_text.delta", item_id: "msg_1", output_index: 0, content_index: 0 },
-      delta,
-    })),
-    { type: "response.output_item.done", output_index: 0, item: text },
-    ...tools,
-    {
-      type: cutShort ? "response.incomplete" : "response.completed",
-      response: {
-        incomplete_details: cutShort ? { reason } : null,
-        usage: responsesUsage(usage),
-      },
-    },
-  ];
+    { type: "response.created", response: { ...base, status: "in_progress", usage: null } },
+    ...items.flatMap(({ added, done, events }, index) => [
+      { type: "response.output_item.added", output_index: index, item: added },
+      ...events.map((event) => ({ ...event, output_index: index })),
+      { type: "response.output_item.done", output_index: index, item: done },
+    ]),
+    { type: cutShort ? "response.incomplete" : "response.completed", response: ended },
+  ].map((event, sequence) => ({ ...event, sequence_number: sequence }));
+}
+
+type ItemEvents = { readonly added: object; readonly done: object; readonly events: readonly NamedEvent[] };
+
+function textEvents(text: string): ItemEvents {
+  const item = { type: "message", id: "msg_1", role: "assistant" };
+  const at = { item_id: "msg_1", content_index: 0 };
+  const part = { type: "output_text", text, annotations: [], logprobs: [] };
+  return {
+    added: { ...item, status: "in_progress", content: [] },
+    done: { ...item, status: "completed", content: [part] },
+    events: [
+      { type: "response.content_part.added", ...at, part: { ...part, text: "" } },
+      ...pieces(text).map((delta) => ({ type: "response.output_text.delta", ...at, delta, logprobs: [] })),
+      { type: "response.output_text.done", ...at, text, logprobs: [] },
+      { type: "response.content_part.done", ...at, part },
+    ],
+  };
+}
+
+function callEvents(call: ScriptedReply["toolCalls"][number], index: number): ItemEvents {
+  const item = { type: "function_call", id: `fc_${index + 1}`, call_id: call.id, name: call.name };
+  const at = { item_id: item.id };
+  return {
+    added: { ...item, arguments: "", status: "in_progress" },
+    done: { ...item, arguments: call.arguments, status: "completed" },
+    events: [
+      ...pieces(call.arguments).map((delta) => ({
+        ...{ type: "response.function_call_arguments.delta", ...at },
+        delta,
+      })),
+      { type: "response.function_call_arguments.done", ...at, arguments: call.arguments },
+    ],
+  };
+}
+
+function thoughtEvents({ text, signature }: NonNullable<ScriptedReply["thinking"]>): ItemEvents {
+  const item = { type: "reasoning", id: "rs_1" };
+  const at = { item_id: "rs_1", summary_index: 0 };
+  const part = { type: "summary_text", text };
+  return {
+    added: { ...item, summary: [], encrypted_content: null },
+    done: { ...item, summary: [part], encrypted_content: signature },
+    events: [
+      { type: "response.reasoning_summary_part.added", ...at, part: { ...part, text: "" } },
+      ...pieces(text).map((delta) => ({ type: "response.reasoning_summary_text.delta", ...at, delta })),
+      { type: "response.reasoning_summary_text.done", ...at, text },
+      { type: "response.reasoning_summary_part.done", ...at, part },
+    ],
+  };
 }
 
 /** Why a message ended. */
@@ -207,17 +236,19 @@ function anthropicEvents(reply: ScriptedReply, model: string, id: string): Named
           ...pieces(reply.thinking.text).map((thinking) => ({ type: "thinking_delta", thinking })),
           { type: "signature_delta", signature: reply.thinking.signature },
         ];
-  return [
-    { type: "message_start", message: { ...message, usage: counted } },
-    ...(thoughts.length === 0 ? [] : block(99, { type: "thinking", thinking: "", signature: "" }, thoughts)),
-    ...(texts.length === 0 ? [] : block(0, { type: "text", text: "" }, texts)),
-    ...reply.toolCalls.flatMap((call, index) =>
+  const blocks = [
+    ...(thoughts.length === 0 ? [] : [block({ type: "thinking", thinking: "", signature: "" }, thoughts)]),
+    ...(texts.length === 0 ? [] : [block({ type: "text", text: "" }, texts)]),
+    ...reply.toolCalls.map((call) =>
       block(
-        index + 1,
         { type: "tool_use", id: call.id, name: call.name, input: {} },
         pieces(call.arguments).map((json) => ({ type: "input_json_delta", partial_json: json })),
       ),
     ),
+  ];
+  return [
+    { type: "message_start", message: { ...message, usage: counted } },
+    ...blocks.flatMap((events, index) => events.map((event) => ({ ...event, index }))),
     {
       type: "message_delta",
       delta: { stop_reason: ANTHROPIC_STOP[reply.finish], stop_sequence: null },
@@ -227,16 +258,52 @@ function anthropicEvents(reply: ScriptedReply, model: string, id: string): Named
   ];
 }
 
-function block(index: number, start: object, deltas: readonly object[]): NamedEvent[] {
+function block(start: object, deltas: readonly object[]): NamedEvent[] {
   return [
-    { type: "content_block_start", index, content_block: start },
-    ...deltas.map((delta) => ({ type: "content_block_delta", index, delta })),
-    { type: "content_block_stop", index },
+    { type: "content_block_start", content_block: start },
+    ...deltas.map((delta) => ({ type: "content_block_delta", delta })),
+    { type: "content_block_stop" },
   ];
 }
 
 function googleEvents(reply: ScriptedReply, model: string, id: string): object[] {
-  const usage = reply.usage;
+  const event = (parts: readonly object[], finish: object = {}): object =>
+    googleReply(reply, { parts, finish, model, id });
+  const { thinking } = reply;
+  return [
+    ...(thinking === null ? [] : pieces(thinking.text).map((text) => event([{ text, thought: true }]))),
+    ...pieces(reply.text).map((text) => event([{ text }])),
+    ...reply.toolCalls.map((call) => event([googleCall(reply, call)])),
+    event([], { finishReason: GOOGLE_FINISH[reply.finish] }),
+  ];
+}
+
+/** A whole reply on Google's wire. */
+export function googleWhole(reply: ScriptedReply, model: string, id: string): object {
+  const { thinking } = reply;
+  const parts = [
+    ...(thinking === null ? [] : [{ text: thinking.text, thought: true }]),
+    ...(reply.text === "" ? [] : [{ text: reply.text }]),
+    ...reply.toolCalls.map((call) => googleCall(reply, call)),
+  ];
+  return googleReply(reply, { parts, finish: { finishReason: GOOGLE_FINISH[reply.finish] }, model, id });
+}
+
+const GOOGLE_FINISH = { stop: "STOP", "tool-calls": "STOP", length: "MAX_TOKENS", refused: "SAFETY" };
+
+function googleCall(reply: ScriptedReply, call: ScriptedReply["toolCalls"][number]): object {
+  const signed = reply.thinking === null ? {} : { thoughtSignature: reply.thinking.signature };
+  return { functionCall: { name: call.name, args: parsedOr(call.arguments) }, ...signed };
+}
+
+type GoogleReply = {
+  readonly parts: readonly object[];
+  readonly finish: object;
+  readonly model: string;
+  readonly id: string;
+};
+
+function googleReply({ usage }: ScriptedReply, { parts, finish, model, id }: GoogleReply): object {
   const reasoning = usage?.reasoning ?? 0;
   const counted =
     usage === null
@@ -250,23 +317,10 @@ function googleEvents(reply: ScriptedReply, model: string, id: string): object[]
             totalTokenCount: usage.input + usage.output,
           },
         };
-  const event = (parts: readonly object[], finish: object = {}): object => ({
+  return {
     candidates: [{ index: 0, content: { role: "model", parts }, ...finish }],
-    modelVersion: model,
-    responseId: id,
-    ...counted,
-  });
-  const signed = reply.thinking === null ? {} : { thoughtSignature: reply.thinking.signature };
-  const reason = { stop: "STOP", "tool-calls": "STOP", length: "MAX_TOKENS", refused: "SAFETY" }[
-    reply.finish
-  ];
-  return [
-    ...pieces(reply.text).map((text) => event([{ text }])),
-    ...reply.toolCalls.map((call) =>
-      event([{ functionCall: { name: call.name, args: parsedOr(call.arguments) }, ...signed }]),
-    ),
-    event([], { finishReason: reason }),
-  ];
+    ...{ modelVersion: model, responseId: id, ...counted },
+  };
 }
 
 /** Google sends arguments as an object, so text that is not JSON cannot occur on its wire. */
