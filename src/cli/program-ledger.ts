@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import {
   type BudgetTerms,
   type LedgerFilter,
@@ -9,6 +9,7 @@ import {
   parseUsd,
 } from "../server/index.ts";
 import type { Command as Work } from "./command.ts";
+import { instant } from "./instant-option.ts";
 import {
   budgetsCommand,
   ledgerEntriesCommand,
@@ -16,6 +17,7 @@ import {
   ledgerSummaryCommand,
   setBudgetCommand,
 } from "./ledger.ts";
+import { addReports } from "./program-reports.ts";
 
 type Filter = {
   readonly run?: string;
@@ -65,6 +67,7 @@ export function addLedger(
     .description("list budgets: what is spent, held and left, and when that will be gone")
     .argument("[below]", "only this one and those below it")
     .action((below: string | undefined) => choose(budgetsCommand(below)));
+  addReports(ledger, choose);
   program
     .command("budget")
     .description("change a budget, at work in every process from the next model call on")
@@ -103,10 +106,4 @@ function termsOf(usd: string | undefined, { cap, soft, beyondSoft, period }: Ter
     ...(beyondSoft !== undefined && { beyondSoft }),
     ...(period !== undefined && { period }),
   };
-}
-
-function instant(text: string): Date {
-  const at = new Date(text);
-  if (!Number.isNaN(at.getTime())) return at;
-  throw new InvalidArgumentError("It must be a time such as 2026-11-23T00:00:00Z.");
 }

@@ -34,6 +34,7 @@ import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
 import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
+import { makeReportsDoor, type ReportsDoor } from "./reports.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 import { makeTalk, type TalkDoor } from "./talk.ts";
 import { openTerms, type TermsDoor } from "./terms.ts";
@@ -69,6 +70,8 @@ export type Factotum = TalkDoor & {
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
   readonly ledger: LedgerDoor;
+  /** Bills laid beside the ledger, and what else is read of it. */
+  readonly reports: ReportsDoor;
   /** What may be asked of agreements. */
   readonly terms: TermsDoor;
   readonly gateway: GatewayDoor;
@@ -141,6 +144,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       outside: makeOutside(workshop),
       outbox: openOutbox(db),
       ledger: makeLedgerDoor(db, strongest),
+      reports: makeReportsDoor(db),
       terms: openTerms(db),
     },
     gateway: makeGatewayDoor(config, db, found, given.say, given.env["FACTOTUM_GATEWAY_SECRET"]),

@@ -11,6 +11,7 @@ import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
 import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
+import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
 import { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
 import { blameJson, effectJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
 
@@ -72,6 +73,7 @@ const ROUTES: readonly string[] = [
   "POST /api/outbox/:id/resend {by?}",
   "POST /api/outbox/:id/drop {by?}",
   ...LEDGER_ROUTES,
+  ...REPORTS_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -101,6 +103,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   readRoutes(app, factotum);
   outboxRoutes(app, factotum.outbox);
   ledgerRoutes(app, factotum.ledger);
+  reportsRoutes(app, factotum.reports);
   writeRoutes(app, factotum);
   mcpRoutes(app, factotum, say);
   return app;

@@ -20,6 +20,15 @@ export { type McpOverStdio, serveMcp } from "./mcp-stdio.ts";
 export { servedAgent } from "./mcp.ts";
 export type { BudgetLine, EntryPage, LedgerFilter, LedgerSummary } from "./ledger-door.ts";
 export { budgetJson, entryJson, ledgerJson, marginJson } from "./ledger-wire.ts";
+export {
+  type BillFile,
+  readBillFile,
+  type Reconciled,
+  type ReconcileOptions,
+  type ReportsDoor,
+} from "./reports.ts";
+export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
+export { type KeptLine, usdText } from "../reports/index.ts";
 export { version } from "./version.ts";
 export { parseEffectId, parseEntryId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";

@@ -1,0 +1,33 @@
+import { keptLineJson, readBillFile, type ReconcileOptions, reconciliationJson } from "../server/index.ts";
+import { type Command, withFactotum } from "./command.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { renderKeptLines, renderReconciliation } from "./render-reports.ts";
+
+/** Lays bills beside the ledger; 1 where anything but rounding differs. */
+export function reconcileCommand(paths: readonly string[], options: ReconcileOptions): Command {
+  return (setting) =>
+    withFactotum(setting, async ({ reports }) => {
+      const files = await Promise.all(paths.map(readBillFile));
+      const found = await reports.reconcile(files, options);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result(reconciliationJson(found));
+      else terminal.out(renderReconciliation(found, terminal));
+      const agree = found.differences.every(({ kind }) => kind === "rounding");
+      return agree ? exitCodes.ok : exitCodes.failed;
+    });
+}
+
+/** Tells what providers said of a call. */
+export function billedCommand(call: string): Command {
+  return (setting) =>
+    withFactotum(setting, async ({ reports }) => {
+      const lines = await reports.billed(call);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result({ call, lines: lines.map(keptLineJson) });
+      else
+        terminal.out(
+          lines.length === 0 ? "no bill that was kept names it" : renderKeptLines(lines, terminal),
+        );
+      return exitCodes.ok;
+    });
+}
