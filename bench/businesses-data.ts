@@ -1,7 +1,7 @@
 /** The recorded businesses as files: where they are, what a line holds, and how they get into Postgres. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { InputError } from "factotum/kernel";
+import { InputError, messageOf } from "factotum/kernel";
 import type { Database } from "factotum/postgres";
 import { z } from "zod";
 import type { Dialect } from "../examples/retail/dialect.ts";
@@ -86,7 +86,7 @@ type Table = z.infer<typeof Table>;
 /**
  * Reads a folder: `schema.sql` and `db.*.json` in it or above it, recordings and tasks in it or below it.
  *
- * @throws {InputError} `data-missing`
+ * @throws {InputError} `data-missing`, `data-malformed`
  */
 export function readBusinesses(folder: string): Businesses {
   const base = [folder, dirname(folder)].find((one) => existsSync(join(one, "schema.sql")));
@@ -103,13 +103,15 @@ export function readBusinesses(folder: string): Businesses {
     z.array(Task).parse(parseFile(join(folder, file))),
   );
   const byId = new Map(tasks.map((task) => [task.id, task]));
+  const recordings = files.flatMap((file) => readRecordings(join(folder, file), byId));
+  checkTasks(recordings, byId, folder);
   const table = (domain: Domain): Record<string, Table> =>
     z.record(z.string(), Table).parse(parseFile(join(base, `db.${domain}.json`)));
   return {
     schema: readFileSync(join(base, "schema.sql"), "utf8"),
     tables: { retail: table("retail"), airline: table("airline") },
     tasks,
-    recordings: files.flatMap((file) => readRecordings(join(folder, file), byId)),
+    recordings,
     sameTask: new Map(
       globSync("**/*-task-map.1to2.json", { cwd: folder }).flatMap((file) =>
         Object.entries(z.record(z.string(), z.string()).parse(parseFile(join(folder, file)))),
@@ -128,10 +130,9 @@ export function readRecordings(path: string, tasks: ReadonlyMap<string, Task>): 
       message: `${file} names no business; expected retail or airline`,
     });
   }
-  const lines = readFileSync(path, "utf8")
+  const lines = textOf(path)
     .split("\n")
-    .filter((line) => line.trim() !== "")
-    .map((line) => Line.parse(JSON.parse(line)));
+    .flatMap((line, at) => (line.trim() === "" ? [] : [parseLine(line, `line ${at + 1} of ${path}`)]));
   const taskOf = (line: z.infer<typeof Line>): Task | undefined => tasks.get(line.task ?? "");
   // All lines of a file come from one benchmark; a line whose task is gone speaks like the others.
   const usual = lines.map(taskOf).find((task) => task !== undefined)?.dialect ?? 2;
@@ -143,8 +144,50 @@ export function readRecordings(path: string, tasks: ReadonlyMap<string, Task>): 
   });
 }
 
+function parseLine(line: string, where: string): z.infer<typeof Line> {
+  const parsed = Line.safeParse(parseJson(line, where));
+  if (parsed.success) return parsed.data;
+  const because = z.prettifyError(parsed.error).replaceAll(/\s+/g, " ");
+  throw new InputError({ code: "data-malformed", message: `${where} is no recording: ${because}` });
+}
+
+/** A recording whose task is nowhere cannot be graded, and would count as one in which nothing is due. */
+function checkTasks(
+  recordings: readonly Recording[],
+  tasks: ReadonlyMap<string, Task>,
+  folder: string,
+): void {
+  const lost = recordings.filter(
+    ({ task, graded_rows }) => task !== null && graded_rows === undefined && !tasks.has(task),
+  );
+  if (lost.length === 0) return;
+  const some = [...new Set(lost.map((one) => one.task))].slice(0, 3).join(", ");
+  throw new InputError({
+    code: "data-missing",
+    message:
+      `${lost.length} of ${recordings.length} recordings below ${folder} are of tasks that no tasks.json ` +
+      `there holds (${some}); give the folder that has both`,
+  });
+}
+
 function parseFile(path: string): unknown {
-  return JSON.parse(readFileSync(path, "utf8"));
+  return parseJson(textOf(path), path);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new InputError({ code: "data-missing", message: `cannot read ${path}: ${messageOf(error)}` });
+  }
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InputError({ code: "data-malformed", message: `${where} is no JSON: ${messageOf(error)}` });
+  }
 }
 
 /** Makes the schema and loads every table with one statement. */

@@ -20,7 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach } from "factotum/changes";
-import { must } from "factotum/kernel";
+import { InputError, must } from "factotum/kernel";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { cascade } from "./businesses-cascade.ts";
 import { commitPass } from "./businesses-commits.ts";
@@ -248,4 +248,8 @@ function seconds(since: number): number {
   return Math.round((performance.now() - since) / 100) / 10;
 }
 
-await main();
+await main().catch((error: unknown) => {
+  if (!(error instanceof InputError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+});

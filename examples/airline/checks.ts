@@ -28,9 +28,9 @@ export const airlineChecks: readonly Check<Conversation>[] = [
     retried(context, WRITES),
   ),
   invariant("nobody flies under a birthday that was made up", passengersKnown),
-  invariant("a certificate is owed, asked for, and of the right amount", certificates),
+  { name: "a certificate is owed, asked for, and of the right amount", run: certificates },
   { name: "one customer is served, who gave their user id", run: oneCustomer },
-  invariant("what is done was named by the customer", notNamed),
+  { name: "what is done was named by the customer", run: async (context) => notNamed(context) },
   missing,
   invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
   { name: "what the tools do not check is shown to a person", run: async (context) => shown(context) },
@@ -62,11 +62,12 @@ function asking(because: string): Finding {
   return { kind: "ask", because };
 }
 
-function notNamed(context: DeskContext): readonly string[] {
+/** Nobody used a word for it: perhaps they used another, so a person is asked. */
+function notNamed(context: DeskContext): readonly Finding[] {
   const words = customerWords(context);
-  return context.calls.flatMap(({ tool }) =>
-    tool === "cancel_reservation" && !/cancel|refund/.test(words) ? ["nobody asked for a cancellation"] : [],
-  );
+  return context.calls.some(({ tool }) => tool === "cancel_reservation") && !/cancel|refund/.test(words)
+    ? [asking("nobody asked for a cancellation")]
+    : [];
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Certificates as a gesture: owed by membership, insurance or cabin, asked for, and of the right amount. */
+import type { Finding } from "factotum/policy";
 import { customerWords, type DeskContext } from "../retail/conversation.ts";
 
 const COMPLAINS =
@@ -12,11 +13,11 @@ type Owed = {
 };
 
 /** What is wrong with the certificates given. */
-export async function certificates(context: DeskContext): Promise<readonly string[]> {
+export async function certificates(context: DeskContext): Promise<readonly Finding[]> {
   const { diff, view } = context;
   const given = diff.filter((row) => row.table === "airline.payment_methods" && row.kind === "insert");
   const changed = new Set(diff.map((row) => row.key["reservation_id"]));
-  const broken: string[] = [];
+  const broken: Finding[] = [];
   for (const row of given) {
     const { rows } = await view.query<Owed>(
       `select r.reservation_id as id, bool_or(d.status = 'cancelled') as cancelled,
@@ -35,8 +36,10 @@ export async function certificates(context: DeskContext): Promise<readonly strin
         (one.cancelled && amount === 100 * one.people) ||
         ((one.delayed || changed.has(one.id)) && amount === 50 * one.people),
     );
-    if (!owed) broken.push(`no reservation of the customer's is owed a certificate of ${amount}`);
-    if (!COMPLAINS.test(customerWords(context))) broken.push("the customer asked for no compensation");
+    const because = `no reservation of the customer's is owed a certificate of ${amount}`;
+    if (!owed) broken.push({ kind: "fail", because });
+    if (!COMPLAINS.test(customerWords(context)))
+      broken.push({ kind: "ask", because: "the customer asked for no compensation" });
   }
   return broken;
 }

@@ -2,14 +2,19 @@
 import type { Finding } from "factotum/policy";
 import { customerWords, type DeskContext, talkBefore, wordsOf, writesAmong } from "../retail/conversation.ts";
 import { dollarsIn, numbersIn } from "../retail/figures.ts";
-import { textOf } from "../retail/words.ts";
+import { anyWord, textOf } from "../retail/words.ts";
 import type { Touched } from "./touched.ts";
 
 const NAMES_OF: Readonly<Record<string, RegExp>> = {
   certificate: /certificate|voucher/,
-  credit_card: /credit|card|visa|mastercard|original (payment|form|method)|same (payment|card|method)/,
-  gift_card: /gift|original (payment|form|method)|same (payment|card|method)/,
+  credit_card: /credit|card|visa|amex|debit|original (payment|form|method)|same (payment|card|method)/,
+  gift_card: /gift|\bgcs?\b|original (payment|form|method)|same (payment|card|method)/,
 };
+/** Who leaves the choice to the agent has named every way. */
+const ANY_WAY = anyWord(
+  ...["whatever", "whichever", "any (card|method|payment|way)", "on file", "(you|your) (choose|pick|choice)"],
+  ...["default", "all (of )?my", "doesn't matter", "don't (mind|care)", "saved (card|payment)"],
+);
 const PAYING = new Set(["book_reservation", "update_reservation_flights", "update_reservation_baggages"]);
 /** The agent's messages before a yes that make up what was proposed. */
 const PROPOSAL = 2;
@@ -47,7 +52,7 @@ export async function methods(context: DeskContext): Promise<readonly Finding[]>
       }
       if (words.includes(used.id) || NAMES_OF[used.kind]?.test(words) === true) continue;
       findings.push({
-        kind: used.original ? "ask" : "fail",
+        kind: used.original || ANY_WAY.test(words) ? "ask" : "fail",
         because: `the customer named no way to pay like ${used.id}`,
       });
     }

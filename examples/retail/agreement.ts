@@ -13,8 +13,8 @@ import {
 } from "./conversation.ts";
 import { anyWord } from "./words.ts";
 
-/** The messages before a call in which its details must stand: two of each side. */
-const MESSAGES = 4;
+/** The messages before a call in which its details must stand: three of each side. */
+const MESSAGES = 6;
 
 const YES = anyWord(
   ...[
@@ -32,7 +32,15 @@ const YES = anyWord(
   ],
   ...["do it", "agreed?", "absolutely", "definitely", "sounds (good|great|fine)", "works for me"],
   ...["looks (good|great|right|correct|perfect)", "perfect", "approved?", "i authori[sz]e"],
-  ...["i('d| would) like to", "go with", "let'?s", "please"],
+  ...["i('d| would) like to", "go with", "go for it", "let'?s", "please", "alright", "all right", "exactly"],
+  ...[
+    "that('s| is) (it|right|fine|ok|good|great|perfect)",
+    "that works",
+    "(i )?accept",
+    "fine with me",
+    "of course",
+  ],
+  ...["(book|cancel|change|return|exchange) (it|them|that|this|those)", "i('ll| will) take"],
 );
 
 /** One detail of a call, and whether a text names it. */

@@ -22,7 +22,7 @@ export function numbersIn(text: string): readonly number[] {
 
 /**
  * Days in a `plain` text, as `YYYY-MM-DD`; a day without a year is one of `year`.
- * Reads `2024-05-27`, `may 27th 2024`, `27 may`, `5/27/2024`.
+ * Reads `2024-05-27`, `may 27th 2024`, `27 may`, `5/27/2024`, `27.5.2024`.
  */
 export function daysIn(text: string, year: number): ReadonlySet<string> {
   const found = new Set<string>();
@@ -32,7 +32,12 @@ export function daysIn(text: string, year: number): ReadonlySet<string> {
   };
   for (const [, years, month, day] of text.matchAll(/\b(\d{4})-(\d{2})-(\d{2})\b/g))
     add(years, Number(month), day);
-  for (const [, month, day, years] of text.matchAll(/\b(\d{1,2})\/(\d{1,2})\/(\d{4})\b/g))
+  // With slashes the month comes first where it can; with dots or dashes nobody can tell, so either was said.
+  for (const [, one, mark, other, years] of text.matchAll(/\b(\d{1,2})([-/.])(\d{1,2})\2(\d{4})\b/g)) {
+    if (Number(one) <= 12) add(years, Number(one), other);
+    if (Number(other) <= 12 && (mark !== "/" || Number(one) > 12)) add(years, Number(other), one);
+  }
+  for (const [, years, month, day] of text.matchAll(/\b(\d{4})[/.](\d{1,2})[/.](\d{1,2})\b/g))
     add(years, Number(month), day);
   for (const [, month = "", day, years] of text.matchAll(
     new RegExp(`\\b${MONTH} ${DAY}\\b(?: (\\d{4}))?`, "g"),
