@@ -1,9 +1,34 @@
 /** Room `runs`: durable turns, wake-ups, workers. */
-export { cancel, endRun, retryFailed } from "./control.ts";
+export {
+  type ChildOrder,
+  CHILDREN_MAX,
+  childrenOf,
+  DEPTH_MAX,
+  getJoin,
+  type Join,
+  type Kinship,
+  kinshipOf,
+  lockTree,
+  startChildren,
+  type Until,
+} from "./children.ts";
+export { cancel, deadlineDueInMs, endRun, overdueRuns, pauseRun, resumeRun, retryFailed } from "./control.ts";
 export { FencedError, RunError } from "./errors.ts";
 export { retryPolicy, type RetryPolicy } from "./failure.ts";
 export type { Lease } from "./lease.ts";
 export { countRuns, getRun, listRuns, type RunCounts, type RunFilter, type RunPage } from "./list.ts";
+export { type Calendar, type Timing, type Weekday } from "./occurrences.ts";
+export { type Duty, type Overseer, type OverseerOptions, startOverseer } from "./overseer.ts";
+export {
+  declareSchedules,
+  fireSchedules,
+  leaveSchedules,
+  listSchedules,
+  type Missed,
+  type Schedule,
+  scheduleDueInMs,
+  type ScheduleLine,
+} from "./schedules.ts";
 export { type Reader, type Run, type RunStatus, runStatuses } from "./run.ts";
 export { leaseOutside } from "./outside.ts";
 export { type RunOrder, startRun } from "./start.ts";

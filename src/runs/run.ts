@@ -3,12 +3,20 @@ import type { Transaction } from "../postgres/index.ts";
 
 /**
  * Where a run stands. `ready`: wants a turn, or has one right now; `waiting`: parked until a time or a
- * wake-up; the other three are final, though `failed` and `cancelled` can be taken up by `retryFailed`.
+ * wake-up; `paused`: held up by a person; the other three are final, though `failed` and `cancelled` can be
+ * taken up by `retryFailed`.
  */
-export type RunStatus = "ready" | "waiting" | "done" | "failed" | "cancelled";
+export type RunStatus = "ready" | "waiting" | "paused" | "done" | "failed" | "cancelled";
 
 /** Every status, in the order of a run's life. */
-export const runStatuses: readonly RunStatus[] = ["ready", "waiting", "done", "failed", "cancelled"];
+export const runStatuses: readonly RunStatus[] = [
+  "ready",
+  "waiting",
+  "paused",
+  "done",
+  "failed",
+  "cancelled",
+];
 
 /** A piece of work under way, as its row in factotum.runs says. */
 export type Run = {

@@ -19,6 +19,8 @@ export type RunOrder = {
   readonly priority?: number;
   /** The run begins parked until this business time, for whoever drives it from outside. */
   readonly parkedUntil?: Date;
+  /** Business time past which it is ended, whatever it does. */
+  readonly deadline?: Date;
 };
 
 /** The channel on which workers hear of new and woken runs. */
@@ -59,7 +61,10 @@ export async function startRun(
     ],
   );
   const created = rows[0];
-  if (created !== undefined) return { run: runOf(created), created: true };
+  if (created !== undefined) {
+    if (order.deadline !== undefined) await setDeadline(tx, created.id, order.deadline);
+    return { run: runOf(created), created: true };
+  }
   const key = must(order.key, "the key of a run that exists already");
   const found = await tx.query<RunRow>(
     `select ${runColumns} from factotum.runs r where tenant = $1 and agent = $2 and key = $3`,
@@ -71,4 +76,13 @@ export async function startRun(
     retry: "later",
     message: `run ${order.agent}/${key} was started by a transaction that this one cannot see; try again`,
   });
+}
+
+/** Whoever ends overdue runs is told, since it may rest until a later one. */
+async function setDeadline(tx: Transaction, runId: string, deadline: Date): Promise<void> {
+  await tx.query(
+    `with set as (update factotum.runs set deadline_at = $2 where id = $1 returning id)
+     select pg_notify('factotum_watch', '')::text from set`,
+    [runId, deadline],
+  );
 }

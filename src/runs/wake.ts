@@ -7,9 +7,9 @@ import { jsonText } from "./text.ts";
 export type Nudge = { readonly id: string; readonly body: Json; readonly by: string; readonly at: Date };
 
 /**
- * Wakes a run when `tx` commits: a waiting run becomes ready; one that is awake gets at least one more
- * whole turn before it can park. Waits for a turn of that run that is just being committed, so no wake-up
- * falls between.
+ * Wakes a run when `tx` commits: a waiting run becomes ready, a paused one once it is resumed; one that is
+ * awake gets at least one more whole turn before it can park. Waits for a turn of that run that is just being
+ * committed, so no wake-up falls between.
  *
  * @returns false when there is no such run or it is over: there is nothing to wake
  */
@@ -19,8 +19,9 @@ export async function wake(tx: Transaction, runId: RunId): Promise<boolean> {
        update factotum.runs set
          wakes = wakes + (status = 'ready')::integer,
          version = version + (status = 'waiting')::integer,
-         status = 'ready', updated_at = factotum.now()
-       where id = $1 and status in ('ready', 'waiting')
+         paused_from = case when status = 'paused' then 'ready' end,
+         status = case when status = 'paused' then status else 'ready' end, updated_at = factotum.now()
+       where id = $1 and status in ('ready', 'waiting', 'paused')
        returning id)
      select pg_notify($2, 'wake ' || id)::text from woken`,
     [runId, channel],
