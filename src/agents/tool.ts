@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Effect, emit, rely, type RelyParameter } from "../changes/index.ts";
+import { type Effect, emit, rely, type RelyOptions, type RelyParameter } from "../changes/index.ts";
 import { InputError, type Json, type RunId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
@@ -13,10 +13,12 @@ export type ToolContext = {
   /**
    * Runs a query and makes the attempt depend on what it gives: where the commit finds anything else, a row
    * that appeared included, the attempt is made again on fresh data. For what decides, such as seats sold.
+   * `firm` holds off writers that are no agents, too, for as long as the commit takes.
    */
   readonly rely: <R extends object = Record<string, unknown>>(
     sql: string,
     params?: readonly RelyParameter[],
+    options?: RelyOptions,
   ) => Promise<readonly R[]>;
   /**
    * Stages an effect outside the database, to a channel that the agent declares: delivered after the commit,
@@ -65,7 +67,7 @@ export function tool<In extends z.ZodType, Out extends z.ZodType>(spec: ToolSpec
       if (!parsed.success) throw inputError(spec.name, parsed.error);
       const whole: ToolContext = {
         ...context,
-        rely: (sql, params) => rely(tx, sql, params),
+        rely: (sql, params, options) => rely(tx, sql, params, options),
         emit: (effect) => emit(tx, effect),
       };
       return spec.output.parse(await spec.run(tx, parsed.data, whole)) as Json;

@@ -28,6 +28,8 @@ export type ReliedRead = {
   readonly digest: string;
   /** The attempt's own changes that the query saw; the commit asks on top of the same ones. */
   readonly under: readonly RowChange[];
+  /** Whether those who are no commits of ours must not change the answer either, between check and commit. */
+  readonly firm?: true;
   /** As whom it was asked, where that was an agent's role: row conditions and policies held for it. */
   readonly as?: Reader;
 };

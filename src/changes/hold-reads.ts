@@ -12,14 +12,16 @@ import { digestOf, ENTER, LEAVE, readStatements, tablesIn } from "./relied-read.
 import { chooseMode } from "./replica.ts";
 import { setLocal } from "./settings.ts";
 import { currentTables, versionsOf } from "./tables.ts";
+import { holdWriters } from "./hold-writers.ts";
 
 /** Asking again may read a table it did not read before; nobody's query does so for ever. */
 const ROUNDS_MAX = 4;
 
 /**
  * Asks again what a change set relied on, and holds the answers to the end of the transaction: until then no
- * other commit writes a table they came from. A first round finds stale reads before anything is locked, and
- * the tables to lock; what counts is a round that ran under the locks.
+ * other commit, and where one of them is firm nobody at all, writes a table they came from. A first round
+ * finds stale reads before anything is locked, and the tables to lock; what counts is a round that ran under
+ * the locks.
  *
  * @throws {ConflictError} naming the queries that gave something else
  */
@@ -28,7 +30,9 @@ export async function holdReads(client: ClientBase, send: Send, set: ChangeSet):
   if (relies.length === 0) return;
   const written = [...new Set(set.rows.map((row) => row.table))].sort();
   let held = await askAgain(client, send, relies, ISOLATION, checkIsolation);
+  const firm = relies.some((one) => one.firm === true);
   for (let round = 1; round < ROUNDS_MAX; round += 1) {
+    if (firm) await holdWriters(send, lockTables(written, [...held]), [...held]);
     // In one round trip, and yet one after the other: each statement waits for the one before it.
     const read = await askAgain(client, send, relies, lockTables(written, [...held]));
     if (read.isSubsetOf(held)) return;

@@ -27,7 +27,7 @@ export {
 } from "./errors.ts";
 export { grantedToAll } from "./granted-to-all.ts";
 export { type Blame, blame, type CommittedChangeSet, listCommitted, showCommitted } from "./history.ts";
-export { rely, type RelyingView } from "./rely.ts";
+export { rely, type RelyingView, type RelyOptions } from "./rely.ts";
 export { inspect, peek, stage, type StageOptions } from "./stage.ts";
 export { type Declared, grantOf, type TableAccess, type TableGrant, writable } from "./table-grant.ts";
 export { undo } from "./undo.ts";

@@ -35,9 +35,9 @@ beforeEach(async () => {
 });
 
 /** Sells a seat the way careful code does: count, compare, insert. */
-const sell = async (flight: number, passenger: string, base: ChangeSet = emptyChangeSet) =>
+const sell = async (flight: number, passenger: string, base: ChangeSet = emptyChangeSet, firm = false) =>
   await stage(db, base, { tables: TABLES }, async (tx) => {
-    const [found] = await rely<{ sold: string }>(tx, SOLD, [flight]);
+    const [found] = await rely<{ sold: string }>(tx, SOLD, [flight], { firm });
     const { rows } = await tx.query<{ seats: number }>("select seats from public.flight where id = $1", [
       flight,
     ]);
@@ -206,6 +206,60 @@ describe("a writer that is no commit of ours", () => {
     await expect(meanwhile(changes, lock)).rejects.toThrow(/could not obtain lock/);
     await accept(changes);
     expect((await db.query(taken)).rowCount).toBe(0);
+  });
+});
+
+describe("a firmly relied-on read", () => {
+  const firmly = async (name: string): Promise<ChangeSet> =>
+    (await sell(1, name, emptyChangeSet, true)).changes;
+
+  test("holds the application off from the check to the end, and not its readers", async () => {
+    const set = await firmly("ann");
+    const walkIn = await db.session();
+    await walkIn.query("set lock_timeout = '1ms'");
+    const add = "insert into public.ticket (flight, passenger) values (1, 'walk-in')";
+    await db.transaction(async (tx) => {
+      await commit(tx, set, about);
+      await expect(walkIn.query(add)).rejects.toThrow(/lock timeout/);
+      expect((await walkIn.query("select from public.ticket")).rowCount).toBe(0);
+    });
+    await walkIn.query(add);
+    walkIn.destroy();
+  });
+
+  test("waits for a writer who was there first, and sees what they wrote", async () => {
+    const set = await firmly("ann");
+    const walkIn = await db.session();
+    await walkIn.query("begin");
+    await walkIn.query("insert into public.ticket (flight, passenger) values (1, 'walk-in')");
+    const outcome = accept(set).catch((error: unknown) => error);
+    const waiting = `select from pg_locks where not granted and mode = 'ShareLock'
+      and relation = 'public.ticket'::regclass`;
+    while ((await db.query(waiting)).rowCount === 0);
+    await walkIn.query("commit");
+    await walkIn.release();
+    expect(await outcome).toBeInstanceOf(ConflictError);
+    expect(await tickets()).toEqual([{ passenger: "walk-in" }]);
+  });
+
+  test("lets one of several commits through, each of which writes what the others hold", async () => {
+    const sets = await Promise.all(["ann", "bob", "cid"].map(firmly));
+    const ends = await Promise.allSettled(sets.map(accept));
+    expect(ends.map((end) => end.status).sort()).toEqual(["fulfilled", "rejected", "rejected"]);
+    expect(await tickets()).toHaveLength(1);
+  });
+
+  test("of what cannot be held is refused, and the caller's transaction goes on", async () => {
+    await db.query("create materialized view public.crowd as select count(*) as n from public.ticket");
+    const { changes } = await stage(db, emptyChangeSet, { tables: TABLES }, async (tx) => {
+      await rely(tx, "select n from public.crowd", [], { firm: true });
+      await tx.query("update public.flight set name = 'c' where id = 1");
+    });
+    await db.transaction(async (tx) => {
+      await expect(commit(tx, changes, about)).rejects.toMatchObject({ code: "not-holdable" });
+      await tx.query("select 1");
+    });
+    await db.query("drop materialized view public.crowd");
   });
 });
 

@@ -18,7 +18,17 @@ const UNDER_MAX = 20_000;
 /** Rows one of them may give: what a person could not weigh, an attempt should not rely on. */
 const ROWS_MAX = 10_000;
 
-type Reader = (sql: string, params: readonly RelyParameter[]) => Promise<Answer>;
+/** How much a query is relied on. */
+export type RelyOptions = {
+  /**
+   * Between the commit's check and its end nobody may write the tables that were read: the application's
+   * writers wait for the commit, and the commit waits some seconds for theirs, or it is a conflict. Without
+   * it only commits of change sets are held off. Firm in one read is firm in all reads of the change set.
+   */
+  readonly firm?: boolean;
+};
+
+type Reader = (sql: string, params: readonly RelyParameter[], options: RelyOptions) => Promise<Answer>;
 
 const readers = new WeakMap<object, Reader>();
 
@@ -42,6 +52,7 @@ export async function rely<R extends object = Record<string, unknown>>(
   tx: RelyingView,
   sql: string,
   params: readonly RelyParameter[] = [],
+  options: RelyOptions = {},
 ): Promise<readonly R[]> {
   const read = readers.get(tx);
   if (read === undefined) {
@@ -56,7 +67,7 @@ export async function rely<R extends object = Record<string, unknown>>(
       message: `rely() takes a query that starts with select, with, values or table: ${sql.slice(0, 80)}`,
     });
   }
-  const answer = await read(sql, params);
+  const answer = await read(sql, params, options);
   const texts = rowsOf(answer);
   const parse = answer.fields.map((field) => parserOf(field.dataTypeID));
   return texts.map((row) => {
@@ -94,7 +105,7 @@ export function reliance(asking: Asking, known: Known, base: ChangeSet): Relianc
   };
   const as = tenant === undefined && role === undefined ? undefined : reader;
   const relies = new Map((base.relies ?? []).map((one) => [JSON.stringify(one), one]));
-  const read: Reader = async (sql, params) => {
+  const read: Reader = async (sql, params, { firm }) => {
     const statements = [asking.captured, ...ENTER, ...readStatements([{ sql, params }]), ...LEAVE];
     const answers = await ask(send, statements);
     const answer = must(answers[1 + ENTER.length], "an answer");
@@ -106,7 +117,8 @@ export function reliance(asking: Asking, known: Known, base: ChangeSet): Relianc
     const under = known.replica
       ? own.rows.filter((row) => seen.has(known.byName.get(row.table)?.rootOid ?? ""))
       : own.rows;
-    const plain: ReliedRead = { sql, params: [...params], digest: digestOf(answer), under };
+    const digest = digestOf(answer);
+    const plain: ReliedRead = { sql, params: [...params], digest, under, ...(firm === true && { firm }) };
     const one = as === undefined ? plain : { ...plain, as };
     relies.set(JSON.stringify(one), one);
     const lying = [...relies.values()].reduce((sum, { under: rows }) => sum + rows.length, 0);
