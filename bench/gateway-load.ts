@@ -91,6 +91,9 @@ export async function firstTokens(
   return found.map((times) => times.slice(Math.floor(times.length / 10)));
 }
 
+/** The first wrong answer is shown. */
+let told = false;
+
 type Heard = { done(right: boolean): void; first: (() => void) | undefined; readonly stream: boolean };
 type Connection = {
   ask(request: Buffer, stream: boolean, first?: () => void): Promise<boolean>;
@@ -114,6 +117,11 @@ function overSocket(socket: Socket): Connection {
     heard = null;
     told?.done(right);
   };
+  const refused = (text: string): void => {
+    if (told) return;
+    told = true;
+    process.stderr.write(`a wrong answer: ${text}\n`);
+  };
   /** Reads an answer's head. @returns what of its body is there, or null while the head is not whole */
   const headed = (piece: Buffer): Buffer | null => {
     const all: Buffer = head === null ? piece : Buffer.concat([head, piece]);
@@ -122,6 +130,7 @@ function overSocket(socket: Socket): Connection {
     if (over < 0) return null;
     const text = all.toString("latin1", 0, over);
     ok = text.startsWith("HTTP/1.1 200");
+    if (!ok) refused(all.toString("latin1"));
     const length = /content-length: *(\d+)/i.exec(text)?.[1];
     left = length === undefined ? "chunked" : Number(length);
     return all.subarray(over + 4);

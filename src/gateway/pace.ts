@@ -44,7 +44,9 @@ type Waiting = {
 };
 type Line = {
   key: KeyRecord;
-  readonly waiting: Waiting[];
+  /** Those whom the visit under way is for, and those who came since. */
+  asking: Waiting[];
+  waiting: Waiting[];
   share: Share | null;
   /** What is asked for beyond what is needed. */
   more: { requests: number; tokens: number };
@@ -67,6 +69,7 @@ export function openPaces(db: Database, say: (line: string) => void): Paces {
   const lineOf = (key: KeyRecord): Line => {
     const line: Line = lines.get(key.id) ?? {
       key,
+      asking: [],
       waiting: [],
       share: null,
       more: { requests: 0, tokens: 0 },
@@ -96,7 +99,7 @@ export function openPaces(db: Database, say: (line: string) => void): Paces {
   const giveBack = async (idleSince: number): Promise<void> => {
     for (const [id, line] of lines) {
       const { share } = line;
-      if (share === null || share.usedAt > idleSince || line.waiting.length > 0) continue;
+      if (share === null || share.usedAt > idleSince || line.asking.length > 0) continue;
       line.more = { requests: 0, tokens: 0 };
       await returnShare(db, id, share);
     }
@@ -110,7 +113,7 @@ export function openPaces(db: Database, say: (line: string) => void): Paces {
   return {
     take(key, requests, tokens) {
       const line = lineOf(key);
-      if (line.waiting.length === 0) {
+      if (line.asking.length + line.waiting.length === 0) {
         const taken = takeFrom(line.share, requests, tokens);
         if (taken !== null) return taken;
       }
@@ -157,6 +160,10 @@ type Row = {
 
 /** Takes shares for all who wait, of all keys, at once. */
 async function visit(db: Database, lines: readonly Line[]): Promise<void> {
+  for (const line of lines) {
+    line.asking = line.waiting;
+    line.waiting = [];
+  }
   const asked = lines.map((line) => wants(line));
   // The minute ends for us by the time at which we asked: rather too early than too late.
   const askedAt = performance.now();
@@ -171,17 +178,17 @@ async function visit(db: Database, lines: readonly Line[]): Promise<void> {
     const found = new Map(rows.map((row) => [row.key, row]));
     for (const line of lines) serve(line, must(found.get(line.key.id), "a key's minute"), askedAt);
   } catch (error) {
-    for (const { waiting } of lines) for (const one of waiting.splice(0)) one.reject(error);
+    for (const { asking } of lines) for (const one of asking.splice(0)) one.reject(error);
   }
 }
 
 /** What those who wait need beyond what is in hand; what is asked for beside it grows with haste. */
 function wants(line: Line): { readonly requests: number; readonly tokens: number } {
-  const { share, waiting, more } = line;
+  const { share, asking, more } = line;
   const now = performance.now();
   const fresh = share !== null && now < share.endsAt ? share : null;
-  const requests = waiting.reduce((sum, one) => sum + one.requests, 0);
-  const tokens = waiting.reduce((sum, one) => sum + one.tokens, 0);
+  const requests = asking.reduce((sum, one) => sum + one.requests, 0);
+  const tokens = asking.reduce((sum, one) => sum + one.tokens, 0);
   if (fresh !== null && now - fresh.openedAt < QUICK_MS) {
     more.requests = Math.min(MORE_MAX, more.requests * 2 + requests);
     more.tokens = Math.min(MORE_MAX, more.tokens * 2 + tokens);
@@ -209,7 +216,7 @@ function serve(line: Line, row: Row, askedAt: number): void {
   const kept = same === null ? fresh : Object.assign(same, fresh);
   line.share = kept;
   const retryAfterS = Math.max(1, Math.ceil(row.ends_in_ms / 1000));
-  const lacking = line.waiting.splice(0).filter((one) => {
+  const lacking = line.asking.splice(0).filter((one) => {
     const taken = takeFrom(kept, one.requests, one.tokens);
     if (taken !== null) one.resolve(taken);
     return taken === null;

@@ -1,6 +1,6 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cut, hang, reply, type ScriptedAnswer, status } from "../testing/index.ts";
+import { cut, hang, reply, type ScriptedAnswer, type ScriptedRequest, status } from "../testing/index.ts";
 import { type Opened, opened } from "./opened.test.kit.ts";
 
 let at: Opened;
@@ -61,6 +61,19 @@ describe("limits per minute", () => {
     await other.close();
   });
 
+  test("refuse nobody while there is room, however many come at once", async () => {
+    at.provider.otherwise(() => reply("ok", { input: 5, output: 5 }));
+    const secret = await at.key({ name: "roomy", requestsPerMinute: 1_000, tokensPerMinute: 10_000_000 });
+    const statuses = await Promise.all(
+      Array.from({ length: 300 }, async () => {
+        const answer = await ask(secret);
+        await answer.text();
+        return answer.status;
+      }),
+    );
+    expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+
   test("count tokens at their most while a call is under way, and as counted once it is over", async () => {
     at.provider.otherwise(() => reply("ok", { input: 20, output: 5 }));
     const secret = await at.key({ name: "tokens", tokensPerMinute: 5_000 });
@@ -105,7 +118,12 @@ describe("a provider that fails", () => {
 });
 
 test("a hedged call is answered by whoever is first; who loses is booked under the same id", async () => {
-  at.provider.script(hang({ afterChunks: 0 }), reply("the second", { input: 5, output: 5 }));
+  // Either may arrive first.
+  const byModel = ({ body }: ScriptedRequest): ScriptedAnswer =>
+    Reflect.get(Object(body), "model") === "small"
+      ? hang({ afterChunks: 0 })
+      : reply("the second", { input: 5, output: 5 });
+  at.provider.script(byModel, byModel);
   const answer = await ask(at.secret, { model: "safe" }, { "x-factotum-hedge-ms": "20" });
   expect(await answer.json()).toMatchObject({ choices: [{ message: { content: "the second" } }] });
   let rows = await rowsOf(callOf(answer));
