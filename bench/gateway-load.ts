@@ -92,7 +92,7 @@ export async function firstTokens(
 }
 
 /** The first wrong answer is shown. */
-let told = false;
+let shown = false;
 
 type Heard = { done(right: boolean): void; first: (() => void) | undefined; readonly stream: boolean };
 type Connection = {
@@ -118,8 +118,8 @@ function overSocket(socket: Socket): Connection {
     told?.done(right);
   };
   const refused = (text: string): void => {
-    if (told) return;
-    told = true;
+    if (shown) return;
+    shown = true;
     process.stderr.write(`a wrong answer: ${text}\n`);
   };
   /** Reads an answer's head. @returns what of its body is there, or null while the head is not whole */
