@@ -59,17 +59,18 @@ export interface Database {
    * A transaction that begins with the first use of its `tx`, in the round trip of its opening statement,
    * and ends with the statement that `work` returns, in the round trip of the commit. That last statement
    * must itself raise where the work may not be kept. Where nothing was begun it is a transaction of its
-   * own, or, if `work` returns none, nothing at all. `work` is run again, five times at most, after a
+   * own, sent by `alone` where that is given. `work` is run again, five times at most, after a
    * deadlock or a serialization failure, or when the connection was found dead at the opening, so it may
    * have no effect outside `tx`.
    *
-   * @returns the rows of the last statement; undefined where there was none
+   * @returns the rows of the last statement
    * @throws {PostgresError} as `transaction`
    */
   deferred<O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[] | undefined>;
+    alone?: () => Promise<readonly L[]>,
+  ): Promise<readonly L[]>;
   /**
    * One prepared statement, a transaction of its own.
    *
@@ -213,11 +214,17 @@ function makeDeferred(of: {
   readonly used: () => Pools;
   readonly repair: (failed: Pools) => Promise<void>;
 }): Database["deferred"] {
-  return async (opening, work) => {
+  return async <O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+    alone?: () => Promise<readonly L[]>,
+  ) => {
     for (let tries = 0; ; tries += 1) {
       const used = of.used();
       try {
-        return await runDeferred(await of.take(), opening, work);
+        const done = await runDeferred<O, L>(await of.take(), opening, work);
+        if (done.kind === "kept") return done.rows;
+        return await (alone === undefined ? runAlone<L>(await of.take(), done.last) : alone());
       } catch (error) {
         const dead = error instanceof DeadConnection;
         if (tries >= DEFERRED_RETRIES || !(dead || isContention(error))) {

@@ -1,5 +1,4 @@
 import type { PoolClient } from "pg";
-import { InvariantError } from "../kernel/index.ts";
 import { giveClient, overClient, transactionEnded, type Transaction } from "./connections.ts";
 import { isConnectionFault, PostgresError, translated } from "./errors.ts";
 import { sendTogether } from "./pipeline.ts";
@@ -17,9 +16,14 @@ export type Opening<R extends object> = Prepared & {
  * What a deferred transaction does.
  *
  * @param begin begins now, if no use of `tx` did
- * @returns its last statement; undefined where nothing was begun and nothing is to be sent
+ * @returns its last statement
  */
-export type DeferredWork = (tx: Transaction, begin: () => Promise<void>) => Promise<Prepared | undefined>;
+export type DeferredWork = (tx: Transaction, begin: () => Promise<void>) => Promise<Prepared>;
+
+/** What became of a deferred transaction: its last statement's rows, or that statement if none was begun. */
+export type Deferred<R extends object> =
+  | { readonly kind: "kept"; readonly rows: readonly R[] }
+  | { readonly kind: "unbegun"; readonly last: Prepared };
 
 /** The connection was found dead before anything reached it: another one will do. */
 export class DeadConnection extends Error {}
@@ -52,7 +56,7 @@ export async function runDeferred<O extends object, L extends object>(
   client: PoolClient,
   opening: Opening<O>,
   work: DeferredWork,
-): Promise<readonly L[] | undefined> {
+): Promise<Deferred<L>> {
   const { tx, end } = overClient(client);
   let begun: Promise<void> | undefined;
   let over = false;
@@ -77,9 +81,8 @@ export async function runDeferred<O extends object, L extends object>(
     over = true;
     end();
     await begun; // A refused opening counts even where the work hid it.
-    if (begun === undefined && last === undefined) return undefined;
-    if (last === undefined) throw endless();
-    return (await (begun === undefined ? sendAlone(client, last) : sendLast(client, last))) as readonly L[];
+    if (begun === undefined) return { kind: "unbegun", last };
+    return { kind: "kept", rows: (await sendLast(client, last)) as readonly L[] };
   } catch (error) {
     const thrown = translated(error);
     over = true;
@@ -179,10 +182,6 @@ function commitUnknown(cause: unknown): PostgresError {
       "read what is there before doing it again",
     cause,
   });
-}
-
-function endless(): InvariantError {
-  return new InvariantError("a deferred transaction was begun and has no last statement");
 }
 
 function aborted(): PostgresError {

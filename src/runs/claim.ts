@@ -1,10 +1,10 @@
 import type { Transaction } from "../postgres/index.ts";
-import { channel } from "./start.ts";
-import { type Reader, runColumns, runOf, type RunRow } from "./run.ts";
 import type { Hold } from "./hold.ts";
+import { type Reader, runColumns, runOf, type RunRow } from "./run.ts";
+import { channel } from "./start.ts";
 
-/** Waiting runs made ready by one statement; more of them are left to the next. */
-const PROMOTED_MAX = 1_000;
+/** Waiting runs made ready by one statement, and held ones freed; more of them are left to the next. */
+const LOOKED_AT_MAX = 1_000;
 
 /**
  * Prepared, since planning these costs more than running them. Ids are gathered in an array: a join with an
@@ -17,75 +17,120 @@ const promoting = {
       select id from factotum.runs where status = 'waiting' and wake_at <= (select factotum.now())
       order by wake_at limit $1 for no key update skip locked))`,
 };
+/**
+ * The dead are named first: a row that another freed and took up since this statement began must not be freed
+ * because its new worker was not there yet when it began.
+ */
+const freeing = {
+  name: "factotum.runs.free",
+  text: `with gone as materialized (
+      select distinct worker from factotum.runs where worker is not null
+      except select id from factotum.living_workers)
+    update factotum.runs set worker = null
+    where id = any (array(
+      select id from factotum.runs
+      where worker is not null
+        and ((worker = $1 and id <> all ($2::bigint[])) or worker in (select worker from gone))
+      limit $3 for no key update skip locked))`,
+};
 const claiming = {
   name: "factotum.runs.claim",
-  text: `with living as materialized (select id from factotum.living_workers)
-    update factotum.runs r set worker = $1, fence = fence + 1
+  text: `update factotum.runs r set worker = $1, fence = fence + 1
     where id = any (array(
       select f.id from factotum.runs f
-      where f.status = 'ready' and (f.retry_at is null or f.retry_at <= clock_timestamp())
-        and (f.worker is null or (f.worker = $1 and f.id <> all ($2::bigint[]))
-          or (f.worker <> $1 and f.worker not in (select id from living)))
-        and $1 in (select id from living)
-      order by f.priority desc, f.id limit $3 for no key update skip locked))
+      where f.status = 'ready' and f.worker is null
+        and (f.retry_at is null or f.retry_at <= clock_timestamp())
+        and exists (select from factotum.workers where id = $1 and lease_until > clock_timestamp())
+        and not exists (select from factotum.limits)
+      order by f.priority desc, f.id limit $2 for no key update skip locked))
     returning ${runColumns}, r.fence`,
+};
+const claimingLimited = {
+  name: "factotum.runs.claim-limited",
+  text: `select ${runColumns}, r.fence from factotum.claim_limited($1, $2) r`,
 };
 const dating = {
   name: "factotum.runs.due",
-  text: `select least(
+  text: `select exists (select from factotum.limits) as limited, least(
       (select extract(epoch from wake_at - factotum.now()) * 1000
          / nullif(coalesce((select rate from factotum.clock), 1), 0)
        from factotum.runs where status = 'waiting' and wake_at is not null order by wake_at limit 1),
       (select extract(epoch from retry_at - clock_timestamp()) * 1000
        from factotum.runs where status = 'ready' and retry_at > (select clock_timestamp())
-       order by retry_at limit 1))::float8 as ms`,
+       order by retry_at limit 1),
+      factotum.limits_wait_ms())::float8 as ms`,
+};
+
+/** What a worker has to know beside its runs. */
+export type Outlook = {
+  /** Real milliseconds until a run is due, or may be tried again, or taken up by its rate; null: none. */
+  readonly dueInMs: number | null;
+  /** Whether there are limits on what is taken up. */
+  readonly limited: boolean;
 };
 
 /**
- * Makes waiting runs ready whose time has come; if there are more than this worker can take, the others are
- * told.
+ * Makes waiting runs ready whose time has come, and frees those of dead workers and those that were left
+ * behind; if there are more than this worker can take, the others are told.
  *
- * @returns how many
+ * @param held ids of the runs it has; one that its row says it has but is not among them was left behind
  */
-export async function promoteDue(session: Transaction, slots: number): Promise<number> {
-  const { rowCount } = await session.client.query({ ...promoting, values: [PROMOTED_MAX] });
-  const promoted = rowCount ?? 0;
-  if (promoted > slots) await session.query("select pg_notify($1, 'ready')::text", [channel]);
-  return promoted;
+export async function sweep(
+  session: Transaction,
+  worker: string,
+  held: readonly string[],
+  slots: number,
+): Promise<void> {
+  const promoted = await session.client.query({ ...promoting, values: [LOOKED_AT_MAX] });
+  const freed = await session.client.query({ ...freeing, values: [worker, held, LOOKED_AT_MAX] });
+  if ((promoted.rowCount ?? 0) + (freed.rowCount ?? 0) <= slots) return;
+  await session.query("select pg_notify($1, 'ready')::text", [channel]);
+}
+
+/** What comes next, and under which rules. */
+export async function lookAhead(session: Transaction): Promise<Outlook> {
+  const { rows } = await session.client.query<{ ms: number | null; limited: boolean }>({ ...dating });
+  return { dueInMs: rows[0]?.ms ?? null, limited: rows[0]?.limited ?? false };
 }
 
 /**
- * Takes up to `limit` ready runs that no living worker drives, by priority, then age, and raises their
- * fences. Takes none when `worker` itself is not alive (its lease ran out): it must join again first.
+ * Takes up to `limit` free ready runs, by priority, then age, and raises their fences. Takes none when
+ * `worker` itself is not alive (its lease ran out): it must join again first. The session is the one that
+ * holds the worker's lock.
  *
- * @param held ids of the runs it drives; one that its row says it drives but is not among them was left
- * behind
+ * @param limited leave out what is at a limit; without it, nothing is taken where there are limits
  */
 export async function claim(
   session: Transaction,
   worker: string,
-  held: readonly string[],
   limit: number,
+  limited: boolean,
 ): Promise<readonly Hold[]> {
-  const values = [worker, held, limit];
-  const { rows } = await session.client.query<RunRow & { fence: string }>({ ...claiming, values });
+  const statement = limited ? claimingLimited : claiming;
+  const { rows } = await session.client.query<RunRow & { fence: string }>({
+    ...statement,
+    values: [worker, limit],
+  });
   return rows
     .map((row) => ({ worker, fence: row.fence, run: runOf(row), stateText: JSON.stringify(row.state) }))
     .sort((a, b) => b.run.priority - a.run.priority || (BigInt(a.run.id) < BigInt(b.run.id) ? -1 : 1));
 }
 
-/** Real milliseconds until a waiting run is due or a failed one may be tried again; null: none will be. */
-export async function dueInMs(session: Transaction): Promise<number | null> {
-  const { rows } = await session.client.query<{ ms: number | null }>({ ...dating });
-  return rows[0]?.ms ?? null;
-}
-
-/** Lets go of a run that still wants turns, so that anyone can take it. */
-export async function release(tx: Reader, hold: Hold): Promise<void> {
+/** Lets go of runs that still want turns, so that anyone can take them up; workers are told. */
+export async function release(tx: Reader, holds: readonly Hold[]): Promise<void> {
   await tx.query(
-    `update factotum.runs set worker = null
-     where id = $1 and fence = $2 and worker = $3 and status = 'ready'`,
-    [hold.run.id, hold.fence, hold.worker],
+    `with freed as (
+       update factotum.runs r set worker = null
+       from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as h (id, fence, worker)
+       where r.id = h.id and r.fence = h.fence and r.worker = h.worker and r.status = 'ready'
+       returning r.id)
+     select pg_notify($4, 'ready')::text from freed limit 1`,
+    [
+      holds.map(({ run }) => run.id),
+      holds.map(({ fence }) => fence),
+      holds.map(({ worker }) => worker),
+      channel,
+    ],
   );
 }
 

@@ -1,5 +1,12 @@
 import { type Database, isCommitUnknown, sqlStateOf } from "../postgres/index.ts";
-import { type ClosedRow, type Closing, closingColumns, closingStatement, closingTerms } from "./closing.ts";
+import {
+  closedColumns,
+  type ClosedRow,
+  type Closing,
+  closingColumns,
+  closingStatement,
+  closingTerms,
+} from "./closing.ts";
 
 /** Writes the ends of turns that have no transaction of their own. */
 export interface Closer {
@@ -131,7 +138,7 @@ function closingManySql(): string {
       from o join unnest($${first + 1}::bigint[], $${first + 2}::bigint[], $${first + 3}::text[],
         $${first + 4}::integer[], $${first + 5}::json[]) as s (nth, place, kind, attempt, data)
         on s.nth = o.nth)
-    select id, status, wake_at, version, steps, updated_at from o`;
+    select id, ${closedColumns("o")}, let_go from o`;
 }
 
 const closingMany = { name: "factotum.turn.close-many", text: closingManySql() };

@@ -22,6 +22,9 @@ export type ClosedRow = {
   readonly version: string;
   readonly steps: string;
   readonly updated_at: Date;
+  readonly provider: string | null;
+  /** Whether the run, though ready, is no longer its holder's: its next provider has limits. */
+  readonly let_go: boolean;
 };
 
 /** What a turn's end says of its run, with the types of the parameters. */
@@ -37,6 +40,8 @@ export const closingColumns = {
   outcome: "text",
   because: "text",
   until: "timestamptz",
+  /** Null: as before; empty: none. */
+  provider: "text",
 } as const;
 
 /** @param unread nobody has checked the row's version yet: the statement does */
@@ -46,9 +51,13 @@ export function closingOf(tx: Transaction, hold: Hold, end: TurnEnd, unread: boo
   const outcome = end.kind === "done" ? end.outcome : null;
   const because = end.kind === "failed" ? becauseText(end.because) : null;
   const until = end.kind === "park" ? (end.until ?? null) : null;
+  const provider = "provider" in end && end.provider !== undefined ? (end.provider ?? "") : null;
   const state = written === stateText ? null : written;
   const version = unread ? String(run.version) : null;
-  const values = [run.id, hold.fence, hold.worker, version, statusAfter(end), state, outcome, because, until];
+  const values = [
+    ...[run.id, hold.fence, hold.worker, version, statusAfter(end), state, outcome, because, until],
+    provider,
+  ];
   const after = { ...hold, run: { ...run, outcome, because }, stateText: written };
   return { hold: after, end, steps: takePendingSteps(tx), values };
 }
@@ -59,6 +68,7 @@ export function closedHold({ hold, end }: Closing, row: ClosedRow): Hold {
     ...hold.run,
     state: end.state,
     status: row.status,
+    provider: row.provider,
     wakeAt: row.wake_at,
     version: BigInt(row.version),
     steps: BigInt(row.steps),
@@ -68,6 +78,13 @@ export function closedHold({ hold, end }: Closing, row: ClosedRow): Hold {
   return { ...hold, run };
 }
 
+/** The columns of `ClosedRow` but its id, from a row of factotum.runs or of a closing. */
+export function closedColumns(row: string): string {
+  return ["status", "wake_at", "version", "steps", "updated_at", "provider"]
+    .map((column) => `${row}.${column}`)
+    .join(", ");
+}
+
 /**
  * What a closing sets in its row and asks of it, its values named by `of`: the fence, the worker, and the
  * version where nobody has checked it.
@@ -75,18 +92,23 @@ export function closedHold({ hold, end }: Closing, row: ClosedRow): Hold {
 export function closingTerms(of: (column: keyof typeof closingColumns) => string, stepCount: string | null) {
   const refused = `(${of("wanted")} = 'waiting' and r.wakes > r.wakes_seen)`;
   const status = `case when ${refused} then 'ready' else ${of("wanted")} end`;
+  const provider = `case when ${of("provider")} is null then r.provider
+      else nullif(${of("provider")}, '') end`;
+  const stays = `(nullif(${of("provider")}, '') is null or ${of("provider")} = r.provider
+    or not exists (select from factotum.limits where kind = 'provider'))`;
   return {
     set: `status = ${status},
       state = coalesce(${of("state")}::json, r.state),
       outcome = ${of("outcome")}, because = ${of("because")}, wake_at = ${of("until")},
-      worker = case when ${status} = 'ready' then r.worker end,
+      worker = case when ${status} = 'ready' and ${stays} then r.worker end, provider = ${provider},
       wakes_seen = case when ${of("wanted")} = 'waiting' then r.wakes else r.wakes_seen end,
       version = r.version + 1${stepCount === null ? "" : `, steps = r.steps + ${stepCount}`},
       failures = 0, retry_at = null, updated_at = factotum.now()`,
     where: `r.id = ${of("id")} and r.fence = ${of("fence")}
       and r.worker is not distinct from ${of("worker")}
       and (${of("version")} is null or r.version = ${of("version")})`,
-    returning: "r.id, r.status, r.wake_at, r.version, r.steps, r.updated_at",
+    returning: `r.id, ${closedColumns("r")},
+      r.status = 'ready' and r.worker is distinct from ${of("worker")} as let_go`,
   };
 }
 
@@ -111,8 +133,7 @@ function closingSql(shift: number): string {
   return `with o as (update factotum.runs r set ${terms.set} where ${terms.where}
       returning ${terms.returning})
     ${shift > 0 ? `, written as (${insertSteps("o")})` : ""}
-    select coalesce(o.id, factotum.refuse_turn(${of("id")})) as id, status, wake_at, version, steps,
-      updated_at
+    select coalesce(o.id, factotum.refuse_turn(${of("id")})) as id, ${closedColumns("o")}, o.let_go
     from (values (1)) one left join o on true`;
 }
 

@@ -59,31 +59,36 @@ function fated(real: Database, fate: "dies" | "freezes", atAct: number): Fated {
   const deferred = async <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[] | undefined> => {
+    alone?: () => Promise<readonly L[]>,
+  ): Promise<readonly L[]> => {
     await act();
-    const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
-      let begun = false;
-      const beginActs = async (): Promise<void> => {
-        if (!begun) await act();
-        begun = true;
-        await begin();
-      };
-      const query: Transaction["query"] = async (sql, params) => {
-        await beginActs();
-        return await over(tx)(sql, params);
-      };
-      const last = await work(
-        {
-          get client() {
-            return overClient(tx.client);
+    const rows = await real.deferred<O, L>(
+      opening,
+      async (tx, begin) => {
+        let begun = false;
+        const beginActs = async (): Promise<void> => {
+          if (!begun) await act();
+          begun = true;
+          await begin();
+        };
+        const query: Transaction["query"] = async (sql, params) => {
+          await beginActs();
+          return await over(tx)(sql, params);
+        };
+        const last = await work(
+          {
+            get client() {
+              return overClient(tx.client);
+            },
+            query,
           },
-          query,
-        },
-        beginActs,
-      );
-      await act();
-      return last;
-    });
+          beginActs,
+        );
+        await act();
+        return last;
+      },
+      alone,
+    );
     await act(); // Here the commit is kept, but its answer has not arrived.
     return rows;
   };
@@ -191,8 +196,12 @@ test("a driver that tries again a turn whose commit was kept, but not answered, 
   const db = await workspace();
   const id = await start(db);
   let lost = 0;
-  const deaf = async <O extends object, L extends object>(opening: Opening<O>, work: DeferredWork) => {
-    const rows = await db.deferred<O, L>(opening, work);
+  const deaf = async <O extends object, L extends object>(
+    opening: Opening<O>,
+    work: DeferredWork,
+    alone?: () => Promise<readonly L[]>,
+  ) => {
+    const rows = await db.deferred<O, L>(opening, work, alone);
     if (lost > 0) return rows;
     lost += 1;
     throw new Error("the answer was lost");

@@ -15,14 +15,20 @@ export type Hold = {
   readonly stateText: string;
 };
 
+/** Whom the next turns call: left out, as before; null: nobody. */
+type Needs = { readonly provider?: string | null };
+
 /** How a turn leaves its run. */
 export type TurnEnd =
-  /** Another turn follows at once. */
-  | { readonly kind: "continue"; readonly state: Json }
+  /**
+   * Another turn follows at once; elsewhere, maybe, where it needs a `provider` that it did not name before
+   * and that has limits: then the lease's signal is aborted, and the run is taken up once they allow it.
+   */
+  | ({ readonly kind: "continue"; readonly state: Json } & Needs)
   /**
    * Wait until a business time, or, without `until`, until woken. Refused, once, when a wake-up found the
    * run awake since its last park: the run comes back `ready` and takes another turn.
    */
-  | { readonly kind: "park"; readonly state: Json; readonly until?: Date }
+  | ({ readonly kind: "park"; readonly state: Json; readonly until?: Date } & Needs)
   | { readonly kind: "done"; readonly state: Json; readonly outcome: string }
   | { readonly kind: "failed"; readonly state: Json; readonly because: string };

@@ -14,6 +14,7 @@ export {
 } from "./children.ts";
 export { cancel, deadlineDueInMs, endRun, overdueRuns, pauseRun, resumeRun, retryFailed } from "./control.ts";
 export { FencedError, RunError } from "./errors.ts";
+export { type Limit, liftLimit, listLimits, setLimit } from "./limits.ts";
 export { retryPolicy, type RetryPolicy } from "./failure.ts";
 export type { Lease } from "./lease.ts";
 export { countRuns, getRun, listRuns, type RunCounts, type RunFilter, type RunPage } from "./list.ts";

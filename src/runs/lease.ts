@@ -1,5 +1,6 @@
 import type { RunId } from "../kernel/index.ts";
 import type { Run } from "./run.ts";
+import { FencedError } from "./errors.ts";
 import type { Hold } from "./hold.ts";
 import { takeTurn, type TurnMeans, type TurnWork } from "./turn.ts";
 
@@ -49,9 +50,11 @@ export function makeLease(means: TurnMeans, claimed: Hold, shouldYield: () => bo
     turn: async (work) => {
       const read = doubtful;
       doubtful = true;
-      hold = await takeTurn(means, hold, work, read);
+      const taken = await takeTurn(means, hold, work, read);
+      hold = taken.hold;
       doubtful = false;
       turns += 1;
+      if (taken.letGo) controller.abort(new FencedError(hold.run.id, "its next provider has limits"));
       return hold.run;
     },
   };

@@ -34,7 +34,7 @@ export async function leaseOutside(db: Database, runId: RunId): Promise<Lease> {
         if (run.version !== version) throw new FencedError(run.id, "another turn came between");
         return work(tx, run, now);
       };
-      hold = await takeTurn(means, hold, unmoved, true);
+      hold = (await takeTurn(means, hold, unmoved, true)).hold;
       return hold.run;
     },
   };

@@ -28,6 +28,8 @@ export type Run = {
   readonly key: string | null;
   /** Higher goes first. */
   readonly priority: number;
+  /** Whom its next turns call, where it said so; see `Limit`. */
+  readonly provider: string | null;
   readonly input: Json;
   /** The agent's own; null until the first turn unless `startRun` gave one. */
   readonly state: Json;
@@ -62,6 +64,7 @@ export type RunRow = {
   readonly agent_version: number;
   readonly key: string | null;
   readonly priority: number;
+  readonly provider: string | null;
   readonly input: Json;
   readonly state: Json;
   readonly status: RunStatus;
@@ -77,8 +80,8 @@ export type RunRow = {
 
 /** The columns of `RunRow`, for a select or returning list on factotum.runs as `r`. */
 export const runColumns =
-  "r.id, r.tenant, r.agent, r.agent_version, r.key, r.priority, r.input, r.state, r.status, r.outcome, " +
-  "r.because, r.wake_at, r.version, r.steps, r.failures, r.created_at, r.updated_at";
+  "r.id, r.tenant, r.agent, r.agent_version, r.key, r.priority, r.provider, r.input, r.state, r.status, " +
+  "r.outcome, r.because, r.wake_at, r.version, r.steps, r.failures, r.created_at, r.updated_at";
 
 /** Parses a row. */
 export function runOf(row: RunRow): Run {
@@ -89,6 +92,7 @@ export function runOf(row: RunRow): Run {
     agentVersion: row.agent_version,
     key: row.key,
     priority: row.priority,
+    provider: row.provider,
     input: row.input,
     state: row.state,
     status: row.status,

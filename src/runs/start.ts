@@ -17,6 +17,8 @@ export type RunOrder = {
   readonly state?: Json;
   /** Higher goes first; 0 by default. */
   readonly priority?: number;
+  /** Whom its first turns call, so that a limit on that provider holds for it. */
+  readonly provider?: string;
   /** The run begins parked until this business time, for whoever drives it from outside. */
   readonly parkedUntil?: Date;
   /** Business time past which it is ended, whatever it does. */
@@ -42,8 +44,8 @@ export async function startRun(
   const { rows } = await tx.query<RunRow>(
     `with created as (
        insert into factotum.runs as r
-         (tenant, agent, agent_version, key, input, state, priority, status, wake_at)
-       values ($1, $2, $3, $4, $5, $6, $7,
+         (tenant, agent, agent_version, key, input, state, priority, provider, status, wake_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $10,
          case when $9::timestamptz is null then 'ready' else 'waiting' end, $9)
        on conflict on constraint runs_key_unique do nothing
        returning ${runColumns})
@@ -58,6 +60,7 @@ export async function startRun(
       order.priority ?? 0,
       channel,
       order.parkedUntil ?? null,
+      order.provider ?? null,
     ],
   );
   const created = rows[0];

@@ -46,12 +46,15 @@ type OpenRow = {
   readonly state_text: string | null;
 };
 
+/** What a turn came to. */
+export type Taken = { readonly hold: Hold; readonly letGo: boolean };
+
 /**
  * One turn: one transaction that checks the fence, does the work, and writes how it ends. It starts from the
  * run as the holder wrote it last; where the row turns out to be another version, it starts again from that.
  *
  * @param doubtful read the row before the work: an error left open what was kept last
- * @returns the hold with the run as committed
+ * @returns the hold with the run as committed, and whether the run was let go of for a provider's limits
  * @throws {FencedError} when the run is held by another by now; whatever `work` throws, with nothing kept
  */
 export async function takeTurn(
@@ -59,7 +62,7 @@ export async function takeTurn(
   hold: Hold,
   work: TurnWork,
   doubtful = false,
-): Promise<Hold> {
+): Promise<Taken> {
   if (!doubtful) {
     try {
       return await attempt(means, hold, work, false);
@@ -75,7 +78,7 @@ async function attempt(
   hold: Hold,
   work: TurnWork,
   eager: boolean,
-): Promise<Hold> {
+): Promise<Taken> {
   let opened: Opened | undefined;
   let closing: Closing | undefined;
   const values = [hold.run.id, String(turnMsMax), String(hold.run.version)];
@@ -96,12 +99,13 @@ async function attempt(
         };
         const end = await work(tx, run, now);
         closing = closingOf(tx, { ...hold, run, stateText }, end, opened === undefined);
-        return opened === undefined ? undefined : closingStatement(closing);
+        return closingStatement(closing);
       },
+      async () => [await closer.close(must(closing, "the turn's end"))],
     );
     const written = must(closing, "the turn's end");
-    const row = rows === undefined ? await closer.close(written) : must(rows[0], "the turn's row");
-    return closedHold(written, row);
+    const row = must(rows[0], "the row that the turn wrote");
+    return { hold: closedHold(written, row), letGo: row.let_go };
   } catch (error) {
     if (sqlStateOf(error) !== REFUSED) throw error;
     if (opened === undefined) throw new RunMovedError(hold.run.id);

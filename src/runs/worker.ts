@@ -1,13 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
-import { type Database, isConnectionFault } from "../postgres/index.ts";
-import { anyReady, claim, dueInMs, promoteDue, release } from "./claim.ts";
+import { type Database, isConnectionFault, type Session } from "../postgres/index.ts";
+import { anyReady, claim, lookAhead, release, sweep } from "./claim.ts";
 import { closeTogether } from "./close-together.ts";
 import { FencedError, RunError } from "./errors.ts";
 import { retryPolicy, type RetryPolicy, settleFailure } from "./failure.ts";
+import { InHand } from "./in-hand.ts";
 import { type HeldLease, type Lease, makeLease } from "./lease.ts";
 import { join, type Membership } from "./membership.ts";
-import type { Hold } from "./hold.ts";
 import type { TurnMeans } from "./turn.ts";
 
 /** Advances one run by turns until it parks or ends; what it throws is settled by the worker. */
@@ -91,8 +91,13 @@ class RunWorker {
   #sweep = true;
   /** When to look at everything next, on the monotonic clock: a busy worker is not too busy for it. */
   #sweepAt = 0;
+  /** A run was parked or put off: when it is due is to be seen. */
+  #redate = false;
   /** There may be more ready runs than were taken. */
   #more = true;
+  /** There are limits on what is taken up. */
+  #limited = false;
+  readonly #inHand = new InHand();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -173,23 +178,51 @@ class RunWorker {
     const { id, session } = membership;
     if (this.#sweep || performance.now() >= this.#sweepAt) {
       this.#sweep = false;
-      await promoteDue(session, this.#concurrency - this.#driving.size);
+      await this.#giveBack("stale");
+      await sweep(session, id, this.#idsHeld(id), this.#free());
       this.#more = true;
-      const dueMs = (await dueInMs(session)) ?? Infinity;
-      this.#sweepAt = performance.now() + Math.max(0, Math.min(this.#sweepMs, dueMs));
+      this.#redate = true;
     }
-    const slots = this.#concurrency - this.#driving.size;
-    if (this.#more && slots > 0) {
+    if (this.#redate) await this.#date(session);
+    const { size } = this.#inHand;
+    // With limits, one that waits in hand would keep another from its place.
+    const ahead = this.#limited ? 0 : this.#inHand.ahead;
+    const wanted = this.#free() + ahead - size;
+    if (this.#more && wanted > 0 && size <= ahead / 2) {
       this.#more = false;
-      const held = [...this.#driving.keys()].map(({ hold }) => hold());
-      const mine = held.filter(({ worker }) => worker === id).map(({ run }) => run.id);
-      const claimed = await claim(session, id, mine, slots);
-      if (claimed.length === slots) this.#more = true;
-      for (const hold of claimed) this.#take(membership, hold);
+      const claimed = await claim(session, id, wanted, this.#limited);
+      if (claimed.length === wanted) this.#more = true;
+      else if (this.#limited) await this.#date(session);
+      this.#inHand.add(claimed);
     }
-    if (this.#driving.size === 0 && this.#waiters.length > 0 && !(await anyReady(session))) {
-      for (const waiter of this.#waiters.splice(0)) waiter.resolve();
-    }
+    this.#begin(membership);
+    if (this.#driving.size + this.#inHand.size > 0 || this.#waiters.length === 0) return;
+    if (await anyReady(session)) return;
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve();
+  }
+
+  /** When to look at everything again: when the next run is due, and soon in any case. */
+  async #date(session: Session): Promise<void> {
+    this.#redate = false;
+    const { dueInMs, limited } = await lookAhead(session);
+    this.#limited = limited;
+    this.#sweepAt = performance.now() + Math.max(0, Math.min(this.#sweepMs, dueInMs ?? Infinity));
+  }
+
+  /** How many more runs can be driven. */
+  #free(): number {
+    return this.#concurrency - this.#driving.size;
+  }
+
+  #idsHeld(worker: string): readonly string[] {
+    const driven = [...this.#driving.keys()].map(({ hold }) => hold());
+    const mine = driven.filter((hold) => hold.worker === worker).map(({ run }) => run.id);
+    return [...mine, ...this.#inHand.ids];
+  }
+
+  async #giveBack(which: "stale" | "all"): Promise<void> {
+    const back = this.#inHand.takeBack(which);
+    if (back.length > 0) await release(this.#options.db, back).catch(() => undefined);
   }
 
   async #rest(bell: Promise<void>): Promise<void> {
@@ -211,18 +244,27 @@ class RunWorker {
       }
       return;
     }
-    if (what === "clock") this.#sweep = true;
+    if (what === "clock" || what === "limits") this.#sweep = true;
     this.#more = true;
     this.#ring();
   }
 
-  #take(membership: Membership, hold: Hold): void {
-    const held = makeLease(this.#means, hold, () => this.#stopping.signal.aborted);
-    const driven = this.#drive(membership, held).finally(() => {
-      this.#driving.delete(held);
-      this.#ring();
-    });
-    this.#driving.set(held, driven);
+  /** Begins runs in hand while there is room. */
+  #begin(membership: Membership): void {
+    while (this.#free() > 0 && !membership.lost.aborted && !this.#stopping.signal.aborted) {
+      const hold = this.#inHand.next();
+      if (hold === undefined) return;
+      const held = makeLease(this.#means, hold, () => this.#stopping.signal.aborted);
+      const driven = this.#drive(membership, held).finally(() => {
+        this.#driving.delete(held);
+        this.#inHand.ended();
+        // With limits, a run that ends makes room for one that was left out.
+        if (this.#limited) this.#more = true;
+        this.#begin(membership);
+        this.#ring();
+      });
+      this.#driving.set(held, driven);
+    }
   }
 
   /** Never rejects. */
@@ -230,10 +272,12 @@ class RunWorker {
     const { lease } = held;
     try {
       await this.#options.drive(lease);
-      if (lease.run.wakeAt !== null) this.#sweep = true;
+      if (lease.run.wakeAt !== null) this.#redate = true;
       if (lease.run.status !== "ready") return;
       if (held.turns() === 0 && !lease.shouldYield() && !lease.signal.aborted) throw idle(lease.runId);
     } catch (error) {
+      // One that was let go of for its provider's limits may be free to take up again.
+      this.#more = true;
       if (error instanceof FencedError || !(await stillMember(membership, error))) return;
       if (!lease.signal.aborted) {
         await this.#settle(membership, held, error);
@@ -241,7 +285,7 @@ class RunWorker {
       }
     }
     this.#more = true;
-    await release(this.#options.db, held.hold()).catch(() => undefined);
+    await release(this.#options.db, [held.hold()]).catch(() => undefined);
   }
 
   async #settle(membership: Membership, held: HeldLease, error: unknown): Promise<void> {
@@ -249,7 +293,7 @@ class RunWorker {
     const { runId } = held.lease;
     try {
       const { kind } = await settleFailure(this.#options.db, held.hold(), error, policy);
-      this.#sweep = true;
+      this.#redate = true;
       if (kind === "failed") this.#say(`run ${runId} failed: ${messageOf(error)}`);
       if (kind === "later") this.#say(`run ${runId} is tried again later: ${messageOf(error)}`);
     } catch (trouble) {
@@ -263,6 +307,7 @@ class RunWorker {
 
   /** After `stop`: lets drivers finish, then aborts those that did not. */
   async #drain(): Promise<void> {
+    await this.#giveBack("all");
     if (await this.#ended(this.#options.stopMs ?? STOP_MS)) return;
     for (const held of this.#driving.keys()) held.abort(new Error("the worker is stopping"));
     await this.#ended(UNWIND_MS);
@@ -283,6 +328,7 @@ class RunWorker {
   #abandon(membership: Membership): void {
     const because = messageOf(membership.lost.reason);
     if (!this.#stopping.signal.aborted) this.#say(`worker ${membership.id} lost its place: ${because}`);
+    this.#inHand.takeBack("all");
     for (const held of this.#driving.keys()) {
       if (held.hold().worker === membership.id) held.abort(new FencedError(held.lease.runId, because));
     }

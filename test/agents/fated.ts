@@ -48,31 +48,36 @@ export function fated(real: Database, atAct: number): Fated {
   const deferred = async <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[] | undefined> => {
+    alone?: () => Promise<readonly L[]>,
+  ): Promise<readonly L[]> => {
     act();
-    const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
-      let begun = false;
-      const start = async (): Promise<void> => {
-        if (!begun) act();
-        begun = true;
-        await begin();
-      };
-      const query: Transaction["query"] = async (sql, params) => {
-        await start();
-        return await over(tx)(sql, params);
-      };
-      const last = await work(
-        {
-          get client() {
-            return overClient(tx.client);
+    const rows = await real.deferred<O, L>(
+      opening,
+      async (tx, begin) => {
+        let begun = false;
+        const start = async (): Promise<void> => {
+          if (!begun) act();
+          begun = true;
+          await begin();
+        };
+        const query: Transaction["query"] = async (sql, params) => {
+          await start();
+          return await over(tx)(sql, params);
+        };
+        const last = await work(
+          {
+            get client() {
+              return overClient(tx.client);
+            },
+            query,
           },
-          query,
-        },
-        start,
-      );
-      act();
-      return last;
-    });
+          start,
+        );
+        act();
+        return last;
+      },
+      alone,
+    );
     act(); // Here the commit is kept, but its answer has not arrived.
     return rows;
   };

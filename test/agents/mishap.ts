@@ -81,34 +81,39 @@ export function withMishap(real: Database, mishap: Mishap, atAct: number): Struc
   const deferred = <O extends object, L extends object>(
     opening: Opening<O>,
     work: DeferredWork,
-  ): Promise<readonly L[] | undefined> =>
+    alone?: () => Promise<readonly L[]>,
+  ): Promise<readonly L[]> =>
     act(async () => {
-      const rows = await real.deferred<O, L>(opening, async (tx, begin) => {
-        let client: Client | undefined;
-        const start = async (): Promise<void> => {
-          await act(begin);
-          client = tx.client;
-          open.add(client);
-        };
-        const query: Transaction["query"] = async (sql, params) => {
-          await start();
-          return await over(tx)(sql, params);
-        };
-        const guarded = {
-          get client() {
+      const rows = await real.deferred<O, L>(
+        opening,
+        async (tx, begin) => {
+          let client: Client | undefined;
+          const start = async (): Promise<void> => {
+            await act(begin);
             client = tx.client;
-            return overClient(tx.client);
-          },
-          query,
-        };
-        try {
-          const last = await work(guarded, start);
-          await act(() => Promise.resolve());
-          return last;
-        } finally {
-          if (client !== undefined) open.delete(client);
-        }
-      });
+            open.add(client);
+          };
+          const query: Transaction["query"] = async (sql, params) => {
+            await start();
+            return await over(tx)(sql, params);
+          };
+          const guarded = {
+            get client() {
+              client = tx.client;
+              return overClient(tx.client);
+            },
+            query,
+          };
+          try {
+            const last = await work(guarded, start);
+            await act(() => Promise.resolve());
+            return last;
+          } finally {
+            if (client !== undefined) open.delete(client);
+          }
+        },
+        alone,
+      );
       // Here the commit is kept, but its answer has not arrived.
       await act(() => Promise.resolve());
       return rows;
