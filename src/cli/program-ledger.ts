@@ -1,15 +1,7 @@
 import { type Command, Option } from "commander";
-import {
-  type BudgetTerms,
-  type LedgerFilter,
-  marginKeys,
-  type MarginKey,
-  parseEntryId,
-  parseRunId,
-  parseUsd,
-} from "../server/index.ts";
+import { type BudgetTerms, marginKeys, type MarginKey, parseEntryId, parseUsd } from "../server/index.ts";
 import type { Command as Work } from "./command.ts";
-import { instant } from "./instant-option.ts";
+import { type Filter, filtered, filterOf } from "./ledger-filter.ts";
 import {
   budgetsCommand,
   ledgerEntriesCommand,
@@ -19,13 +11,6 @@ import {
 } from "./ledger.ts";
 import { addReports } from "./program-reports.ts";
 
-type Filter = {
-  readonly run?: string;
-  readonly agent?: string;
-  readonly tenant?: string;
-  readonly from?: Date;
-  readonly to?: Date;
-};
 type Terms = {
   readonly cap: boolean;
   readonly soft?: string | false;
@@ -83,19 +68,6 @@ export function addLedger(
     .action((name: string, usd: string | undefined, options: Terms) =>
       choose((setting) => setBudgetCommand(name, termsOf(usd, options))(setting)),
     );
-}
-
-function filtered(command: Command): Command {
-  return command
-    .option("--run <run>", "only this run")
-    .option("--agent <name>", "only this agent")
-    .option("--tenant <name>", "only this tenant")
-    .option("--from <time>", "booked at or after, as ISO 8601", instant)
-    .option("--to <time>", "booked before, as ISO 8601", instant);
-}
-
-function filterOf({ run, ...filter }: Filter): LedgerFilter {
-  return run === undefined ? filter : { ...filter, runId: parseRunId(run) };
 }
 
 function termsOf(usd: string | undefined, { cap, soft, beyondSoft, period }: Terms): BudgetTerms {

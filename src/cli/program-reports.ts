@@ -1,7 +1,9 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type ExportFormat, exportFormats, type ExportKind, exportKinds } from "../server/index.ts";
 import type { Command as Work } from "./command.ts";
 import { instant } from "./instant-option.ts";
-import { billedCommand, reconcileCommand } from "./reports.ts";
+import { type Filter, filtered, filterOf } from "./ledger-filter.ts";
+import { billedCommand, exportCommand, reconcileCommand } from "./reports.ts";
 
 type Reconciling = {
   readonly endpoint?: readonly string[];
@@ -14,6 +16,16 @@ const EVER = new Date("9999-12-31T00:00:00Z");
 
 /** Adds what others say of the ledger and read of it to its command. */
 export function addReports(ledger: Command, choose: (work: Work) => void): void {
+  filtered(ledger.command("export").description("write costs, or entries, to a file for other tools"))
+    .argument("<file>", "ends in .csv or .parquet")
+    .addOption(
+      new Option("--as <what>", "costs in the columns of FOCUS 1.4, or entries")
+        .choices(exportKinds)
+        .default("focus"),
+    )
+    .action((file: string, { as, ...filter }: Filter & { as: ExportKind }) =>
+      choose(exportCommand(file, { kind: as, format: formatOf(file) }, filterOf(filter))),
+    );
   ledger
     .command("reconcile")
     .description("lay a provider's bill or usage report beside the ledger, and name every difference")
@@ -36,4 +48,12 @@ export function addReports(ledger: Command, choose: (work: Work) => void): void 
     .description("tell what providers said of a call, from the bills that were kept")
     .argument("<call>", "its id, as `ledger entries --json` has it")
     .action((call: string) => choose(billedCommand(call)));
+}
+
+function formatOf(file: string): ExportFormat {
+  const found = exportFormats.find((format) => file.toLowerCase().endsWith(`.${format}`));
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(
+    `It must end in ${exportFormats.map((format) => `.${format}`).join(" or ")}.`,
+  );
 }

@@ -14,3 +14,8 @@ export { type Usd, usd, usdText } from "./money.ts";
 export { readBill } from "./read-bill.ts";
 export { compare, explainedBy, reconcile, type Reconciliation } from "./reconcile.ts";
 export { joined, type Spans } from "./spans.ts";
+export { entryColumns, entryRow } from "./entry-table.ts";
+export { checkFocus, type FocusRow, type FocusViolation } from "./focus-check.ts";
+export { type FocusColumn, focusColumns, type FocusCondition, ledgerConditions } from "./focus-columns.ts";
+export { exportedColumns, focusRows, type FocusScope } from "./focus-export.ts";
+export { csvOf, parquetOf, type TableColumn, type TableRow } from "./table-files.ts";

@@ -144,7 +144,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       outside: makeOutside(workshop),
       outbox: openOutbox(db),
       ledger: makeLedgerDoor(db, strongest),
-      reports: makeReportsDoor(db),
+      reports: makeReportsDoor(db, config.name),
       terms: openTerms(db),
     },
     gateway: makeGatewayDoor(config, db, found, given.say, given.env["FACTOTUM_GATEWAY_SECRET"]),

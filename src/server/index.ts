@@ -27,6 +27,13 @@ export {
   type ReconcileOptions,
   type ReportsDoor,
 } from "./reports.ts";
+export {
+  exportFormats,
+  exportKinds,
+  type Exported,
+  type ExportFormat,
+  type ExportKind,
+} from "./export-costs.ts";
 export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { version } from "./version.ts";

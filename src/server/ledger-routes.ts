@@ -12,7 +12,8 @@ const ENTRIES_MAX = 1_000;
 const NAME_CHARS_MAX = 500;
 
 const decimalId = z.string().refine(isDecimalId, "the number of a run or entry");
-const filtering = z.object({
+/** Which part of the ledger a request asks about. */
+export const filtering = z.object({
   run: decimalId.optional(),
   agent: plainText.optional(),
   tenant: plainText.optional(),
@@ -74,7 +75,8 @@ export function ledgerRoutes(app: Hono, ledger: LedgerDoor): void {
   });
 }
 
-function filterOf({ run, agent, tenant, from, to }: z.output<typeof filtering>): LedgerFilter {
+/** A request's part of the ledger, as the door takes it. */
+export function filterOf({ run, agent, tenant, from, to }: z.output<typeof filtering>): LedgerFilter {
   return {
     ...(run !== undefined && { runId: run as RunId }),
     ...(agent !== undefined && { agent }),

@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { InputError, messageOf } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
+import { type ExportFormat, type Exported, type ExportKind, exportLedger } from "./export-costs.ts";
+import type { LedgerFilter } from "./ledger-door.ts";
 import {
   type Bill,
   type BillSpan,
@@ -35,10 +37,12 @@ export type ReportsDoor = {
   reconcile(files: readonly BillFile[], options?: ReconcileOptions): Promise<Reconciled>;
   /** What providers said of a call, from the bills that were kept. */
   billed(callId: string): Promise<readonly KeptLine[]>;
+  /** A file for other tools: costs in the columns of FOCUS 1.4, or entries as they were booked. */
+  export(kind: ExportKind, format: ExportFormat, filter?: LedgerFilter): Promise<Exported>;
 };
 
-/** Makes the door. */
-export function makeReportsDoor(db: Database): ReportsDoor {
+/** Makes the door. @param account what exports call the account that is billed: the project */
+export function makeReportsDoor(db: Database, account: string): ReportsDoor {
   return {
     reconcile: (files, { keep = false, ...options } = {}) =>
       db.transaction(async (tx) => {
@@ -53,6 +57,7 @@ export function makeReportsDoor(db: Database): ReportsDoor {
         return { ...found, kept };
       }),
     billed: (callId) => keptLines(db, callId),
+    export: (kind, format, filter = {}) => exportLedger(db, account, { kind, format, filter }),
   };
 }
 
