@@ -1,9 +1,10 @@
 import type { z } from "zod";
 import { grantOf, type TableAccess, type TableGrant, writable } from "../changes/index.ts";
 import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/index.ts";
-import type { Card } from "../inbox/index.ts";
+import type { Card, Importance } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
+import type { AskAnswer, AskOrder, Asks } from "./asking.ts";
 import { misspelled } from "./declaration.ts";
 import type { Tool } from "./tool.ts";
 import { TIMES_MAX, type Verifier } from "./verifier.ts";
@@ -23,8 +24,17 @@ export type CodeWork<Input> = {
   /** Why earlier attempts of this run were thrown away. */
   readonly feedback: readonly string[];
   readonly view: StagedView;
+  /** What people have said to this run so far: to be heeded, as the policy is. */
+  readonly said: readonly { readonly by: string; readonly text: string }[];
+  /** What people want this agent always to do, for this tenant. */
+  readonly standing: readonly string[];
   /** Calls a tool; what it changes is staged. @throws what the tool throws, its changes undone */
   readonly call: (tool: string, input: unknown) => Promise<Json>;
+  /**
+   * Asks a person. The run parks, and the rung is run again from its beginning once there is an answer, which
+   * the same question then gets at once. @throws {InputError} `ask-invalid`, `ask-limit`
+   */
+  readonly ask: (order: AskOrder) => Promise<AskAnswer>;
 };
 
 /**
@@ -59,6 +69,11 @@ export type FollowStep =
       readonly card: Omit<Card, "calls" | "changes">;
       readonly defaultChoice?: string;
       readonly dueAt?: Date;
+      /** What kind of question it is: routes may name it, and answers teach how its like are weighed. */
+      readonly topic?: string;
+      readonly importance?: Importance;
+      /** What a wrong choice would cost; with it, and a default, it may be spared. */
+      readonly stake?: MicroUsd;
       readonly memo: Json;
     }
   | {
@@ -78,6 +93,8 @@ export type Waking<Input> = {
   readonly at: Date;
   readonly view: StagedView;
   readonly choice: string | undefined;
+  /** What people have said to this run so far. */
+  readonly said: readonly { readonly by: string; readonly text: string }[];
 };
 
 /** How a run lives on after its commit: it sleeps, wakes, looks, and acts, asks or ends. */
@@ -136,6 +153,8 @@ export type Agent<Input = unknown> = {
   learn?(done: Resolved<Input> & { readonly view: StagedView }): Promise<readonly Lesson[]>;
   readonly follow?: Follow<Input>;
   readonly converse?: Converse;
+  /** Lets its models ask people in the middle of an attempt; rungs of code always may. */
+  readonly asks?: Asks;
 };
 
 /** What a configuration in plain JavaScript may have left out. */
@@ -155,7 +174,7 @@ const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
     runCap: true,
     value: true,
   },
-  ...{ present: true, learn: true, follow: true, converse: true },
+  ...{ present: true, learn: true, follow: true, converse: true, asks: true },
 };
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 

@@ -9,7 +9,7 @@ import { type AttemptRecord, getAttempt, recordOf, saveAttempt } from "./attempt
 import { differences, type StagedDiff } from "./same-change.ts";
 import type { Verifying } from "./state.ts";
 import type { AgreementVerifier } from "./verifier.ts";
-import { businessTime } from "./follow.ts";
+import { businessTime } from "./business-time.ts";
 import type { Working } from "./workshop.ts";
 
 /** A further try that was made to be compared, at its end. */

@@ -2,10 +2,12 @@ import { ConflictError } from "../changes/index.ts";
 import type { Answer, Question } from "../inbox/index.ts";
 import { must } from "../kernel/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
+import { attend } from "./attending.ts";
 import { type AttemptRecord, getAttempt, recordOf, stagedOf } from "./attempts.ts";
 import { forbidden } from "./card.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
-import { businessTime, openQuestion, stageCalls } from "./follow.ts";
+import { businessTime } from "./business-time.ts";
+import { stageCalls } from "./follow.ts";
 import type { AgentState } from "./state.ts";
 import { readTranscript, turnsOf } from "./transcript.ts";
 import { examine, type Staged, type Working } from "./workshop.ts";
@@ -14,8 +16,11 @@ const nothingAlongside = async (): Promise<void> => {};
 
 /** Goes on with a run whose card was put to a person: still open, to be committed, corrected or dropped. */
 export async function answered(a: Working): Promise<Run> {
-  const question = await openQuestion(a.workshop, must(a.state.question, `question of run ${a.run.id}`));
-  if (question.status === "open") return park(a, question);
+  const id = must(a.state.question, `question of run ${a.run.id}`);
+  const seen = await attend(a, id);
+  if (seen.kind === "told") return seen.run;
+  const { question } = seen;
+  if (seen.kind === "open") return park(a, seen.until);
   const given = question.answer;
   if (given === null || given.choice === "discard") return discard(a, question);
   if (given.choice === "retry") return tryAgain(a, question);
@@ -23,9 +28,9 @@ export async function answered(a: Working): Promise<Run> {
   return restage(a, given.calls ?? [], `corrected by ${question.by ?? "a person"}`);
 }
 
-function park(a: Working, question: Question): Promise<Run> {
-  const until = question.dueAt === null ? {} : { until: question.dueAt };
-  return a.lease.turn(async () => ({ kind: "park", state: a.state, ...until }));
+function park(a: Working, until: Date | null): Promise<Run> {
+  const end = until === null ? {} : { until };
+  return a.lease.turn(async () => ({ kind: "park", state: a.state, ...end }));
 }
 
 function discard(a: Working, question: Question): Promise<Run> {

@@ -1,7 +1,8 @@
-import type { Json } from "../kernel/index.ts";
+import { InputError, type Json } from "../kernel/index.ts";
 import type { Message, ModelReply } from "../models/index.ts";
 import type { ToolCall as MadeCall, Verdict } from "../policy/index.ts";
 import type { RungEnd } from "./agent.ts";
+import { ASK_TOOL, type AskOrder, checkCount, orderOfModel } from "./asking.ts";
 import { callTool } from "./call-tool.ts";
 import { FINISH_TOOL, GIVE_UP_TOOL } from "./prompt.ts";
 import { type Refusal, RefusedError } from "./refusal.ts";
@@ -10,12 +11,16 @@ import { callsOf, type Transcript, turnOf, turnsOf } from "./transcript.ts";
 import type { Trying } from "./trying.ts";
 import { type Staged, stageMore, toolContext } from "./workshop.ts";
 
+const ONE_AT_A_TIME = "one question at a time: wait for the answer to the first";
+
 /** What a reply's tool calls came to. */
 export type Acted = {
   /** What was staged before. */
   readonly base: Staged;
   readonly staged: Staged;
   readonly messages: readonly Message[];
+  /** What it wants a person asked; the answer to that call is still to come. */
+  readonly asked?: AskOrder;
 };
 
 /** How a reply leaves the attempt: over, or with something to be said to the person. */
@@ -33,6 +38,8 @@ export async function actOn(
   reply: ModelReply,
 ): Promise<Acted> {
   if (reply.toolCalls.length === 0) return { base, staged: base, messages: [] };
+  const finishes = reply.toolCalls.some(({ name }) => name === FINISH_TOOL || name === GIVE_UP_TOOL);
+  let asked: AskOrder | undefined;
   const done = await stageMore(t.workshop, t.bench, t.run, base, async (tx) => {
     const calls: MadeCall[] = [];
     const called = [...callsOf(transcript)];
@@ -40,6 +47,7 @@ export async function actOn(
     const guarded: Verdict[] = [];
     const refusals: Refusal[] = [];
     const messages: Message[] = [];
+    asked = undefined;
     for (const call of reply.toolCalls) {
       const answer = (output: Json, isError: boolean): void => {
         messages.push({ role: "tool", toolCallId: call.id, name: call.name, output, isError });
@@ -49,7 +57,16 @@ export async function actOn(
       if (call.name === FINISH_TOOL || call.name === GIVE_UP_TOOL) {
         messages.push({ role: "tool", toolCallId: call.id, name: call.name, output: "noted" });
       } else if (call.kind === "malformed") answer(`the arguments are not JSON: ${call.because}`, true);
-      else {
+      else if (call.name === ASK_TOOL && t.bench.agent.asks !== undefined) {
+        try {
+          if (finishes) throw new InputError({ code: "ask-invalid", message: "it was finished beside it" });
+          if (asked !== undefined) throw new InputError({ code: "ask-invalid", message: ONE_AT_A_TIME });
+          await checkCount(t.workshop.db, t.run.id, t.bench.agent.asks);
+          asked = orderOfModel(call.input, t.bench.agent.asks);
+        } catch (error) {
+          answer(toolFailure(error), true);
+        }
+      } else {
         try {
           const wanted = { tool: call.name, input: call.input };
           const before = { calls: called, turns };
@@ -68,7 +85,7 @@ export async function actOn(
     }
     return { calls, guarded, refusals, end: messages };
   });
-  return { base, staged: done.staged, messages: done.end };
+  return { base, staged: done.staged, messages: done.end, ...(asked !== undefined && { asked }) };
 }
 
 /** Whether a reply ends the attempt, or is for the person. Undefined: the model goes on. */

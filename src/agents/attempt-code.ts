@@ -2,7 +2,9 @@ import { FactotumError, messageOf, toJson } from "../kernel/index.ts";
 import type { ToolCall, Verdict } from "../policy/index.ts";
 import type { Run } from "../runs/index.ts";
 import type { CodeWork, Rung, RungEnd } from "./agent.ts";
+import { answerBefore, AskedSignal, type AskOrder, checkCount, checkOrder } from "./asking.ts";
 import { callTool } from "./call-tool.ts";
+import { heededSoFar } from "./said.ts";
 import { type Refusal, RefusedError } from "./refusal.ts";
 import type { AgentState } from "./state.ts";
 import {
@@ -13,6 +15,7 @@ import {
   parseInput,
   type Staged,
   stageMore,
+  standingOf,
   toolContext,
   type Workshop,
 } from "./workshop.ts";
@@ -26,6 +29,8 @@ export type Tried = {
   readonly end: RungEnd;
   /** What a person of ours has to say to it, however right it is. */
   readonly asks?: readonly string[];
+  /** The question that it stopped at, to be run again when that is answered. */
+  readonly asked?: AskOrder;
   readonly background?: Background;
 };
 
@@ -43,16 +48,27 @@ export async function tryCode(
   at: Date,
 ): Promise<Tried> {
   const lessons = await lessonsOf(workshop, run);
+  const standing = await standingOf(workshop, run);
+  const said = await heededSoFar(workshop.db, run.id);
   const input = parseInput(bench.agent, run);
   const tried = { rung: rung.name, by: "code", model: null } as const;
   let refusals: Refusal[] = [];
+  let asked: AskOrder | undefined;
   try {
     const done = await stageMore(workshop, bench, run, nothingStaged, async (tx) => {
       const calls: ToolCall[] = [];
       const guarded: Verdict[] = [];
       refusals = [];
+      asked = undefined;
       const work: CodeWork<unknown> = {
-        ...{ input, at, lessons, feedback: state.feedback, view: tx },
+        ...{ input, at, lessons, feedback: state.feedback, view: tx, said, standing },
+        async ask(order) {
+          const answer = await answerBefore(workshop.db, run.id, checkOrder(order));
+          if (answer !== undefined) return answer;
+          await checkCount(workshop.db, run.id, bench.agent.asks);
+          asked ??= order;
+          throw new AskedSignal(order);
+        },
         async call(tool, args) {
           const wanted = { tool, input: toJson(args) };
           try {
@@ -68,11 +84,13 @@ export async function tryCode(
       };
       return { end: await rung.run(work), calls, guarded, refusals };
     });
-    return { ...tried, ...done };
+    // A rung that swallows the signal has not had its answer either.
+    return { ...tried, ...done, ...(asked !== undefined && { asked }) };
   } catch (error) {
     if (error instanceof FactotumError && error.retry === "later") throw error;
     return {
       ...tried,
+      ...(asked !== undefined && { asked }),
       staged: { ...nothingStaged, refusals },
       end: { kind: "stuck", because: messageOf(error) },
     };

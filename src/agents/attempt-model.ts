@@ -1,11 +1,12 @@
 import { reconcile, send, settle } from "../calls/index.ts";
 import { ConflictError, StageError } from "../changes/index.ts";
 import { FactotumError } from "../kernel/index.ts";
-import { assistantMessage, type Message, type ModelReply } from "../models/index.ts";
+import { assistantMessage, type ModelReply } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { type Run, takeNudges } from "../runs/index.ts";
+import { appendStep, type Run } from "../runs/index.ts";
 import type { RungEnd } from "./agent.ts";
 import { actOn, type Acted, endOf } from "./attempt-acts.ts";
+import { awaitAnswer, goOnAnswered, parkForModel } from "./attempt-asks.ts";
 import {
   concludeTalk,
   ended,
@@ -19,6 +20,7 @@ import {
 } from "./attempt-talk.ts";
 import { agreementOf } from "./agreeing.ts";
 import { modelNamed } from "./cascade.ts";
+import { heededSoFar } from "./said.ts";
 import { openingMessages } from "./prompt.ts";
 import { appendRefusals } from "./refusal.ts";
 import { isUnheard, sayToPerson } from "./say.ts";
@@ -35,7 +37,7 @@ import {
   stagedSoFar,
   type Trying,
 } from "./trying.ts";
-import { lessonsOf, nothingStaged, parseInput } from "./workshop.ts";
+import { lessonsOf, nothingStaged, parseInput, standingOf } from "./workshop.ts";
 
 /** The most model calls one attempt may make, or make in a row where it talks with a person. */
 const CALLS_MAX = 24;
@@ -67,19 +69,24 @@ export async function tryModel(t: Trying): Promise<Run> {
 async function advance(t: Trying): Promise<Run> {
   const transcript = await saidSoFar(t);
   if (transcript.length === 0) return begin(t);
+  if (t.state.question !== null) {
+    const seen = await awaitAnswer(t);
+    return "run" in seen ? seen.run : goOnAnswered(t, seen.answer);
+  }
   if (isTalkedOut(t)) return concludeTalk(t, transcript);
   if (t.state.talk.listening) return listen(t, transcript);
   if (t.state.call === null || t.fresh) return intendAgain(t, transcript);
   const { call } = t.state;
   const { clock, sleep, models } = t.workshop;
-  const { signal } = t.lease;
+  const { interruption } = t.lease;
+  const signal = AbortSignal.any([t.lease.signal, interruption]);
   const outcome = await send(models, call, callOf(t, transcript), {
     ...{ signal, clock, sleep },
     ...admitting(t),
   });
   const settled: Settled = async (tx) => void (await settle(tx, call, outcome));
   if (outcome.kind === "answered") return answered(t, transcript, outcome.reply, settled);
-  if (outcome.error.code === "stopped") return stopped(t, settled);
+  if (outcome.error.code === "stopped") return stopped(t, settled, interruption.aborted);
   const overBudget = t.state.overBudget || outcome.error.code === "over-budget";
   return stuck({ ...t, state: { ...t.state, overBudget } }, transcript, outcome.error.message, settled);
 }
@@ -115,6 +122,7 @@ async function answered(
   };
   const end = endOf(t, reply, acted.messages);
   if (end?.kind === "says") return sayAndListen(t, acted, end.text, record);
+  if (end === undefined && acted.asked !== undefined) return parkForModel(t, acted, acted.asked, record);
   if (end === undefined && repliesInARow(grown) < CALLS_MAX) return goOn(t, grown, acted, record);
   const over: RungEnd =
     end === undefined
@@ -151,11 +159,9 @@ async function goOn(t: Trying, transcript: Transcript, acted: Acted, record: Set
   let said = transcript;
   const next = await t.lease.turn(async (tx, run) => {
     await record(tx);
-    const nudges = entries(await nudgeMessages(tx, run));
-    await append(tx, run.id, numberOf(t), nudges);
     const heard = await hearOut(tx, t, run);
     await keepWorking(tx, t, acted.staged, acted.base);
-    said = [...transcript, ...nudges, ...heard.entries];
+    said = [...transcript, ...heard.entries];
     return nextEnd(tx, t, run, said, heard.talk);
   });
   return hold(t, next, { transcript: said, staged: acted.staged });
@@ -186,10 +192,13 @@ async function begin(planned: Trying): Promise<Run> {
 }
 
 async function open(t: Trying): Promise<Run> {
-  const lessons = await lessonsOf(t.workshop, t.run);
-  const input = parseInput(t.bench.agent, t.run);
-  const { over } = t.state.talk;
-  const messages = openingMessages(t.bench.agent, input, lessons, t.state.feedback, t.at, over !== null);
+  const messages = openingMessages(t.bench.agent, {
+    ...{ input: parseInput(t.bench.agent, t.run), at: t.at, feedback: t.state.feedback },
+    lessons: await lessonsOf(t.workshop, t.run),
+    standing: await standingOf(t.workshop, t.run),
+    said: await heededSoFar(t.workshop.db, t.run.id),
+    talkIsOver: t.state.talk.over !== null,
+  });
   let opening: Transcript = [];
   const next = await t.lease.turn(async (tx, run, now) => {
     const { entries: talked, talk } = await openTalk(tx, t, run);
@@ -203,10 +212,17 @@ async function open(t: Trying): Promise<Run> {
   return hold(t, next, { transcript: opening, staged: nothingStaged });
 }
 
-/** The worker is leaving: what was sent is settled, and whoever takes the run up makes the call again. */
-function stopped(t: Trying, settled: Settled): Promise<Run> {
-  return t.lease.turn(async (tx) => {
+/**
+ * The worker is leaving, or a person wants the model told something first: what was sent is settled, and the
+ * call made again.
+ */
+function stopped(t: Trying, settled: Settled, interrupted: boolean): Promise<Run> {
+  return t.lease.turn(async (tx, run) => {
     await settled(tx);
+    if (interrupted) {
+      const data = { call: t.state.call };
+      await appendStep(tx, run.id, { kind: "interrupted", attempt: numberOf(t), data });
+    }
     return { kind: "continue", state: { ...t.state, call: null } };
   });
 }
@@ -226,13 +242,4 @@ async function intendAgain(t: Trying, transcript: Transcript): Promise<Run> {
 
 function stuck(t: Trying, transcript: Transcript, because: string, settled?: Settled): Promise<Run> {
   return finish(t, transcript, { staged: nothingStaged, end: { kind: "stuck", because } }, settled);
-}
-
-/** What people said meanwhile, as messages: seen before the next step, and recorded. */
-async function nudgeMessages(tx: Transaction, run: Run): Promise<readonly Message[]> {
-  const nudges = await takeNudges(tx, run.id);
-  return nudges.map((nudge) => ({
-    role: "user",
-    text: `${nudge.by} says: ${JSON.stringify(nudge.body)}`,
-  }));
 }

@@ -5,7 +5,7 @@ import type { RunId } from "../kernel/index.ts";
 import { bookValue, statementOf } from "../ledger/index.ts";
 import { rule, type Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
+import { appendStep, isNudged, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Resolved } from "./agent.ts";
 import type { Tried } from "./attempt-code.ts";
 import { agreementOf, endTwin } from "./agreeing.ts";
@@ -124,6 +124,7 @@ async function commitOrRetry(d: Decision): Promise<Run> {
   try {
     return await d.lease.turn(async (tx, run, now) => {
       await d.alongside(tx);
+      if (await isNudged(tx, run.id)) return reconsider(tx, d);
       const done = { staged: stagedOf(d.attempt), by: d.by, disposition: "resolved" } as const;
       return commitInTurn(tx, d, { run, at: await now(), attempt: d.attempt, ...done });
     });
@@ -131,6 +132,14 @@ async function commitOrRetry(d: Decision): Promise<Run> {
     if (!(error instanceof ConflictError)) throw error;
     return retryAfterConflict(d, error.message);
   }
+}
+
+/** Leaves an attempt uncommitted because a person has said something that it was not told. */
+async function reconsider(tx: Transaction, d: Decision): Promise<TurnEnd> {
+  const because = "a person said something before it was committed";
+  await saveAttempt(tx, { ...d.attempt, because });
+  await appendStep(tx, d.run.id, { kind: "reconsidered", attempt: d.attempt.number, data: { because } });
+  return { kind: "continue", state: tryingAgain(d, {}) };
 }
 
 /** Throws an attempt away because the database moved under it, and has it made again, told why. */
@@ -172,7 +181,7 @@ export type Committing = {
  */
 export async function commitInTurn(
   tx: Transaction,
-  parts: Pick<Working, "bench" | "state">,
+  parts: Pick<Working, "bench" | "state" | "workshop">,
   c: Committing,
 ): Promise<TurnEnd> {
   const { agent } = parts.bench;
@@ -201,7 +210,7 @@ export async function commitInTurn(
   };
   if (agent.follow === undefined || rows === 0) return over(state, c.disposition);
   const step = await agent.follow.begin({ ...done, view: tx, at: c.at });
-  return followEnd(tx, { agent, run: c.run, state }, step);
+  return followEnd(tx, { agent, run: c.run, state, attention: parts.workshop.attention }, step);
 }
 
 /** Puts the best of what was staged to a person, as one card, and parks the run. */
@@ -223,10 +232,11 @@ export async function askPerson(
       c.state.overBudget,
     );
     const { tenant, id: runId } = c.run;
-    const question = await ask(tx, { runId, tenant, agent: c.bench.agent.name, card });
-    await appendStep(tx, runId, { kind: "asked", attempt: best.number, data: { question, because } });
-    const asked = { phase: "asked", question, askedAttempt: best.number } as const;
-    return { kind: "park", state: tryingAgain({ ...c, attempt }, asked) };
+    const put = await ask(tx, { runId, tenant, agent: c.bench.agent.name, card }, c.workshop.attention);
+    await appendStep(tx, runId, { kind: "asked", attempt: best.number, data: { question: put.id, because } });
+    const asked = { phase: "asked", question: put.id, askedAttempt: best.number } as const;
+    const until = put.until === null ? {} : { until: put.until };
+    return { kind: "park", state: tryingAgain({ ...c, attempt }, asked), ...until };
   });
 }
 

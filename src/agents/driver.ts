@@ -2,15 +2,18 @@ import { InvariantError } from "../kernel/index.ts";
 import type { BudgetId } from "../ledger/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import type { Lease, Run } from "../runs/index.ts";
+import { isNudged, type Lease, type Run } from "../runs/index.ts";
 import { answered } from "./answered.ts";
+import { awaitAnswer, parkForCode } from "./attempt-asks.ts";
 import { tryCode } from "./attempt-code.ts";
 import { tryModel } from "./attempt-model.ts";
 import { appendRefusals } from "./refusal.ts";
 import { agreementOf } from "./agreeing.ts";
 import { modelFor, modelNamed, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
-import { businessTime, follow } from "./follow.ts";
+import { businessTime } from "./business-time.ts";
+import { follow } from "./follow.ts";
+import { heed } from "./heeding.ts";
 import { idle } from "./outside-end.ts";
 import { readState } from "./state.ts";
 import { verifyFurther } from "./verifying.ts";
@@ -25,8 +28,15 @@ export function makeDriver(parts: WorkshopParts): Drive {
   return async (lease) => {
     let run = lease.run;
     const { agent } = await workshop.bench(run);
-    const budget = await workshop.spending?.leafOf(run, agent);
+    let budget = await workshop.spending?.leafOf(run, agent);
     for (let fresh = true; run.status === "ready" && !lease.signal.aborted; fresh = false) {
+      // Every step begins by reading what people have said.
+      if (await isNudged(workshop.db, run.id)) {
+        const bench = await workshop.bench(run);
+        run = await heed({ workshop, bench, lease, run, state: readState(run.state), fresh });
+        budget = await workshop.spending?.leafOf(run, agent);
+        continue;
+      }
       run = await move(workshop, lease, run, fresh, budget);
       if (lease.shouldYield() && readState(run.state).call === null) return;
     }
@@ -67,7 +77,13 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
   if (rung === undefined || index === undefined) return askUntried(parts);
   const now = { ...parts, state: { ...state, rung: index } };
   if (rung.kind === "code") {
+    if (state.question !== null) {
+      const seen = await awaitAnswer(now);
+      if ("run" in seen) return seen.run;
+      now.state = { ...now.state, question: null };
+    }
     const tried = await tryCode(workshop, bench, run, now.state, rung, at);
+    if (tried.asked !== undefined) return parkForCode(now, tried.asked);
     const { refusals } = tried.staged;
     const alongside = (tx: Transaction) => appendRefusals(tx, run.id, state.attempt + 1, refusals);
     return conclude({ ...now, tried, at, alongside });

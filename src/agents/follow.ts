@@ -1,12 +1,15 @@
 import { commit, ConflictError } from "../changes/index.ts";
-import { ask, getQuestion, settleDue } from "../inbox/index.ts";
+import { ask, type Attention } from "../inbox/index.ts";
 import { messageOf } from "../kernel/index.ts";
 import { rule, type ToolCall, type Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Agent, Follow, FollowStep, RestingStep } from "./agent.ts";
+import { attend } from "./attending.ts";
 import { saveAttempt } from "./attempts.ts";
+import { businessTime } from "./business-time.ts";
 import { type Before, callTool } from "./call-tool.ts";
+import { heededSoFar } from "./said.ts";
 import type { AgentState } from "./state.ts";
 import {
   examine,
@@ -15,7 +18,6 @@ import {
   type Staged,
   stageMore,
   toolContext,
-  type Workshop,
   type Working,
 } from "./workshop.ts";
 
@@ -28,7 +30,8 @@ export async function follow(f: Working, follower: Follow<unknown>): Promise<Run
   if (woken.step === undefined) return woken.run;
   if (woken.step.kind === "act") return act(f, follower, woken.step);
   const { step, state } = woken;
-  return f.lease.turn((tx, run) => followEnd(tx, { agent: f.bench.agent, run, state }, step));
+  const { attention } = f.workshop;
+  return f.lease.turn((tx, run) => followEnd(tx, { agent: f.bench.agent, run, state, attention }, step));
 }
 
 type Woken =
@@ -42,25 +45,23 @@ async function choose(f: Working, follower: Follow<unknown>): Promise<Woken> {
   let choice: string | undefined;
   let at = await businessTime(f.workshop);
   if (question !== null) {
-    const asked = await db.transaction((tx) => settleDue(tx, question, at));
-    if (asked.status === "open") return { step: undefined, run: await parkUntil(f, asked.dueAt) };
-    choice = asked.answer?.choice;
+    const asked = await attend(f, question);
+    if (asked.kind === "told") return { step: undefined, run: asked.run };
+    if (asked.kind === "open") return { step: undefined, run: await parkUntil(f, asked.until) };
+    choice = asked.question.answer?.choice;
   } else if (f.run.wakeAt !== null && f.run.wakeAt > at) {
     return { step: undefined, run: await parkUntil(f, f.run.wakeAt) };
   }
   at = await businessTime(f.workshop);
   const input = parseInput(f.bench.agent, f.run);
   const step = await db.transaction(
-    (tx) => follower.wake({ input, memo: f.state.memo, at, view: tx, choice }),
+    async (tx) => {
+      const said = await heededSoFar(tx, f.run.id);
+      return follower.wake({ input, memo: f.state.memo, at, view: tx, choice, said });
+    },
     { readOnly: true },
   );
   return { step, state: { ...f.state, question: null } };
-}
-
-/** The business's present instant. */
-export async function businessTime(workshop: { readonly db: Pick<Transaction, "query"> }): Promise<Date> {
-  const { rows } = await workshop.db.query<{ at: Date }>("select factotum.now() as at");
-  return rows[0]?.at as Date;
 }
 
 function parkUntil(f: Working, until: Date | null): Promise<Run> {
@@ -94,7 +95,7 @@ async function act(f: Working, follower: Follow<unknown>, step: FollowStep & { k
       });
       const rows = staged.changeSet.rows.length;
       await appendStep(tx, run.id, { kind: "committed", attempt: number, data: { rows, by: "follow-up" } });
-      return followEnd(tx, { agent, run, state }, step.next);
+      return followEnd(tx, { agent, run, state, attention: f.workshop.attention }, step.next);
     });
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
@@ -142,7 +143,12 @@ function giveUp(f: Working, because: string): Promise<Run> {
 /** Carries a resting step out in the turn's transaction. */
 export async function followEnd(
   tx: Transaction,
-  parts: { readonly agent: Agent; readonly run: Run; readonly state: AgentState },
+  parts: {
+    readonly agent: Agent;
+    readonly run: Run;
+    readonly state: AgentState;
+    readonly attention: Attention | undefined;
+  },
   step: RestingStep,
 ): Promise<TurnEnd> {
   const { agent, run, state } = parts;
@@ -159,14 +165,15 @@ export async function followEnd(
   const due = {
     ...(step.defaultChoice === undefined ? {} : { defaultChoice: step.defaultChoice }),
     ...(step.dueAt === undefined ? {} : { dueAt: step.dueAt }),
+    ...(step.importance === undefined ? {} : { importance: step.importance }),
+    ...(step.stake === undefined ? {} : { stake: step.stake }),
+    topic: step.topic ?? "follow-up",
   };
-  const question = await ask(tx, { runId, tenant, agent: agent.name, card, ...due });
-  await appendStep(tx, runId, { kind: "asked", attempt: null, data: { question, because: card.because } });
-  const until = step.dueAt === undefined ? {} : { until: step.dueAt };
-  return { kind: "park", state: { ...state, memo: step.memo, question }, ...until };
-}
-
-/** Reads the question a run waits for, without settling it. */
-export function openQuestion(workshop: Workshop, id: Parameters<typeof getQuestion>[1]) {
-  return workshop.db.transaction((tx) => getQuestion(tx, id), { readOnly: true });
+  const asked = await ask(tx, { runId, tenant, agent: agent.name, card, ...due }, parts.attention);
+  const data = { question: asked.id, because: card.because };
+  const kind = asked.status === "spared" ? "spared a question" : "asked";
+  await appendStep(tx, runId, { kind, attempt: null, data });
+  const waiting = { ...state, memo: step.memo, question: asked.id };
+  if (asked.status === "spared") return { kind: "continue", state: waiting };
+  return { kind: "park", state: waiting, ...(asked.until === null ? {} : { until: asked.until }) };
 }

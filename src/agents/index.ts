@@ -12,6 +12,8 @@ export {
   type RungEnd,
   type Waking,
 } from "./agent.ts";
+export { type AskAnswer, type AskOrder, type Asks } from "./asking.ts";
+export { NO_ATTEMPT } from "./attending.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
 export { generateTools } from "./generate/generate-tools.ts";
@@ -29,6 +31,7 @@ export {
 } from "./verifier.ts";
 export { type AskModelOptions, judge, tickedByModel } from "./judge.ts";
 export { type AgentState, type Disposition, readState } from "./state.ts";
+export { listNudges, type Nudged, steer } from "./steer.ts";
 export { allTokens, summarise, type Summary } from "./summary.ts";
 export {
   type Margin,

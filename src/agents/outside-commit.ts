@@ -66,7 +66,7 @@ function outsideRuling(h: Held, verdicts: readonly Verdict[]): Ruling {
 async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {
   const { staged } = seen;
   await h.lease.turn(async (tx, run, now) => {
-    const parts = { bench: h.bench, state: closed(h) };
+    const parts = { workshop: h.workshop, bench: h.bench, state: closed(h) };
     return commitInTurn(tx, parts, {
       run,
       at: await now(),

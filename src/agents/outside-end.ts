@@ -3,7 +3,7 @@ import { must } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import { getAttempt, saveAttempt } from "./attempts.ts";
-import { businessTime } from "./follow.ts";
+import { businessTime } from "./business-time.ts";
 import type { AgentState, OutsideState } from "./state.ts";
 import type { Working } from "./workshop.ts";
 

@@ -4,7 +4,7 @@ import type { Verdict } from "../policy/index.ts";
 import { appendStep, FencedError, leaseOutside, startRun } from "../runs/index.ts";
 import type { Agent } from "./agent.ts";
 import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
-import { businessTime } from "./follow.ts";
+import { businessTime } from "./business-time.ts";
 import { callOutside } from "./outside-call.ts";
 import { commitOutside, type Committed } from "./outside-commit.ts";
 import { abandon, endInConflict, expire, outsideOf, throwAway } from "./outside-end.ts";

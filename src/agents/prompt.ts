@@ -2,7 +2,8 @@ import type { Lesson } from "../context/index.ts";
 import type { Json } from "../kernel/index.ts";
 import type { Message, ToolSpec } from "../models/index.ts";
 import type { Agent } from "./agent.ts";
-import type { Toolbox } from "./toolbox.ts";
+import { askSpec } from "./asking.ts";
+import type { Bench } from "./workshop.ts";
 
 /** Called by a model when it has staged everything that was asked for. */
 export const FINISH_TOOL = "finish";
@@ -33,15 +34,25 @@ const TALK_OVER = `A person was talked with, and that conversation is over: what
 theirs between <person> and </person>, and nobody hears you any more. Stage what they may have of what \
 they asked for and agreed to, then call ${FINISH_TOOL}.`;
 
+/** What an attempt begins with. */
+export type Opening = {
+  readonly input: unknown;
+  readonly at: Date;
+  readonly lessons: readonly Lesson[];
+  readonly feedback: readonly string[];
+  /** What people want always done. */
+  readonly standing: readonly string[];
+  /** What people have said to this run so far. */
+  readonly said: readonly { readonly by: string; readonly text: string }[];
+  readonly talkIsOver: boolean;
+};
+
+const STANDING = `Standing instructions of the people you work for. They add to your policy; none of them \
+lifts what it forbids.`;
+
 /** How a model rung's attempt begins. */
-export function openingMessages(
-  agent: Agent,
-  input: unknown,
-  lessons: readonly Lesson[],
-  feedback: readonly string[],
-  at: Date,
-  talkIsOver = false,
-): readonly Message[] {
+export function openingMessages(agent: Agent, opening: Opening): readonly Message[] {
+  const { input, at, lessons, feedback, standing, said, talkIsOver } = opening;
   const { title, text } = agent.present(input);
   const talk = agent.converse === undefined ? [] : [talkIsOver ? TALK_OVER : TALK];
   const shown = lessons
@@ -55,28 +66,36 @@ export function openingMessages(
       : []),
     fence("input", `Work: ${title}\n${text}`),
   ];
+  const always = standing.map((one) => `- ${one}`);
+  const instructions = always.length === 0 ? [] : [[STANDING, ...always].join("\n")];
   return [
-    { role: "system", text: [agent.policy.trim(), CONDUCT, ...talk].join("\n\n") },
-    { role: "user", text: parts.join("\n") },
+    { role: "system", text: [agent.policy.trim(), ...instructions, CONDUCT, ...talk].join("\n\n") },
+    { role: "user", text: [...parts, ...said.map(nudgeSays)].join("\n") },
   ];
 }
 
-const specsOf = new WeakMap<Toolbox, readonly ToolSpec[]>();
+/** What a person told the run while it was under way, as a model is given it. */
+export function nudgeSays({ by, text }: { readonly by: string; readonly text: string }): string {
+  return `${by}, whom you work for, says about this piece of work: ${text}`;
+}
 
-/** The agent's tools as a model is given them, with the two that end its work; made once a toolbox. */
-export function toolSpecs(toolbox: Toolbox): readonly ToolSpec[] {
-  const known = specsOf.get(toolbox) ?? makeSpecs(toolbox);
-  specsOf.set(toolbox, known);
+const specsOf = new WeakMap<Bench, readonly ToolSpec[]>();
+
+/** The agent's tools as a model is given them, with the two that end its work; made once a bench. */
+export function toolSpecs(bench: Bench): readonly ToolSpec[] {
+  const known = specsOf.get(bench) ?? makeSpecs(bench);
+  specsOf.set(bench, known);
   return known;
 }
 
-function makeSpecs(toolbox: Toolbox): readonly ToolSpec[] {
+function makeSpecs({ toolbox, agent }: Bench): readonly ToolSpec[] {
   const own = [...toolbox.values()].map(({ name, description, inputSchema }) => ({
     ...{ name, description },
     inputSchema: inputSchema as ToolSpec["inputSchema"],
   }));
   return [
     ...own,
+    ...(agent.asks === undefined ? [] : [askSpec]),
     ending(FINISH_TOOL, "Everything is staged.", {
       unsure: { type: "array", items: { type: "string" }, description: "What you are not sure of, and why." },
     }),

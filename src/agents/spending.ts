@@ -66,18 +66,29 @@ export function openSpending(
 
 async function leafOf(db: Database, run: Run, agent: Agent): Promise<BudgetId | undefined> {
   const { runCap } = agent;
-  // A tenant's name is free text; a slash in it would be another level.
-  const tenant = (run.tenant ?? defaultTenant).replaceAll("/", "%2F");
-  const own = runCap === undefined ? [] : [`run-${run.id}`];
-  const name = [ROOT_BUDGET, tenant, agent.name, ...own].join("/");
+  const own = runBudget(run, agent);
+  const name = runCap === undefined ? agentBudget(run, agent) : own;
   const { rows } = await db.query<{ id: BudgetId; name: string }>(
     "select id, name from factotum.budgets where name = any ($1)",
-    [[ROOT_BUDGET, name]],
+    [[ROOT_BUDGET, name, own]],
   );
-  const leaf = rows.find((row) => row.name === name);
+  // A person may have given a run a budget of its own that its agent does not declare.
+  const leaf = rows.find((row) => row.name === own) ?? rows.find((row) => row.name === name);
   if (leaf !== undefined) return leaf.id;
   if (rows.length === 0 && runCap === undefined) return undefined;
   return db.transaction((tx) => putBudget(tx, name, runCap === undefined ? {} : { cap: runCap }));
+}
+
+/** Where all runs of an agent spend from, for the run's tenant. */
+function agentBudget(run: Pick<Run, "tenant">, agent: Pick<Agent, "name">): string {
+  // A tenant's name is free text; a slash in it would be another level.
+  const tenant = (run.tenant ?? defaultTenant).replaceAll("/", "%2F");
+  return [ROOT_BUDGET, tenant, agent.name].join("/");
+}
+
+/** The name of a run's own budget, where it has one. */
+export function runBudget(run: Pick<Run, "id" | "tenant">, agent: Pick<Agent, "name">): string {
+  return `${agentBudget(run, agent)}/run-${run.id}`;
 }
 
 /** What spending has to know of a run in hand. */

@@ -55,7 +55,7 @@ export type AgentState = {
   /** A budget refused a call of the latest attempt. */
   readonly overBudget: boolean;
   readonly talk: Talk;
-  /** The question waited for, in phase `asked`, or in `following` where a follow-up asked. */
+  /** The question waited for: about a change set in phase `asked`, else an attempt's or a follow-up's. */
   readonly question: QuestionId | null;
   /** The attempt whose change set the question is about, 0 where nothing was staged. */
   readonly askedAttempt: number;

@@ -3,15 +3,22 @@ import type { Message } from "../models/index.ts";
 import type { ToolCall, Turn } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, listSteps, type Step } from "../runs/index.ts";
-import { FINISH_TOOL, GIVE_UP_TOOL, personSays } from "./prompt.ts";
+import { ASK_TOOL } from "./asking.ts";
+import { FINISH_TOOL, GIVE_UP_TOOL, nudgeSays, personSays } from "./prompt.ts";
 
-/** One entry of a model's attempt: a message to or from the model, or what the person said. */
+/**
+ * One entry of a model's attempt: a message to or from the model, what the person on the other side said, or
+ * what somebody whom the agent works for did.
+ */
 export type Entry =
   | { readonly kind: "message"; readonly message: Message }
-  | { readonly kind: "heard"; readonly by: string; readonly text: string };
+  | { readonly kind: "heard" | "nudged"; readonly by: string; readonly text: string };
 
 /** A model's attempt so far, from which it is taken up anywhere. Append-only rows, one step an entry. */
 export type Transcript = readonly Entry[];
+
+/** Tools that no agent has: the loop's own. */
+const OWN_TOOLS: readonly string[] = [FINISH_TOOL, GIVE_UP_TOOL, ASK_TOOL];
 
 /** The most steps read at once. */
 const PAGE = 1_000;
@@ -33,9 +40,9 @@ export async function readTranscript(
 
 function entryOf({ kind, data }: Step): readonly Entry[] {
   if (kind === "message") return [{ kind, message: data as unknown as Message }];
-  if (kind !== "heard") return [];
+  if (kind !== "heard" && kind !== "nudged") return [];
   const { by, text } = data as { readonly by: string; readonly text: string };
-  return [{ kind, by, text }];
+  return kind === "nudged" && text === "" ? [] : [{ kind, by, text }];
 }
 
 /** Adds to an attempt's transcript when `tx` commits. */
@@ -56,11 +63,35 @@ export function entries(messages: readonly Message[]): Transcript {
   return messages.map((message) => ({ kind: "message", message }));
 }
 
-/** A transcript as a model is given it. */
+/**
+ * A transcript as a model is given it. What was said between a reply and the answers to its tool calls comes
+ * after those: providers refuse anything between them.
+ */
 export function messagesOf(transcript: Transcript): readonly Message[] {
-  return transcript.map((entry) =>
-    entry.kind === "message" ? entry.message : { role: "user", text: personSays(entry.text) },
-  );
+  const messages: Message[] = [];
+  let waiting: Message[] = [];
+  const open = new Set<string>();
+  for (const entry of transcript) {
+    const message = messageOf(entry);
+    if (message.role === "user" && open.size > 0) {
+      waiting.push(message);
+      continue;
+    }
+    messages.push(message);
+    if (message.role === "assistant") for (const call of message.toolCalls ?? []) open.add(call.id);
+    if (message.role !== "tool") continue;
+    open.delete(message.toolCallId);
+    if (open.size > 0) continue;
+    messages.push(...waiting);
+    waiting = [];
+  }
+  return [...messages, ...waiting];
+}
+
+function messageOf(entry: Entry): Message {
+  if (entry.kind === "message") return entry.message;
+  const text = entry.kind === "nudged" ? nudgeSays(entry) : personSays(entry.text);
+  return { role: "user", text };
 }
 
 /** How often the model has been asked since the person last spoke, or since the beginning. */
@@ -81,7 +112,7 @@ export function callsOf(transcript: Transcript): readonly ToolCall[] {
 export function turnsOf(transcript: Transcript): readonly Turn[] {
   const calls = answered(transcript).values();
   return transcript.flatMap((entry): readonly Turn[] => {
-    if (entry.kind === "heard") return [{ kind: "person", text: entry.text }];
+    if (entry.kind !== "message") return entry.kind === "heard" ? [{ kind: "person", text: entry.text }] : [];
     const { message } = entry;
     if (message.role === "assistant" && (message.toolCalls ?? []).length === 0)
       return message.text === "" ? [] : [{ kind: "agent", text: message.text }];
@@ -99,7 +130,7 @@ export function turnOf(call: Pick<ToolCall, "tool" | "input"> & { readonly refus
 function answered(transcript: Transcript): readonly (ToolCall & { readonly refused: boolean })[] {
   const asked = new Map<string, Json>();
   return transcript.flatMap((entry) => {
-    if (entry.kind === "heard") return [];
+    if (entry.kind !== "message") return [];
     const { message } = entry;
     // A model may use the id of a call again in a later reply: the latest is meant.
     if (message.role === "assistant")
@@ -111,5 +142,5 @@ function answered(transcript: Transcript): readonly (ToolCall & { readonly refus
 }
 
 function isToolAnswer(message: Message): message is Message & { readonly role: "tool" } {
-  return message.role === "tool" && message.name !== FINISH_TOOL && message.name !== GIVE_UP_TOOL;
+  return message.role === "tool" && !OWN_TOOLS.includes(message.name);
 }

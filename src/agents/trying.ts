@@ -70,7 +70,7 @@ export function callOf(
 ): ModelCall {
   const outputTokensMax = Math.min(t.card.outputTokensMax, most ?? OUTPUT_TOKENS_MAX);
   const messages = messagesOf(transcript);
-  return { model: t.card.id, messages, tools: toolSpecs(t.bench.toolbox), outputTokensMax };
+  return { model: t.card.id, messages, tools: toolSpecs(t.bench), outputTokensMax };
 }
 
 /** Intends the next model call, in the turn that `tx` is; answers what the state keeps of it. */

@@ -5,6 +5,7 @@ import { type ChangeSetId, InputError, microUsd, type RunId } from "../kernel/in
 import { bookValue, statementOf } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, endRun, getRun } from "../runs/index.ts";
+import { NO_ATTEMPT } from "./attending.ts";
 import { readState } from "./state.ts";
 
 /**
@@ -17,7 +18,8 @@ import { readState } from "./state.ts";
 export async function undoRun(tx: Transaction, runId: RunId, by: string): Promise<readonly ChangeSetId[]> {
   const run = await getRun(tx, runId, { lock: true });
   const committed = (await listCommitted(tx, runId)).filter(
-    (set) => set.undoneBy === null && set.undoes === null,
+    // What people were told of its questions is no work of its own.
+    (set) => set.undoneBy === null && set.undoes === null && set.attempt !== NO_ATTEMPT,
   );
   if (committed.length === 0) {
     throw new InputError({

@@ -11,7 +11,8 @@ import {
 import type { Sleep } from "../calls/index.ts";
 import { type Clock, defaultTenant, InputError, type Json, type RunId } from "../kernel/index.ts";
 import type { BudgetId } from "../ledger/index.ts";
-import { type Lesson, recall } from "../context/index.ts";
+import { type Lesson, listInstructions, recall } from "../context/index.ts";
+import type { Attention, LinkTo } from "../inbox/index.ts";
 import {
   type Check,
   onlyEffects,
@@ -42,6 +43,10 @@ export type WorkshopParts = ModelChoice & {
   readonly spending?: Spending;
   /** What is wrong with the body of an effect, as its channel sees it. */
   readonly effectProblems?: (channel: string, body: Json) => readonly string[];
+  /** Who may be asked, and what their attention is worth. */
+  readonly attention?: Attention;
+  /** Makes the one-tap links that people are told of a question with. */
+  readonly linkTo?: LinkTo;
   /** Runs tools as a role of the agent's own, made by `ensureRole`; without, they have all our rights. */
   readonly leastPrivilege?: boolean;
 };
@@ -187,6 +192,12 @@ export async function examine(
 /** The lessons an agent has learned so far. */
 export function lessonsOf(workshop: Workshop, run: Run): Promise<readonly Lesson[]> {
   return recall(workshop.db, { tenant: run.tenant ?? defaultTenant, agent: run.agent });
+}
+
+/** What people want the run's agent always to do, for its tenant. */
+export async function standingOf(workshop: Workshop, run: Run): Promise<readonly string[]> {
+  const owner = { tenant: run.tenant ?? defaultTenant, agent: run.agent };
+  return (await listInstructions(workshop.db, owner)).map((one) => one.text);
 }
 
 /** The run's input, parsed by its agent's schema. @throws {InputError} `run-input` */

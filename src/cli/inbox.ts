@@ -14,14 +14,14 @@ import { who } from "./who.ts";
 const GOES_ON = "the run goes on where factotum run or factotum serve is running";
 
 /** Lists the open questions in a pipe; asks them one after the other on a terminal. */
-export function inboxCommand(): Command {
+export function inboxCommand(as: string | undefined): Command {
   return (setting) =>
     withFactotum(setting, async (factotum) => {
-      const questions = await factotum.inbox();
+      const questions = await factotum.inbox(as === undefined ? {} : { person: as });
       const { terminal } = setting;
       if (terminal.json) terminal.result({ questions: questions.map(questionJson) });
       else if (questions.length === 0) terminal.out("no question is open");
-      else if (terminal.interactive) await askAll(factotum, questions, setting);
+      else if (terminal.interactive) await askAll(factotum, questions, as ?? who(), setting);
       else terminal.out(renderTable(LISTING, questions.map(renderQuestionLine), terminal));
       return exitCodes.ok;
     });
@@ -29,18 +29,17 @@ export function inboxCommand(): Command {
 
 const LISTING = ["question", "run", "title", "rows", "choices"].map((title) => ({ title }));
 
+/** What `factotum answer` was given beside the choice. */
+export type AnswerOptions = { readonly calls?: string; readonly note?: string; readonly as?: string };
+
 /** Answers one question without a dialogue. */
-export function answerCommand(
-  question: string,
-  choice: string,
-  options: { readonly calls?: string; readonly note?: string },
-): Command {
+export function answerCommand(question: string, choice: string, options: AnswerOptions): Command {
   return async (setting) => {
     const id = parseQuestionId(question);
     const calls = options.calls === undefined ? undefined : await readCalls(options.calls);
     return withFactotum(setting, async (factotum) => {
       const answered = await factotum.answer(id, {
-        ...{ choice, by: who() },
+        ...{ choice, by: options.as ?? who(), via: "cli" },
         ...(calls !== undefined && { calls }),
         ...(options.note !== undefined && { note: options.note }),
       });
@@ -52,14 +51,19 @@ export function answerCommand(
   };
 }
 
-async function askAll(factotum: Factotum, questions: readonly Question[], setting: Setting): Promise<void> {
+async function askAll(
+  factotum: Factotum,
+  questions: readonly Question[],
+  by: string,
+  setting: Setting,
+): Promise<void> {
   const { terminal } = setting;
   let answered = 0;
   for (const [at, question] of questions.entries()) {
     if (setting.signal.aborted) break;
     const place = terminal.paint.dim(`${at + 1} of ${questions.length}`);
     terminal.out(`\n${place}\n${renderCard(question, terminal.paint)}\n`);
-    const end = await askOne(factotum, question, setting);
+    const end = await askOne(factotum, question, by, setting);
     if (end === "stop") break;
     if (end === "answered") answered += 1;
   }
@@ -69,7 +73,7 @@ async function askAll(factotum: Factotum, questions: readonly Question[], settin
 
 type Asked = "answered" | "skipped" | "stop";
 
-async function askOne(factotum: Factotum, question: Question, setting: Setting): Promise<Asked> {
+async function askOne(factotum: Factotum, question: Question, by: string, setting: Setting): Promise<Asked> {
   const choice = await select({
     message: "What shall be done?",
     options: [
@@ -80,13 +84,13 @@ async function askOne(factotum: Factotum, question: Question, setting: Setting):
   });
   if (isCancel(choice) || choice === "stop") return "stop";
   if (choice === "skip") return "skipped";
-  return giveAnswer(factotum, question, choice.slice("choice:".length), setting);
+  return giveAnswer(factotum, question, { choice: choice.slice("choice:".length), by }, setting);
 }
 
 async function giveAnswer(
   factotum: Factotum,
   question: Question,
-  choice: string,
+  { choice, by }: { readonly choice: string; readonly by: string },
   { env, terminal }: Setting,
 ): Promise<Asked> {
   let calls: Calls | undefined;
@@ -97,7 +101,10 @@ async function giveAnswer(
     if (calls === undefined) return "skipped";
   }
   try {
-    await factotum.answer(question.id, { choice, by: who(), ...(calls !== undefined && { calls }) });
+    await factotum.answer(question.id, {
+      ...{ choice, by, via: "cli" },
+      ...(calls !== undefined && { calls }),
+    });
     return "answered";
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

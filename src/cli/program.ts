@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { effectStates, type Intake, version } from "../server/index.ts";
 import { doctorCommand, triggersCommand } from "./care.ts";
 import type { Command as Work } from "./command.ts";
-import { answerCommand, inboxCommand } from "./inbox.ts";
+import { answerCommand, type AnswerOptions, inboxCommand } from "./inbox.ts";
 import {
   createKeyCommand,
   gatewayCommand,
@@ -19,6 +19,7 @@ import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
 import { hearCommand, sayCommand } from "./say.ts";
 import { runCommand, serveCommand } from "./run.ts";
+import { addSteering } from "./program-steer.ts";
 import { addTerms } from "./terms-program.ts";
 import { toolsCommand } from "./tools.ts";
 
@@ -80,6 +81,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addWorking(program, choose, intake);
   addPeople(program, choose);
   addTalking(program, choose);
+  addSteering(program, choose);
   addLooking(program, choose);
   addLedger(program, choose, wholeNumber(1, LIST_MAX));
   addTerms(program, choose);
@@ -113,7 +115,8 @@ function addPeople(program: Command, choose: (work: Work) => void): void {
   program
     .command("inbox")
     .description("answer the open questions one after the other; in a pipe, list them")
-    .action(() => choose(inboxCommand()));
+    .option("--as <person>", "only what this person may answer, and is to see by now")
+    .action((options: { as?: string }) => choose(inboxCommand(options.as)));
   program
     .command("answer")
     .description("answer one question")
@@ -121,7 +124,8 @@ function addPeople(program: Command, choose: (work: Work) => void): void {
     .argument("<choice>", "one of the card's choices, such as commit or discard")
     .option("--calls <file>", 'the tool calls to make instead, as JSON; "-" reads stdin')
     .option("--note <text>", "kept with the answer")
-    .action((question: string, choice: string, options: { calls?: string; note?: string }) =>
+    .option("--as <person>", "who answers (default: your login name)")
+    .action((question: string, choice: string, options: AnswerOptions) =>
       choose(answerCommand(question, choice, options)),
     );
 }

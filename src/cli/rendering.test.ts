@@ -38,6 +38,8 @@ const summary: Summary = {
 const question: Question = {
   ...{ id: "7" as QuestionId, runId: "3" as RunId, tenant: "default" as TenantId, agent: "clerk" },
   ...{ status: "open", defaultChoice: null, dueAt: null, askedAt: at, answer: null, by: null },
+  ...{ answeredAt: null, via: null, topic: "card", importance: "normal", stake: null, because: null },
+  ...{ chain: null, level: 0, toldLevel: -1, showAt: at, escalateAt: null, mergedInto: null, alsoFor: 0 },
   card: {
     title: "order \u001b[31mb\u001b[0m",
     about: "line one\r\nline two\u001b]0;owned\u0007",
@@ -98,6 +100,7 @@ const story: RunStory = {
       ],
     },
   ],
+  nudges: [],
   steps: [
     { seq: 1n, at, kind: "asked", attempt: 1, data: { question: "7", because: ["a", "b"], by: null } },
     { seq: 2n, at, kind: "committed", attempt: 1, data: { rows: 1, by: "person" } },

@@ -1,2 +1,9 @@
-/** Room `context`: what agents learned and may rely on next time. */
-export { forget, type Lesson, recall, remember } from "./lessons.ts";
+/** Room `context`: what agents learned and may rely on next time, and what people told them for good. */
+export {
+  editInstruction,
+  instruct,
+  type Instruction,
+  listInstructions,
+  withdrawInstruction,
+} from "./instructions.ts";
+export { forget, type Lesson, type LessonOwner, recall, remember } from "./lessons.ts";

@@ -1,4 +1,5 @@
-import type { Json, QuestionId, RunId, TenantId } from "../kernel/index.ts";
+import type { Json, MicroUsd, QuestionId, RunId, TenantId } from "../kernel/index.ts";
+import type { Level } from "./people.ts";
 
 /** One thing a person may choose. `wants` says what must come with the choice. */
 export type Choice = {
@@ -44,17 +45,55 @@ export type Answer = {
   readonly note?: string;
 };
 
-/** A question with its state. `by` is `default` where its time-out answered. */
+/** How much it matters: what an answer is worth is weighed with it, and `urgent` passes quiet hours. */
+export type Importance = "low" | "normal" | "high" | "urgent";
+
+/** Every importance, the least first. */
+export const importances: readonly Importance[] = ["low", "normal", "high", "urgent"];
+
+/** Where an answer came from. */
+export type Via = "cli" | "http" | "link" | "chat";
+
+/**
+ * `open`; `answered` by a person; `expired`: its time-out took the default; `withdrawn` with its run;
+ * `spared`: never put, because an answer was worth less than the interruption, so the default stands.
+ */
+export type QuestionStatus = "open" | "answered" | "expired" | "withdrawn" | "spared";
+
+/** A question with its state. `by` is `default` where its time-out, or the reckoning, answered. */
 export type Question = {
   readonly id: QuestionId;
   readonly runId: RunId;
   readonly tenant: TenantId;
   readonly agent: string;
   readonly card: Card;
-  readonly status: "open" | "answered" | "expired" | "withdrawn";
+  readonly status: QuestionStatus;
   readonly defaultChoice: string | null;
   readonly dueAt: Date | null;
   readonly askedAt: Date;
   readonly answer: Answer | null;
   readonly by: string | null;
+  readonly answeredAt: Date | null;
+  readonly via: Via | null;
+  /** What kind of question it is; `card` for one about a whole change set. */
+  readonly topic: string;
+  readonly importance: Importance;
+  /** What a wrong choice would cost; null where nobody said. */
+  readonly stake: MicroUsd | null;
+  /** The reckoning by which it was put to people, or spared them. */
+  readonly because: string | null;
+  /** Who may answer, level after level; null: anybody. */
+  readonly chain: readonly Level[] | null;
+  /** How far it has been escalated: everybody up to this level may answer. */
+  readonly level: number;
+  /** The highest level whose people were told of it by their channels; -1: none. */
+  readonly toldLevel: number;
+  /** When people see it: now, or at the end of their quiet hours. */
+  readonly showAt: Date;
+  /** When the next level is asked too. */
+  readonly escalateAt: Date | null;
+  /** The question, asked before, whose answer is this one's too. */
+  readonly mergedInto: QuestionId | null;
+  /** Other runs that wait for the same answer. */
+  readonly alsoFor: number;
 };

@@ -1,126 +1,109 @@
-import { InputError, jsonbText, type QuestionId, type RunId, type TenantId } from "../kernel/index.ts";
+import {
+  InputError,
+  type MicroUsd,
+  microUsd,
+  type QuestionId,
+  type RunId,
+  type TenantId,
+} from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { wake } from "../runs/index.ts";
-import type { Answer, Card, Question } from "./question.ts";
+import type { Question, QuestionStatus } from "./question.ts";
 
-const COLUMNS = `id, run_id as "runId", tenant, agent, card, status, default_choice as "defaultChoice",
-  due_at as "dueAt", asked_at as "askedAt", answer, answered_by as "by"`;
+const COLUMNS = `q.id, q.run_id as "runId", q.tenant, q.agent, q.card, q.status,
+  q.default_choice as "defaultChoice", q.due_at as "dueAt", q.asked_at as "askedAt", q.answer,
+  q.answered_by as "by", q.answered_at as "answeredAt", q.answered_via as via, q.topic, q.importance,
+  q.stake_micro_usd as stake, q.because, q.chain, q.level,
+  q.told_level as "toldLevel", q.show_at as "showAt",
+  q.escalate_at as "escalateAt", q.merged_into as "mergedInto",
+  (select count(*)::integer from factotum.questions f
+    where f.merged_into = q.id and f.status = 'open') as "alsoFor"`;
 
 /** The most questions one listing returns. */
 const LIST_MAX = 500;
 
-/** A question before it has an id. With `defaultChoice`, `dueAt` is when it answers itself. */
-export type NewQuestion = {
-  readonly runId: RunId;
-  readonly tenant: TenantId;
-  readonly agent: string;
-  readonly card: Card;
-  readonly defaultChoice?: string;
-  readonly dueAt?: Date;
-};
+type Row = Omit<Question, "stake"> & { readonly stake: string | null };
 
-/** Puts a question to people, in the caller's transaction, so that it exists only if the turn committed. */
-export async function ask(tx: Transaction, question: NewQuestion): Promise<QuestionId> {
-  const { rows } = await tx.query<{ id: QuestionId }>(
-    `insert into factotum.questions (run_id, tenant, agent, card, default_choice, due_at)
-     values ($1, $2, $3, $4, $5, $6) returning id`,
-    [
-      ...[question.runId, question.tenant, question.agent, jsonbText(question.card)],
-      ...[question.defaultChoice ?? null, question.dueAt ?? null],
-    ],
-  );
-  return rows[0]?.id as QuestionId;
-}
-
-/**
- * Records a person's answer and wakes the run, in one transaction.
- *
- * @throws {InputError} `question-unknown`, `question-closed`, `choice-unknown` or `calls-missing`
- */
-export async function answer(
-  tx: Transaction,
-  id: QuestionId,
-  given: Answer & { readonly by: string },
-): Promise<Question> {
-  const question = await lockQuestion(tx, id);
-  const choice = question.card.choices.find((one) => one.id === given.choice);
-  if (choice === undefined) throw unknownChoice(question, given.choice);
-  if (choice.wants === "calls" && (given.calls === undefined || given.calls.length === 0)) {
-    throw new InputError({
-      code: "calls-missing",
-      message: `choice ${choice.id} of question ${id} needs "calls": the tool calls to make instead`,
-    });
-  }
-  const { by, ...kept } = given;
-  const { rows } = await tx.query<Question>(
-    `update factotum.questions
-     set status = 'answered', answer = $2, answered_by = $3, answered_at = factotum.now()
-     where id = $1 returning ${COLUMNS}`,
-    [id, jsonbText(kept), by],
-  );
-  await wake(tx, question.runId);
-  return rows[0] as Question;
-}
-
-/** Answers the question by its default where its time is up; returns it as it then stands. */
-export async function settleDue(tx: Transaction, id: QuestionId, at: Date): Promise<Question> {
-  const question = await getQuestion(tx, id);
-  if (question.status !== "open" || question.dueAt === null || question.dueAt > at) return question;
-  if (question.defaultChoice === null) return question;
-  const { rows } = await tx.query<Question>(
-    `update factotum.questions
-     set status = 'expired', answer = $2, answered_by = 'default', answered_at = factotum.now()
-     where id = $1 and status = 'open' returning ${COLUMNS}`,
-    [id, JSON.stringify({ choice: question.defaultChoice })],
-  );
-  return rows[0] ?? getQuestion(tx, id);
-}
-
-/** Takes open questions of a run back: what they asked about is over. */
-export async function withdraw(tx: Transaction, runId: RunId): Promise<void> {
-  await tx.query(`update factotum.questions set status = 'withdrawn' where run_id = $1 and status = 'open'`, [
-    runId,
-  ]);
-}
+/** What reading needs: a transaction or the database itself. */
+type Reader = Pick<Transaction, "query">;
 
 /** @throws {InputError} `question-unknown` */
-export async function getQuestion(tx: Transaction, id: QuestionId): Promise<Question> {
-  const { rows } = await tx.query<Question>(`select ${COLUMNS} from factotum.questions where id = $1`, [id]);
-  return rows[0] ?? refuseUnknown(id);
-}
-
-/** Questions, oldest first; by default the open ones. */
-export async function listQuestions(
-  tx: Pick<Transaction, "query">,
-  filter: { readonly status?: Question["status"]; readonly runId?: RunId; readonly limit?: number } = {},
-): Promise<readonly Question[]> {
-  const { rows } = await tx.query<Question>(
-    `select ${COLUMNS} from factotum.questions
-     where status = $1 and ($2::bigint is null or run_id = $2) order by id limit $3`,
-    [filter.status ?? "open", filter.runId ?? null, Math.min(filter.limit ?? LIST_MAX, LIST_MAX)],
-  );
-  return rows;
-}
-
-async function lockQuestion(tx: Transaction, id: QuestionId): Promise<Question> {
-  const { rows } = await tx.query<Question>(
-    `select ${COLUMNS} from factotum.questions where id = $1 for update`,
+export async function getQuestion(
+  tx: Reader,
+  id: QuestionId,
+  { lock = false }: { readonly lock?: boolean } = {},
+): Promise<Question> {
+  const { rows } = await tx.query<Row>(
+    `select ${COLUMNS} from factotum.questions q where q.id = $1 ${lock ? "for update" : ""}`,
     [id],
   );
-  const question = rows[0] ?? refuseUnknown(id);
-  if (question.status === "open") return question;
-  throw new InputError({
-    code: "question-closed",
-    message: `question ${id} is ${question.status} by ${question.by ?? "its run"}; nothing was changed`,
-  });
+  return rows[0] === undefined ? refuseUnknown(id) : questionOf(rows[0]);
 }
 
-function unknownChoice(question: Question, choice: string): InputError {
-  const known = question.card.choices.map((one) => one.id).join(", ");
-  return new InputError({
-    code: "choice-unknown",
-    message: `question ${question.id} has no choice "${choice}"; choose one of ${known}`,
-  });
+/** Which questions to list. */
+export type QuestionFilter = {
+  /** `open` unless told. */
+  readonly status?: QuestionStatus;
+  readonly runId?: RunId;
+  /** Only those that this person may answer. */
+  readonly person?: string;
+  /** Leaves out those that people are to see later than this, at the end of their quiet hours. */
+  readonly at?: Date;
+  /** Those that wait for another question's answer, too. */
+  readonly merged?: boolean;
+  readonly limit?: number;
+};
+
+/** Questions, oldest first; by default the open ones, each that is asked once. */
+export async function listQuestions(tx: Reader, filter: QuestionFilter = {}): Promise<readonly Question[]> {
+  const { rows } = await tx.query<Row>(
+    `select ${COLUMNS} from factotum.questions q
+     where q.status = $1 and ($2::bigint is null or q.run_id = $2)
+       and (q.merged_into is null or $2::bigint is not null or $6)
+       and ($3::timestamptz is null or q.show_at <= $3)
+       and ($4::text is null or q.chain is null or exists (
+         select from json_array_elements(q.chain) with ordinality as l (step, place)
+         where place <= q.level + 1 and (step -> 'who')::jsonb ? $4))
+     order by q.id limit $5`,
+    [
+      ...[filter.status ?? "open", filter.runId ?? null, filter.at ?? null, filter.person ?? null],
+      ...[Math.min(filter.limit ?? LIST_MAX, LIST_MAX), filter.merged ?? false],
+    ],
+  );
+  return rows.map(questionOf);
+}
+
+/** The questions of a run, whatever became of them, in the order they were asked. */
+export async function questionsOf(tx: Reader, runId: RunId): Promise<readonly Question[]> {
+  const { rows } = await tx.query<Row>(
+    `select ${COLUMNS} from factotum.questions q where q.run_id = $1 order by q.id`,
+    [runId],
+  );
+  return rows.map(questionOf);
+}
+
+/** What the questions of a run that were asked under one subject came to, the newest last. */
+export async function askedBefore(tx: Reader, runId: RunId, subject: string): Promise<Question | undefined> {
+  const { rows } = await tx.query<Row>(
+    `select ${COLUMNS} from factotum.questions q
+     where q.run_id = $1 and q.subject = $2 and q.status <> 'withdrawn' order by q.id desc limit 1`,
+    [runId, subject],
+  );
+  return rows.map(questionOf)[0];
+}
+
+/** How many questions an agent's people have open. */
+export async function countOpen(tx: Reader, tenant: TenantId): Promise<number> {
+  const { rows } = await tx.query<{ n: number }>(
+    `select count(*)::integer as n from factotum.questions
+     where tenant = $1 and status = 'open' and merged_into is null`,
+    [tenant],
+  );
+  return rows[0]?.n ?? 0;
+}
+
+function questionOf({ stake, ...row }: Row): Question {
+  const kept: MicroUsd | null = stake === null ? null : microUsd(BigInt(stake));
+  return { ...row, stake: kept };
 }
 
 function refuseUnknown(id: string): never {

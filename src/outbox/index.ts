@@ -14,5 +14,6 @@ export {
   getEffect,
   listEffects,
 } from "./list.ts";
+export { readSecret, sign, verifySignature } from "./sign.ts";
 export { webhook, type WebhookOptions } from "./webhook.ts";
 export { mail, type MailOptions } from "./mail.ts";

@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import { InputError } from "../kernel/index.ts";
 
 const PREFIX = "whsec_";
@@ -38,4 +38,34 @@ export function sign(secrets: readonly Buffer[], id: string, timestamp: number, 
   return secrets
     .map((secret) => `v1,${createHmac("sha256", secret).update(signed).digest("base64")}`)
     .join(" ");
+}
+
+/** How far a caller's clock may be from ours, as the specification advises. */
+const CLOCK_SECONDS_MAX = 300;
+
+/**
+ * Holds a call against the secrets that its sender may have signed it with.
+ *
+ * @param at real time
+ * @returns what is wrong with it; undefined where it is to be believed
+ */
+export function verifySignature(
+  secrets: readonly Buffer[],
+  headers: { get(name: string): string | null | undefined },
+  body: string,
+  at: Date,
+): string | undefined {
+  const id = headers.get("webhook-id") ?? "";
+  const timestamp = headers.get("webhook-timestamp") ?? "";
+  const given = (headers.get("webhook-signature") ?? "").split(" ");
+  if (id === "" || !/^\d{1,12}$/.test(timestamp)) return "it lacks webhook-id, -timestamp or -signature";
+  if (Math.abs(at.getTime() / 1_000 - Number(timestamp)) > CLOCK_SECONDS_MAX) {
+    return `it was signed more than ${CLOCK_SECONDS_MAX} seconds away from now`;
+  }
+  const right = sign(secrets, id, Number(timestamp), body).split(" ");
+  const same = (one: string, other: string): boolean =>
+    one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other));
+  return given.some((one) => right.some((other) => same(one, other)))
+    ? undefined
+    : "none of its signatures is right";
 }

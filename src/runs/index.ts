@@ -36,5 +36,5 @@ export { type RunOrder, startRun } from "./start.ts";
 export { appendStep, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd } from "./hold.ts";
 export type { TurnWork } from "./turn.ts";
-export { type Nudge, nudge, takeNudges, wake } from "./wake.ts";
+export { isNudged, type Nudge, nudge, takeNudges, wake, wakeAll } from "./wake.ts";
 export { type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";

@@ -12,6 +12,11 @@ export interface Lease {
   /** Aborted when the run is no longer this worker's: stop the call under way, and return or let it throw. */
   readonly signal: AbortSignal;
   /**
+   * Aborted when a person wants the call under way stopped, because they have said something that it ought
+   * to have been told: stop it, and go on with a turn. A new one for every turn.
+   */
+  readonly interruption: AbortSignal;
+  /**
    * Whether the worker wants to stop: where nothing outside the database is under way, return instead of
    * taking another turn, and the run goes on elsewhere.
    */
@@ -32,11 +37,13 @@ export type HeldLease = {
   readonly hold: () => Hold;
   readonly turns: () => number;
   readonly abort: (reason: Error) => void;
+  readonly interrupt: () => void;
 };
 
 /** Makes a lease on a run that was just claimed. */
 export function makeLease(means: TurnMeans, claimed: Hold, shouldYield: () => boolean): HeldLease {
   const controller = new AbortController();
+  let interruption = new AbortController();
   let hold = claimed;
   let turns = 0;
   let doubtful = false;
@@ -46,6 +53,9 @@ export function makeLease(means: TurnMeans, claimed: Hold, shouldYield: () => bo
       return hold.run;
     },
     signal: controller.signal,
+    get interruption() {
+      return interruption.signal;
+    },
     shouldYield,
     turn: async (work) => {
       const read = doubtful;
@@ -55,8 +65,13 @@ export function makeLease(means: TurnMeans, claimed: Hold, shouldYield: () => bo
       doubtful = false;
       turns += 1;
       if (taken.letGo) controller.abort(new FencedError(hold.run.id, "its next provider has limits"));
+      if (interruption.signal.aborted) interruption = new AbortController();
       return hold.run;
     },
   };
-  return { lease, hold: () => hold, turns: () => turns, abort: (reason) => controller.abort(reason) };
+  return {
+    ...{ lease, hold: () => hold, turns: () => turns },
+    abort: (reason) => controller.abort(reason),
+    interrupt: () => interruption.abort(),
+  };
 }

@@ -27,6 +27,7 @@ export async function leaseOutside(db: Database, runId: RunId): Promise<Lease> {
       return hold.run;
     },
     signal: never.signal,
+    interruption: never.signal,
     shouldYield: () => true,
     turn: async (work) => {
       const { version } = hold.run;

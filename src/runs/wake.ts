@@ -14,6 +14,11 @@ export type Nudge = { readonly id: string; readonly body: Json; readonly by: str
  * @returns false when there is no such run or it is over: there is nothing to wake
  */
 export async function wake(tx: Transaction, runId: RunId): Promise<boolean> {
+  return (await wakeAll(tx, [runId])) === 1;
+}
+
+/** Wakes several runs; see `wake`. In the order of their ids, so that no two callers wait for each other. */
+export async function wakeAll(tx: Transaction, runIds: readonly RunId[]): Promise<number> {
   const { rowCount } = await tx.query(
     `with woken as (
        update factotum.runs set
@@ -21,24 +26,28 @@ export async function wake(tx: Transaction, runId: RunId): Promise<boolean> {
          version = version + (status = 'waiting')::integer,
          paused_from = case when status = 'paused' then 'ready' end,
          status = case when status = 'paused' then status else 'ready' end, updated_at = factotum.now()
-       where id = $1 and status in ('ready', 'waiting', 'paused')
+       where id = any (array(
+         select id from factotum.runs
+         where id = any ($1::bigint[]) and status in ('ready', 'waiting', 'paused')
+         order by id for no key update))
        returning id)
      select pg_notify($2, 'wake ' || id)::text from woken`,
-    [runId, channel],
+    [runIds, channel],
   );
-  return rowCount === 1;
+  return rowCount;
 }
 
 /**
  * Says something to a run and wakes it, when `tx` commits.
  *
- * @param nudge.by who says it, for the timeline
+ * @param said.by who says it, for the timeline
+ * @param said.interrupt also stops the call that the run's driver has under way; see `Lease.interruption`
  * @returns false when there is no such run or it is over: nothing was written
  */
 export async function nudge(
   tx: Transaction,
   runId: RunId,
-  said: { readonly body: Json; readonly by: string },
+  said: { readonly body: Json; readonly by: string; readonly interrupt?: boolean },
 ): Promise<boolean> {
   if (!(await wake(tx, runId))) return false;
   await tx.query("insert into factotum.nudges (run_id, body, by) values ($1, $2, $3)", [
@@ -46,7 +55,18 @@ export async function nudge(
     jsonText(said.body, "nudge", runId),
     said.by,
   ]);
+  if (said.interrupt === true)
+    await tx.query("select pg_notify($1, $2)::text", [channel, `interrupt ${runId}`]);
   return true;
+}
+
+/** Whether something was said to a run that no turn has read yet. */
+export async function isNudged(tx: Pick<Transaction, "query">, runId: RunId): Promise<boolean> {
+  const { rows } = await tx.query(
+    "select from factotum.nudges where run_id = $1 and taken_at is null limit 1",
+    [runId],
+  );
+  return rows.length > 0;
 }
 
 /** Reads the nudges that no turn has read yet, oldest first, and marks them read when `tx` commits. */

@@ -244,6 +244,10 @@ class RunWorker {
       }
       return;
     }
+    if (what === "interrupt") {
+      for (const held of this.#driving.keys()) if (held.lease.runId === id) held.interrupt();
+      return;
+    }
     if (what === "clock" || what === "limits") this.#sweep = true;
     this.#more = true;
     this.#ring();

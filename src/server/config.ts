@@ -2,6 +2,7 @@ import { InputError, type Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
 import type { Aliases } from "../gateway/index.ts";
+import type { Attention } from "../inbox/index.ts";
 import type { DeclaredBudgets } from "../ledger/index.ts";
 import type { CardConfig } from "../models/index.ts";
 import type { Channels } from "../outbox/index.ts";
@@ -39,6 +40,19 @@ export type GatewayConfig = {
   readonly port?: number;
 };
 
+/** How people answer by links of their own, and how a chat tool proves who it is. */
+export type LinksConfig = {
+  /** Where people reach the HTTP API, such as `https://desk.example.net`. */
+  readonly url: string;
+  /**
+   * `whsec_` and base64, as the secrets of webhooks; the first signs, any of several is believed. Read it
+   * from the environment.
+   */
+  readonly secret: string | readonly string[];
+  /** How long a link may be used, in hours of business time; 72 unless told. */
+  readonly hours?: number;
+};
+
 /** Everything a project tells Factotum; the default export of `factotum.config.ts`. */
 export type Config = {
   /** Names the embedded database and appears in listings. */
@@ -57,6 +71,10 @@ export type Config = {
    * is one business), `company/TENANT/AGENT`. One that a person changed since stays changed.
    */
   readonly budgets?: DeclaredBudgets;
+  /** Who may be asked, where they are told, when they are left alone, and what their attention is worth. */
+  readonly attention?: Attention;
+  /** Lets people answer by signed links, and chat tools by signed calls; without it there are none. */
+  readonly links?: LinksConfig;
   /** Port of the HTTP API; 7717 unless told. */
   readonly port?: number;
   /**
@@ -74,6 +92,7 @@ export type Config = {
 const PARTS: { readonly [part in keyof Required<Config>]: true } = {
   ...{ name: true, agents: true, prepare: true, intake: true, models: true, clock: true },
   ...{ channels: true, budgets: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
+  ...{ attention: true, links: true },
 };
 
 /**

@@ -12,8 +12,8 @@ import {
   undoRun,
 } from "../agents/index.ts";
 import { type Blame, blame } from "../changes/index.ts";
-import { answer, type Answer, listQuestions, type Question } from "../inbox/index.ts";
-import { type ChangeSetId, InputError, type QuestionId, type RunId, systemClock } from "../kernel/index.ts";
+import { checkAttention } from "../inbox/index.ts";
+import { type ChangeSetId, InputError, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { startDeliverer } from "../outbox/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
@@ -35,15 +35,17 @@ import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts"
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { makeReportsDoor, type ReportsDoor } from "./reports.ts";
+import { openLinks } from "./links.ts";
+import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
-import { makeTalk, type TalkDoor } from "./talk.ts";
+import { makeTalk } from "./talk.ts";
 import { openTerms, type TermsDoor } from "./terms.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
 const CONCURRENCY_DEFAULT = 2;
 
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
-export type Factotum = TalkDoor & {
+export type Factotum = PeopleDoor & {
   readonly config: Config;
   readonly db: Database;
   /** Where the data is, fit to print: no password in it. */
@@ -65,8 +67,6 @@ export type Factotum = TalkDoor & {
   summary(agent?: string): Promise<Summary>;
   listRuns(filter: RunPage): Promise<readonly RunLine[]>;
   showRun(id: RunId): Promise<RunStory>;
-  inbox(): Promise<readonly Question[]>;
-  answer(id: QuestionId, given: Answer & { readonly by: string }): Promise<Question>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
   readonly ledger: LedgerDoor;
@@ -102,6 +102,7 @@ const PREPARE_LOCK = 7_316_505;
  */
 export async function openFactotum(config: Config, surroundings: Surroundings): Promise<Factotum> {
   checkChannels(config);
+  checkAttention(config.attention ?? {});
   const options = databaseOptions(config, surroundings);
   const db = await openDatabase(options.database);
   try {
@@ -123,6 +124,7 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
 }
 
 function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
+  const links = openLinks(config);
   const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
   const models = makeModels(found);
   const titleOf = (run: Run): string => {
@@ -137,6 +139,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
     effectProblems: bodyProblems(config.channels),
     leastPrivilege: config.leastPrivilege ?? true,
+    ...steeredBy(config, links),
   };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
@@ -171,9 +174,8 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
-    inbox: () => listQuestions(db),
-    answer: (id, answered) => db.transaction((tx) => answer(tx, id, answered)),
     ...makeTalk(config, db),
+    ...makeSteering(db, links),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     async attach(rotate = false) {

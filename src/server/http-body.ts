@@ -55,7 +55,8 @@ function safeParse<T>(schema: z.ZodType<T>, value: unknown): ReturnType<typeof s
   }
 }
 
-async function readText(context: Context): Promise<string> {
+/** The body of a request as text. @throws {HttpError} `body-too-large` */
+export async function readText(context: Context): Promise<string> {
   if (Number(context.req.header("content-length") ?? 0) > BODY_BYTES_MAX) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let size = 0;

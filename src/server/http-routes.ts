@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { getQuestion } from "../inbox/index.ts";
 import { type EffectState, effectStates } from "../outbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
@@ -12,8 +11,10 @@ import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
 import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
-import { parseEffectId, parseQuestionId, parseRunId } from "./parse-id.ts";
-import { blameJson, effectJson, questionJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
+import { linkRoutes } from "./link-routes.ts";
+import { parseEffectId, parseRunId } from "./parse-id.ts";
+import { STEERING_ROUTES, steeringRoutes } from "./steering-routes.ts";
+import { blameJson, effectJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
 
 const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
@@ -29,12 +30,6 @@ const newRun = z.strictObject({
   agent: plainText,
   key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
   input: json,
-});
-const newAnswer = z.strictObject({
-  choice: plainText,
-  calls: z.array(z.strictObject({ tool: plainText, input: json })).optional(),
-  note: plainText.optional(),
-  by: plainText.min(1).max(NAME_CHARS_MAX).default("http"),
 });
 const KEY_COLUMNS_MAX = 32;
 const blaming = z.object({
@@ -77,6 +72,7 @@ const ROUTES: readonly string[] = [
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
+  ...STEERING_ROUTES,
   "POST /mcp or /mcp/:agent (Model Context Protocol, streamable HTTP)",
 ];
 
@@ -89,6 +85,7 @@ const outboxListing = z.object({
 /** The HTTP API over a project, as one function from request to response; it opens no socket. */
 export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: string) => void): Hono {
   const app = new Hono();
+  linkRoutes(app, factotum);
   app.use("*", guard(binding));
   app.notFound((context) => {
     const message = `there is no ${context.req.method} ${context.req.path}; GET /api lists what there is`;
@@ -105,6 +102,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   ledgerRoutes(app, factotum.ledger);
   reportsRoutes(app, factotum.reports);
   writeRoutes(app, factotum);
+  steeringRoutes(app, factotum);
   mcpRoutes(app, factotum, say);
   return app;
 }
@@ -142,13 +140,6 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     const { table, key } = parseRequest(blaming, asked);
     return context.json({ changes: (await factotum.blame(table, key)).map(blameJson) });
   });
-  app.get("/api/questions", async (context) =>
-    context.json({ questions: (await factotum.inbox()).map(questionJson) }),
-  );
-  app.get("/api/questions/:id", async (context) => {
-    const id = parseQuestionId(context.req.param("id"));
-    return context.json(questionJson(await factotum.db.transaction((tx) => getQuestion(tx, id))));
-  });
 }
 
 function outboxRoutes(app: Hono, outbox: Factotum["outbox"]): void {
@@ -185,12 +176,6 @@ function writeRoutes(app: Hono, factotum: Factotum): void {
     const { key, ...said } = await readBody(context, newMessage);
     const kept = await factotum.say(id, { ...said, ...(key !== undefined && { key }) });
     return context.json(saidJson(kept), 201);
-  });
-  app.post("/api/questions/:id/answer", async (context) => {
-    const id = parseQuestionId(context.req.param("id"));
-    const { choice, calls, note, by } = await readBody(context, newAnswer);
-    const given = { choice, by, ...(calls && { calls }), ...(note !== undefined && { note }) };
-    return context.json(questionJson(await factotum.answer(id, given)));
   });
 }
 

@@ -6,6 +6,7 @@ export {
   defineConfig,
   type GatewayConfig,
   type Intake,
+  type LinksConfig,
   type WorkItem,
 } from "./config.ts";
 export type { Finding } from "./finding.ts";
@@ -36,6 +37,8 @@ export {
 } from "./export-costs.ts";
 export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
+export { type LinkClaim, type Links, makeLinks } from "./links.ts";
+export type { SteeringDoor } from "./steering.ts";
 export { version } from "./version.ts";
 export { parseEffectId, parseEntryId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
@@ -43,6 +46,8 @@ export {
   blameJson,
   costPerResolved,
   effectJson,
+  instructionJson,
+  nudgeJson,
   questionJson,
   runJson,
   saidJson,

@@ -1,6 +1,15 @@
-import { allTokens, type Attempt, type Disposition, listAttempts, readState } from "../agents/index.ts";
+import {
+  NO_ATTEMPT,
+  allTokens,
+  type Attempt,
+  type Disposition,
+  listAttempts,
+  listNudges,
+  type Nudged,
+  readState,
+} from "../agents/index.ts";
 import { listCommitted } from "../changes/index.ts";
-import { listQuestions, type Question } from "../inbox/index.ts";
+import { type Question, questionsOf } from "../inbox/index.ts";
 import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
 import { statementOf } from "../ledger/index.ts";
 import { type CommittedEffect, listEffects } from "../outbox/index.ts";
@@ -32,6 +41,8 @@ export type RunStory = {
     readonly because: string | null;
   };
   readonly attempts: readonly Attempt[];
+  /** What people said to it while it was under way. */
+  readonly nudges: readonly Nudged[];
   readonly steps: readonly Step[];
   readonly questions: readonly Question[];
   readonly changeSets: readonly { readonly id: ChangeSetId; readonly undone: boolean }[];
@@ -54,21 +65,18 @@ export async function runLines(
 /** Tells the story of one run. @throws {InputError} `run-unknown` */
 export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) => string): Promise<RunStory> {
   const run = await getRun(tx, id);
-  const questions: Question[] = [];
-  for (const status of ["open", "answered", "expired", "withdrawn"] as const) {
-    questions.push(...(await listQuestions(tx, { status, runId: id })));
-  }
   const { cost, usage, value } = await statementOf(tx, id);
   const committed = await listCommitted(tx, id);
   return {
     run: { ...lineOf(run, titleOf(run)), input: run.input, outcome: run.outcome, because: run.because },
     attempts: await listAttempts(tx, id),
+    nudges: await listNudges(tx, id),
     steps: await listSteps(tx, id),
-    questions,
+    questions: await questionsOf(tx, id),
     effects: (await listEffects(tx, { runId: id, limit: EFFECTS_MAX })).toReversed(),
     // An undo is a change set too, and none of the run's own work.
     changeSets: committed
-      .filter((set) => set.undoes === null)
+      .filter((set) => set.undoes === null && set.attempt !== NO_ATTEMPT)
       .map((set) => ({ id: set.id, undone: set.undoneBy !== null })),
     ...{ cost, tokens: allTokens(usage), value },
   };

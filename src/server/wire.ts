@@ -1,5 +1,6 @@
 /** The JSON that the HTTP API and the CLI's `--json` share: bigints as text, units in the names. */
-import type { Attempt, Said, Summary } from "../agents/index.ts";
+import type { Attempt, Nudged, Said, Summary } from "../agents/index.ts";
+import type { Instruction } from "../context/index.ts";
 import type { Blame } from "../changes/index.ts";
 import type { Question } from "../inbox/index.ts";
 import type { CommittedEffect } from "../outbox/index.ts";
@@ -42,6 +43,7 @@ export function storyJson(story: RunStory) {
     outcome: story.run.outcome,
     because: story.run.because,
     attempts: story.attempts.map(attemptJson),
+    nudges: story.nudges.map(nudgeJson),
     steps: story.steps.map((step) => ({ ...step, seq: String(step.seq), at: instant(step.at) })),
     questions: story.questions.map(questionJson),
     changeSets: story.changeSets,
@@ -54,11 +56,26 @@ export function storyJson(story: RunStory) {
 
 /** A question with its card as JSON. */
 export function questionJson(question: Question) {
-  const { id, runId, agent, status, card, defaultChoice, dueAt, askedAt, answer, by } = question;
+  const { id, runId, agent, status, card, defaultChoice, answer, by, via, topic, importance } = question;
+  const { stake, because, chain, level, alsoFor, mergedInto } = question;
   return {
-    ...{ id, runId, agent, status, card, defaultChoice },
-    ...{ dueAt: instant(dueAt), askedAt: instant(askedAt), answer, by },
+    ...{ id, runId, agent, status, card, defaultChoice, answer, by, via, topic, importance, because },
+    ...{ stakeMicroUsd: stake === null ? null : String(stake), chain, level, alsoFor, mergedInto },
+    ...{ dueAt: instant(question.dueAt), askedAt: instant(question.askedAt) },
+    ...{ answeredAt: instant(question.answeredAt), showAt: instant(question.showAt) },
+    escalateAt: instant(question.escalateAt),
   };
+}
+
+/** Something said to a run under way as JSON. */
+export function nudgeJson({ budget, at, takenAt, ...nudge }: Nudged) {
+  const budgetMicroUsd = budget === null ? null : String(budget);
+  return { ...nudge, budgetMicroUsd, at: instant(at), takenAt: instant(takenAt) };
+}
+
+/** A standing instruction as JSON. */
+export function instructionJson({ at, ...plain }: Instruction) {
+  return { ...plain, at: instant(at) };
 }
 
 /** A message of a conversation as JSON. */

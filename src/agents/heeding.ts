@@ -1,0 +1,90 @@
+import { reconcile, settle } from "../calls/index.ts";
+import { instruct } from "../context/index.ts";
+import { type Nudge, nudgeFromJson, withdraw } from "../inbox/index.ts";
+import { defaultTenant } from "../kernel/index.ts";
+import { putBudget } from "../ledger/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { appendStep, type Run, takeNudges, type TurnEnd } from "../runs/index.ts";
+import { getAttempt, recordOf, saveAttempt } from "./attempts.ts";
+import type { Heeded } from "./said.ts";
+import { runBudget } from "./spending.ts";
+import type { AgentState } from "./state.ts";
+import { readTranscript } from "./transcript.ts";
+import type { Working } from "./workshop.ts";
+
+/**
+ * Takes up what people have said to a run, in a turn before its next step: written into its timeline, where
+ * models and code read it, kept for good where it said "always", and done at once where it is a budget or
+ * the word to skip. A model call that was intended and not sent is taken back: it would not know of it.
+ */
+export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
+  const { run, state, lease } = w;
+  return lease.turn(async (tx) => {
+    const nudges = await takeNudges(tx, run.id);
+    if (nudges.length === 0) return { kind: "continue", state };
+    const attempt = await underWay(tx, w);
+    for (const { body, by } of nudges) await obey(tx, w, nudgeFromJson(body), by, attempt);
+    await takeCallBack(tx, w);
+    const heard: AgentState = { ...state, call: null };
+    const skip = nudges.find(({ body }) => nudgeFromJson(body).skip);
+    return skip === undefined
+      ? goOn(run, heard)
+      : leave(tx, w, heard, { by: skip.by, text: nudgeFromJson(skip.body).text });
+  });
+}
+
+/** Sleeps on where it slept: a turn that goes on would forget until when. */
+function goOn({ wakeAt }: Run, state: AgentState): TurnEnd {
+  const asleep = state.phase === "outside" || (state.phase === "following" && state.question === null);
+  return asleep && wakeAt !== null ? { kind: "park", state, until: wakeAt } : { kind: "continue", state };
+}
+
+async function obey(
+  tx: Transaction,
+  { run, bench }: Working,
+  { text, always, skip, budget, interrupt }: Nudge,
+  by: string,
+  attempt: number | null,
+): Promise<void> {
+  const tenant = run.tenant ?? defaultTenant;
+  if (always) await instruct(tx, { tenant, agent: run.agent }, { text, by, runId: run.id });
+  if (budget !== null) await putBudget(tx, runBudget(run, bench.agent), { cap: budget });
+  const data = {
+    ...{ by, text },
+    ...(always && { always }),
+    ...(skip && { skip }),
+    ...(interrupt && { interrupt }),
+    ...(budget !== null && { budgetMicroUsd: String(budget) }),
+  };
+  await appendStep(tx, run.id, { kind: "nudged", attempt, data });
+}
+
+/** The attempt whose transcript has begun, so that what is said belongs into it. */
+async function underWay(tx: Transaction, { run, state }: Working): Promise<number | null> {
+  if (state.phase !== "attempt") return null;
+  const number = state.attempt + 1;
+  return (await readTranscript(tx, run.id, number)).length > 0 ? number : null;
+}
+
+async function takeCallBack(tx: Transaction, w: Working & { readonly fresh: boolean }): Promise<void> {
+  const { call } = w.state;
+  if (call === null) return;
+  // On a lease's first move nobody knows whether the call went out.
+  if (w.fresh) return void (await reconcile(tx, w.run.id));
+  const message = "a person said something before it was sent";
+  const error = { code: "stopped", retry: "never", message, retryAfterMs: null } as const;
+  await settle(tx, call, { kind: "failed", error, tries: [] });
+}
+
+/** Ends the run on a person's word; what it committed before stays. */
+async function leave(tx: Transaction, w: Working, state: AgentState, said: Heeded): Promise<TurnEnd> {
+  const { run } = w;
+  await withdraw(tx, run.id);
+  const number = state.attempt + 1;
+  const attempt = state.phase === "attempt" ? await getAttempt(tx, run.id, number) : undefined;
+  const because = said.text === "" ? `skipped by ${said.by}` : `skipped by ${said.by}: ${said.text}`;
+  if (attempt !== undefined) await saveAttempt(tx, { ...recordOf(attempt), status: "discarded", because });
+  await appendStep(tx, run.id, { kind: "skipped", attempt: attempt?.number ?? null, data: { because } });
+  const disposition = state.disposition ?? "discarded";
+  return { kind: "done", state: { ...state, disposition, question: null }, outcome: disposition };
+}
