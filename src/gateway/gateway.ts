@@ -51,6 +51,8 @@ export type GatewayOptions = {
    */
   readonly secret?: string;
   readonly limits?: PhaseLimits;
+  /** Asked before each call, at once: why a model may not be served, or null. By default all may. */
+  readonly forbids?: (card: ModelCard) => string | null;
   /** The most of a budget that a kill of this replica can leave unaccounted, beyond calls under way. */
   readonly sliceMax?: MicroUsd;
   readonly say?: (line: string) => void;
@@ -152,7 +154,7 @@ function makeServe(serving: Serving): RequestListener {
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
-  const snapshot = { targets, health: parts.breaker, sealKey };
+  const snapshot = { targets, health: parts.breaker, sealKey, forbids: options.forbids ?? (() => null) };
   const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
     const { id, surface, key, request } = asked;
     const at = Math.floor(clock.now().getTime() / 1000);

@@ -31,8 +31,9 @@ const TRUE = Buffer.from("true");
  * Decides a request from its bytes, a key and what may be called; does nothing and remembers nothing. The
  * HTTP server and agents in the same process share it.
  */
-export function plan(asked: Asked, { targets, health, sealKey }: Snapshot): Plan {
+export function plan(asked: Asked, snapshot: Snapshot): Plan {
   const { surface, body, key } = asked;
+  const { targets, health, sealKey } = snapshot;
   const scan = scanObject(body, FIELDS);
   if (scan.kind === "refused") return refused(400, "invalid_json", scan.because);
   const field = (name: string): Field | undefined => scan.fields.get(name);
@@ -46,7 +47,12 @@ export function plan(asked: Asked, { targets, health, sealKey }: Snapshot): Plan
   }
   const found = targets.find(model, surface.protocol);
   const able = found.targets.filter(({ speaking }) => surface.below === "" || speaks(speaking, surface));
-  const allowed = able.filter(({ card }) => mayUse(key, model, card.id));
+  const usable = able.filter(({ card }) => mayUse(key, model, card.id));
+  const allowed = usable.filter(({ card }) => snapshot.forbids(card) === null);
+  const [forbidden] = usable;
+  if (allowed.length === 0 && forbidden !== undefined) {
+    return refused(403, "not_served", snapshot.forbids(forbidden.card) ?? "it may not be served");
+  }
   if (allowed.length === 0) return noModel(model, surface, able.length > 0);
   const stream = isTrue(body, field("stream"));
   const seals = makeSeals(sealKey, key.tenant);

@@ -31,6 +31,8 @@ export type Wishes = {
 export type Snapshot = {
   readonly targets: Targets;
   readonly health: Health;
+  /** Why a model may not be served to anybody, in a sentence, or null. */
+  readonly forbids: (card: Target["card"]) => string | null;
   /** What envelopes of sealed thoughts are authenticated with. */
   readonly sealKey: Buffer;
 };

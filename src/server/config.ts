@@ -6,6 +6,7 @@ import type { Attention } from "../inbox/index.ts";
 import type { DeclaredBudgets } from "../ledger/index.ts";
 import type { CardConfig } from "../models/index.ts";
 import type { Channels } from "../outbox/index.ts";
+import type { Channel } from "../terms/index.ts";
 
 /** One piece of work for an agent. `key` makes it unique: the same key is never worked twice. */
 export type WorkItem = {
@@ -38,6 +39,11 @@ export type GatewayConfig = {
   readonly aliases?: Aliases;
   /** 7718 unless told. */
   readonly port?: number;
+  /**
+   * Where the models of an endpoint, the first part of a model's id, are served: what agreements are asked
+   * about before a call. By default a stateless API on a cloud called as the endpoint is, in no region known.
+   */
+  readonly channels?: Readonly<Record<string, Partial<Channel>>>;
 };
 
 /** How people answer by links of their own, and how a chat tool proves who it is. */

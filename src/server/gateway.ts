@@ -16,6 +16,7 @@ import { putBudget } from "../ledger/index.ts";
 import type { Discovery } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
+import { watchServing } from "./serving.ts";
 
 /** A key that was just made, with its text, which is shown this once. */
 export type NewKey = { readonly key: Key; readonly secret: string };
@@ -42,13 +43,21 @@ export function makeGatewayDoor(
   secret: string | undefined,
 ): GatewayDoor {
   return {
-    serve: ({ host, port }) =>
-      openGateway({
+    serve: async ({ host, port }) => {
+      const serving = await watchServing(db, models.cards, config.gateway?.channels ?? {}, say);
+      const gateway = await openGateway({
+        forbids: serving.forbids,
         ...{ db, cards: models.cards, keys: models.keys, clock: systemClock, random: randomBytes },
         ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
         ...(secret !== undefined && secret !== "" && { secret }),
         ...(config.gateway?.aliases !== undefined && { aliases: config.gateway.aliases }),
-      }),
+      });
+      const close = async (): Promise<void> => {
+        await gateway.close();
+        await serving.close();
+      };
+      return { ...gateway, close };
+    },
     createKey: (terms, cap) =>
       db.transaction(async (tx) => {
         if (terms.budget !== undefined && cap !== undefined) {

@@ -13,7 +13,7 @@ import {
   readFacts,
 } from "./read.ts";
 import { judgeServing, type ServeDecision, type ServeQuestion } from "./serving.ts";
-import { computeSettlement } from "./settle.ts";
+import { type AgreementFacts, computeSettlement } from "./settle.ts";
 import { type ClosedSettlement, type Settlement, settlementText } from "./settlement.ts";
 import { type Verification, verifications, wordingAt } from "./verified.ts";
 import { instantOf, moment, momentText } from "./when.ts";
@@ -108,13 +108,25 @@ export async function mayServe(
   tx: Transaction,
   question: ServeQuestion & { readonly tenant?: TenantId; readonly knownAt?: string },
 ): Promise<ServeDecision> {
-  const tenant = question.tenant ?? defaultTenant;
+  const { facts, knownAt } = await servingFacts(tx, question.tenant, question.knownAt);
+  return judgeServing(facts, question, knownAt);
+}
+
+/**
+ * All that decides what may be served, to be judged by `judgeServing` as often as calls are made. Reads only.
+ *
+ * @throws {TermsError} `knowledge-unknown` for a time of knowledge that has not passed
+ */
+export async function servingFacts(
+  tx: Transaction,
+  tenant: TenantId = defaultTenant,
+  knownBy?: string,
+): Promise<{ readonly facts: readonly AgreementFacts[]; readonly knownAt: string }> {
   await lockFacts(tx, tenant, "read");
-  const knownAt = await knowledgeAt(tx, tenant, question.knownAt);
+  const knownAt = await knowledgeAt(tx, tenant, knownBy);
   const agreements = await readAllVersions(tx, tenant);
   const events = await readEvents(tx, tenant, knownAt, ["declaration", "attestation"]);
-  const facts = [...agreements.values()].map((versions) => ({ versions, events, closed: [] }));
-  return judgeServing(facts, question, knownAt);
+  return { knownAt, facts: [...agreements.values()].map((versions) => ({ versions, events, closed: [] })) };
 }
 
 /** An agreement as it reads at a time, where its declared events stand, and what was closed. */

@@ -13,6 +13,7 @@ export {
   closePeriod,
   type KnownSettlement,
   mayServe,
+  servingFacts,
   settlementOf,
   showAgreement,
 } from "./ask.ts";
