@@ -77,7 +77,7 @@ test("an effect is delivered through every fault of its receiver, each try with 
   const { url, received } = await receiver(
     ...[answer(500), reset, resetInside, hang, answer(429), answer(404), answer(200, "at last")],
   );
-  const hook = webhook({ url, secret: SECRET, timeoutMs: 200, retry: soon });
+  const hook = webhook({ url, secret: SECRET, timeoutMs: 2_000, retry: soon });
   await commitEffects(db, [{ channel: "hook", body: { ticket: 17 } }]);
   const { told } = deliver(db, { hook });
   await until(db, "delivered", 1);
