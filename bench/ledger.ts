@@ -1,5 +1,6 @@
 /**
- * How fast money is held and settled on one hot tree, and that no budget is overrun:
+ * How fast money is held and settled on one hot tree, how fast usage is recorded, and that no budget is
+ * overrun:
  *
  *   npm run --silent bench:ledger -- [--json] [--seconds 5] [--rounds 3] [--spenders 256] [--processes 4]
  *     [--chaos [--chaos-spenders 1024] [--chaos-seconds 60] [--seed 1]]
@@ -13,7 +14,8 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { putBudget } from "factotum/ledger";
+import { microUsd, type TenantId } from "factotum/kernel";
+import { putBudget, recordUsage, type UsageEvent } from "factotum/ledger";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { chaos, type ChaosReport, ended } from "./ledger-chaos.ts";
 import type { SpenderOrder } from "./ledger-spender.ts";
@@ -37,7 +39,41 @@ const spenders = Number(given.spenders);
 const PGBENCH_SCALE = 10;
 const PGBENCH_CLIENTS = 16;
 
-type Round = { readonly tps: number | null; readonly pairs: number; readonly p99: number };
+const EVENTS_PER_BATCH = 1_000;
+const EVENT_COLLECTORS = 2;
+/** Every so manieth batch is sent twice, as a collector does that was not answered. */
+const BATCHES_PER_REPEAT = 10;
+/** On every level, far enough away to be checked and never reached. */
+const CAP = microUsd(1_000_000_000_000);
+
+type Round = {
+  readonly tps: number | null;
+  readonly pairs: number;
+  readonly p99: number;
+  readonly events: number;
+};
+
+/** Events that are new to the ledger, by the second, in batches of which some come twice. */
+async function eventsPerSecond(db: Database, round: number): Promise<number> {
+  const until = performance.now() + seconds * 1_000;
+  let fresh = 0;
+  const collect = async (collector: number): Promise<void> => {
+    for (let batch = 0; performance.now() < until; batch += 1) {
+      const events: readonly UsageEvent[] = Array.from({ length: EVENTS_PER_BATCH }, (_, at) => ({
+        ...{ source: `collector-${collector}`, id: `${round}-${batch}-${at}`, at: new Date() },
+        ...{ tenant: "default" as TenantId, subject: `customer-${at % 50}`, meter: "tokens.output" },
+        quantity: BigInt(at),
+      }));
+      const sends = batch % BATCHES_PER_REPEAT === 0 ? 2 : 1;
+      for (let send = 0; send < sends; send += 1) {
+        fresh += (await db.transaction((tx) => recordUsage(tx, events))).fresh;
+      }
+    }
+  };
+  const began = performance.now();
+  await Promise.all(Array.from({ length: EVENT_COLLECTORS }, (_, at) => collect(at)));
+  return (fresh * 1_000) / (performance.now() - began);
+}
 
 async function pairsPerSecond(db: Database, leaves: readonly string[], round: number) {
   const children = Array.from({ length: processes }, (_, at) => {
@@ -87,7 +123,11 @@ async function throughput(directory: string) {
     const leaves = await db.transaction(async (tx) => {
       const made: string[] = [];
       for (let leaf = 0; leaf < spenders; leaf += 1) {
-        made.push(await putBudget(tx, `company/t${leaf % 4}/a${leaf % 16}/r${leaf}`));
+        const levels = ["company", `t${leaf % 4}`, `a${leaf % 16}`, `r${leaf}`];
+        for (const [at] of levels.entries()) {
+          const id = await putBudget(tx, levels.slice(0, at + 1).join("/"), { cap: CAP });
+          if (at === levels.length - 1) made.push(id);
+        }
       }
       return made;
     });
@@ -97,7 +137,8 @@ async function throughput(directory: string) {
       const before = tpcb(db);
       const ours = await pairsPerSecond(db, leaves, round);
       const after = tpcb(db);
-      rounds.push({ ...ours, tps: before === null || after === null ? null : (before + after) / 2 });
+      const tps = before === null || after === null ? null : (before + after) / 2;
+      rounds.push({ ...ours, tps, events: await eventsPerSecond(db, round) });
     }
     return rounds;
   } finally {
@@ -136,11 +177,14 @@ const figures = {
   pgbenchTps: floors.length === 0 ? null : round(median(floors)),
   ratio: ratios.length === 0 ? null : round(median(ratios), 2),
   p99Ms: round(median(rounds.map(({ p99 }) => p99)), 1),
-  rounds: rounds.map(({ tps, pairs, p99 }) => ({
-    tps: tps && round(tps),
-    pairs: round(pairs),
-    p99: round(p99, 1),
-  })),
-  chaos: storm,
+  eventsPerS: round(median(rounds.map(({ events }) => events))),
+  chaos: storm && {
+    ...{ spenders: storm.spenders, kills: storm.kills.clients + storm.kills.postgres },
+    ...{ overrun: storm.overrun, leaked: storm.leaked },
+  },
 };
+if (!given.json) console.log(JSON.stringify({ rounds, storm }, null, 2));
 console.log(JSON.stringify(figures, null, given.json ? 0 : 2));
+// A figure beside money that is wrong is no figure.
+const isOff = storm !== null && storm.overrun + storm.leaked + storm.unbooked + storm.imbalances > 0;
+process.exitCode = isOff ? 1 : 0;

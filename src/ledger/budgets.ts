@@ -46,7 +46,10 @@ const NAME_LENGTH_MAX = 500;
  * factotum.budgets.
  *
  * @param name its place in the tree: `company/acme/desk/run-7`
- * @throws {InputError} `budget-name`; `budget-below-spent` where a cap would be less than what is gone
+ * A new period counts what was spent since it began.
+ *
+ * @throws {InputError} `budget-name`, `budget-invalid` for a negative limit or an unknown time zone;
+ * `budget-below-spent` where a cap would be less than what is gone
  */
 export async function putBudget(tx: Transaction, name: string, terms: BudgetTerms = {}): Promise<BudgetId> {
   const levels = name.split("/");
@@ -56,6 +59,7 @@ export async function putBudget(tx: Transaction, name: string, terms: BudgetTerm
       message: `budget ${name} needs 1 to ${DEPTH_MAX} names joined by slashes, such as company/acme`,
     });
   }
+  expectValid(name, terms);
   // The root's lock, as whoever moves a balance takes it first.
   await tx.query("select from factotum.budgets where name = $1 for update", [levels[0]]);
   let parent: BudgetId | null = null;
@@ -65,6 +69,25 @@ export async function putBudget(tx: Transaction, name: string, terms: BudgetTerm
   const id = await ensure(tx, name, parent);
   await change(tx, id, name, terms);
   return id;
+}
+
+function expectValid(name: string, { cap, soft, timeZone = "UTC" }: BudgetTerms): void {
+  const isNegative = (cap ?? 0n) < 0n || (soft ?? 0n) < 0n;
+  if (!isNegative && isTimeZone(timeZone)) return;
+  throw new InputError({
+    code: "budget-invalid",
+    message: isNegative
+      ? `budget ${name} cannot have a limit below 0`
+      : `budget ${name} names time zone ${timeZone}, which is not known; write one such as Europe/Berlin`,
+  });
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
 }
 
 async function ensure(tx: Transaction, name: string, parent: BudgetId | null): Promise<BudgetId> {
@@ -85,20 +108,30 @@ async function ensure(tx: Transaction, name: string, parent: BudgetId | null): P
 async function change(tx: Transaction, id: BudgetId, name: string, terms: BudgetTerms): Promise<void> {
   try {
     await tx.query("savepoint budget");
+    await tx.query("select set_config('factotum.teller', 'on', true)");
     await tx.query(
-      `update factotum.budgets set
+      `with terms as (
+         select b.id, coalesce($4, b.period) as period, coalesce($5, b.time_zone) as zone,
+           coalesce($4, b.period) = b.period and coalesce($5, b.time_zone) = b.time_zone as stays
+         from factotum.budgets b where b.id = $1)
+       update factotum.budgets set
          cap_micro_usd = case when $2 then $3::bigint else cap_micro_usd end,
-         period = coalesce($4, period), time_zone = coalesce($5, time_zone),
+         period = t.period, time_zone = t.zone,
          soft_micro_usd = case when $6 then $7::bigint else soft_micro_usd end,
          beyond_soft = coalesce($8, beyond_soft),
-         period_start = case when coalesce($4, period) = period and coalesce($5, time_zone) = time_zone
-           then period_start else factotum.period_start(coalesce($4, period), coalesce($5, time_zone)) end
-       where id = $1`,
+         period_start = case when t.stays then period_start
+           else factotum.period_start(t.period, t.zone) end,
+         spent_micro_usd = case when t.stays then spent_micro_usd else (
+           select coalesce(sum(s.spent_micro_usd), 0)
+           from factotum.spendings s join factotum.budgets l on l.id = s.budget
+           where t.id = any (l.path) and s.at >= factotum.period_start(t.period, t.zone)) end
+       from terms t where budgets.id = t.id`,
       [
         ...[id, terms.cap !== undefined, terms.cap ?? null, terms.period ?? null, terms.timeZone ?? null],
         ...[terms.soft !== undefined, terms.soft ?? null, terms.beyondSoft ?? null],
       ],
     );
+    await tx.query("select set_config('factotum.teller', 'off', true)");
     await tx.query("release savepoint budget");
   } catch (error) {
     await tx.query("rollback to savepoint budget");

@@ -50,3 +50,16 @@ export {
   type Teller,
   type TellerOptions,
 } from "./teller.ts";
+export {
+  recordUsage,
+  USAGE_BATCH_MAX,
+  usageByHour,
+  usageDisputes,
+  type UsageEvent,
+  type UsageFilter,
+  type UsageHour,
+  type UsageRecorded,
+} from "./usage-events.ts";
+export { auditBalances, type Balance, type BalanceOff, balancesNow, closeBalances } from "./balances.ts";
+export { convert, type Converted, type FxRate, putFxRate } from "./fx.ts";
+export { putUnit, reverseTransfer, transfer, type Transfer, type TransferId, type Unit } from "./journal.ts";

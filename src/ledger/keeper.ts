@@ -46,7 +46,8 @@ export async function keep(
     async leave() {
       clearInterval(timer);
       await renewing;
-      session?.destroy();
+      // Not destroyed: Postgres would free the lock only when it sees that nobody is there any more.
+      await session?.release();
       // Its open holds are orphans from now on.
       await db.query("update factotum.keepers set alive_until = '-infinity' where id = $1", [id]);
     },

@@ -1,6 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { type Brand, FactotumError, InputError, type MicroUsd, must } from "../kernel/index.ts";
-import { type Database, isConnectionFault, PostgresError, type Transaction } from "../postgres/index.ts";
+import {
+  type Database,
+  isConnectionFault,
+  PostgresError,
+  type Session,
+  type Transaction,
+} from "../postgres/index.ts";
 import type { BudgetId } from "./budgets.ts";
 import { keep, type Keeper } from "./keeper.ts";
 
@@ -30,14 +36,22 @@ export type Admission =
 /** The one that holds and settles money for a process. */
 export type Teller = {
   /**
-   * Sets money aside. Committed when it answers.
+   * Sets money aside. Committed and on disk when it answers.
    *
-   * @throws {InputError} `hold-ended` where that hold was settled or released before, `budget-unknown`
+   * @throws {InputError} `hold-ended` where that hold was settled or released before, `budget-unknown`,
+   * `hold-invalid` for an id or an amount that no hold can have
    */
   hold(request: HoldRequest): Promise<Admission>;
-  /** Ends a hold with what it came to: up to its amount from the budget, the rest as our own loss. */
+  /**
+   * Ends a hold with what it came to: up to its amount from the budget, the rest as our own loss.
+   *
+   * @throws {InputError} `hold-invalid`
+   */
   settle(id: HoldId, actual: MicroUsd): Promise<void>;
-  /** Folds in what turns settled, and ends what dead processes left. Happens by itself every second, too. */
+  /**
+   * Folds in what turns settled, ends what dead processes left, and closes the balances of an hour that is
+   * over. Happens by itself every second, too.
+   */
   sweep(): Promise<void>;
   /** Waits for what is under way. Holds that are open stay open, and are orphans once the lease is over. */
   close(): Promise<void>;
@@ -52,13 +66,19 @@ export type TellerOptions = {
   readonly say?: (line: string) => void;
 };
 
-/** Requests in one visit. One visit costs one commit, and all wait for it. */
+/** Requests in one visit. */
 const BATCH_MAX = 512;
+/** Visits under way at once: while the disk is waited for, the next one is at the tree. */
+const VISITS_MAX = 2;
 /** Settlements of turns that are folded in on one visit. */
 const QUEUE_MAX = 1_000;
 const ORPHANS_MAX = 1_000;
 const SWEEP_MS = 1_000;
 const LEASE_MS = 15_000;
+/** A billion dollars in micro-USD: sums of as many as fit into a table stay within a bigint. */
+const AMOUNT_MAX = 1_000_000_000_000_000n;
+const ID_LENGTH_MAX = 500;
+const BUDGET_ID = /^\d{1,18}$/;
 /** Pauses between tries while Postgres is away, doubled up to the last. */
 const RETRY_MS_FIRST = 20;
 const RETRY_MS_MAX = 1_000;
@@ -78,23 +98,29 @@ const TELL = "select id, verdict, budget from factotum.tell($1, $2, $3, $4, $5, 
  */
 export async function openTeller(db: Database, options: TellerOptions): Promise<Teller> {
   const keeper = await keep(db, { name: options.name, leaseMs: options.leaseMs ?? LEASE_MS });
-  let holdings: Holding[] = [];
-  let settlings: Settling[] = [];
-  let visiting: Promise<void> | undefined;
+  const holdings: Holding[] = [];
+  const settlings: Settling[] = [];
+  const visiting = new Set<Promise<void>>();
+  const lines: Session[] = [];
+  let planned = false;
   let closed = false;
 
-  const run = async (): Promise<void> => {
-    while (holdings.length + settlings.length > 0) {
-      const visit = { settlings: settlings.splice(0, BATCH_MAX), holdings: holdings.splice(0, BATCH_MAX) };
-      await visitFor(db, keeper, visit);
-    }
-  };
-  const begin = (): void => {
-    // One turn of the event loop, so that callers who are answered together ask again together.
-    visiting ??= new Promise<void>((resolve) => setImmediate(resolve)).then(run).finally(() => {
-      visiting = undefined;
-      if (holdings.length + settlings.length > 0) begin();
+  const go = (): void => {
+    planned = false;
+    if (visiting.size >= VISITS_MAX || holdings.length + settlings.length === 0) return;
+    const visit = { settlings: settlings.splice(0, BATCH_MAX), holdings: holdings.splice(0, BATCH_MAX) };
+    const visited = visitFor({ db, keeper, lines }, visit).finally(() => {
+      visiting.delete(visited);
+      plan();
     });
+    visiting.add(visited);
+    plan();
+  };
+  // One turn of the event loop, so that callers who are answered together ask again together.
+  const plan = (): void => {
+    if (planned) return;
+    planned = true;
+    setImmediate(go);
   };
   const sweep = async (): Promise<void> => {
     await db.query("select factotum.tell($1, '{}', '{}', '{}', '{}', '{}', '{}', $2)", [
@@ -102,6 +128,7 @@ export async function openTeller(db: Database, options: TellerOptions): Promise<
       QUEUE_MAX,
     ]);
     await db.query("select factotum.reap($1)", [ORPHANS_MAX]);
+    await db.query("select factotum.close_when_due()");
   };
   const timer = setInterval(() => {
     sweep().catch((error: unknown) => options.say?.(`the ledger's sweep failed: ${String(error)}`));
@@ -109,36 +136,63 @@ export async function openTeller(db: Database, options: TellerOptions): Promise<
   timer.unref();
 
   const idle = async (): Promise<void> => {
-    if (visiting === undefined) return;
-    await visiting;
+    if (visiting.size + holdings.length + settlings.length === 0) return;
+    await (visiting.size > 0 ? Promise.race(visiting) : new Promise((resolve) => setImmediate(resolve)));
     await idle();
   };
   const asking = <T>(take: (asked: Asked<T>) => void): Promise<T> => {
     if (closed) return Promise.reject(tellerClosed());
     return new Promise<T>((resolve, reject) => {
       take({ resolve, reject });
-      begin();
+      plan();
     });
   };
   return {
-    hold: (request) => asking<Admission>((asked) => holdings.push({ ...asked, request })),
-    settle: (id, actual) => asking<void>((asked) => settlings.push({ ...asked, id, actual })),
+    async hold(request) {
+      expectValid(request.id, request.amount);
+      if (!BUDGET_ID.test(request.budget)) throw refusal(request, "no-budget");
+      return asking<Admission>((asked) => holdings.push({ ...asked, request }));
+    },
+    async settle(id, actual) {
+      expectValid(id, actual);
+      return asking<void>((asked) => settlings.push({ ...asked, id, actual }));
+    },
     sweep,
     async close() {
       closed = true;
       clearInterval(timer);
       await idle();
+      await Promise.all(lines.map((line) => line.release()));
       await keeper.leave();
     },
   };
 }
 
+/** What no hold can have is refused here: in a visit, it would take everybody else's requests with it. */
+function expectValid(id: HoldId, amount: MicroUsd): void {
+  const isNamed = id.length > 0 && id.length <= ID_LENGTH_MAX && !id.includes("\0");
+  if (isNamed && amount >= 0n && amount <= AMOUNT_MAX) return;
+  throw new InputError({
+    code: "hold-invalid",
+    message:
+      `hold ${JSON.stringify(id.slice(0, ID_LENGTH_MAX))} of ${amount} micro-USD is none: an id has 1 to ` +
+      `${ID_LENGTH_MAX} characters, and an amount is between 0 and ${AMOUNT_MAX}`,
+  });
+}
+
+type Office = {
+  readonly db: Database;
+  readonly keeper: Keeper;
+  /** Connections that no visit uses. */
+  readonly lines: Session[];
+};
+
 /** One visit, tried again while Postgres is away: everything in it may be asked twice. */
-async function visitFor(db: Database, keeper: Keeper, visit: Visit): Promise<void> {
+async function visitFor(office: Office, visit: Visit): Promise<void> {
   const began = performance.now();
   for (let pause = RETRY_MS_FIRST; ; pause = Math.min(pause * 2, RETRY_MS_MAX)) {
     try {
-      answerAll(visit, await tell(db, keeper, visit));
+      answerAll(visit, await tellForGood(office, visit));
       return;
     } catch (error) {
       const passing = isConnectionFault(error) || (error instanceof FactotumError && error.retry === "later");
@@ -151,20 +205,39 @@ async function visitFor(db: Database, keeper: Keeper, visit: Visit): Promise<voi
   }
 }
 
+/**
+ * A visit and the wait for the disk, on one connection: on another, a server that fell and came back in
+ * between would say that all is on disk, and have forgotten the visit.
+ */
+async function tellForGood({ db, keeper, lines }: Office, visit: Visit): Promise<Verdicts> {
+  const line = lines.pop() ?? (await db.session());
+  try {
+    const verdicts = await tell(line, keeper, visit);
+    await line.query("select factotum.make_durable()");
+    lines.push(line);
+    return verdicts;
+  } catch (error) {
+    line.destroy();
+    throw error;
+  }
+}
+
+type Verdicts = ReadonlyMap<HoldId, Verdict>;
 type Verdict = {
   readonly id: HoldId;
   readonly verdict: "full" | "ended" | "no-budget";
   readonly budget: BudgetId | null;
 };
 
-async function tell(db: Database, keeper: Keeper, visit: Visit): Promise<ReadonlyMap<HoldId, Verdict>> {
-  // The same hold asked for twice at once is one hold.
+async function tell(line: Session, keeper: Keeper, visit: Visit): Promise<Verdicts> {
+  // The same hold asked for twice at once is one hold, and is settled by the first who says what it came to.
+  const settled = new Map(visit.settlings.toReversed().map(({ id, actual }) => [id, actual]));
   const wanted = new Map(visit.holdings.map(({ request }) => [request.id, request]));
   const requests = [...wanted.values()];
-  const { rows } = await db.query<Verdict>(TELL, [
+  const { rows } = await line.query<Verdict>(TELL, [
     keeper.id,
-    visit.settlings.map(({ id }) => id),
-    visit.settlings.map(({ actual }) => actual),
+    [...settled.keys()],
+    [...settled.values()],
     requests.map(({ id }) => id),
     requests.map(({ budget }) => budget),
     requests.map(({ amount }) => amount),
@@ -201,8 +274,11 @@ function refusal(request: HoldRequest, verdict: "ended" | "no-budget"): InputErr
  * Says in a turn's own transaction what a hold came to. Touches no budget, so turns never queue for one:
  * the next sweep of any teller folds it in, and until then the whole hold counts. Saying it twice changes
  * nothing. Writes factotum.settlements.
+ *
+ * @throws {InputError} `hold-invalid`, before the transaction is touched
  */
 export async function settleLater(tx: Transaction, id: HoldId, actual: MicroUsd): Promise<void> {
+  expectValid(id, actual);
   await tx.query(
     `insert into factotum.settlements (hold, actual_micro_usd) values ($1, $2)
      on conflict on constraint settlements_pkey do nothing`,

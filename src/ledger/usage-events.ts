@@ -1,0 +1,158 @@
+import { InputError, must, type TenantId } from "../kernel/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+
+/** Something that was used, as its source counted it. */
+export type UsageEvent = {
+  /** Who counted it; its ids are its own. */
+  readonly source: string;
+  /** The source's id of this event, by which it counts once. */
+  readonly id: string;
+  /** When it was used, to the millisecond; late events count where they belong. */
+  readonly at: Date;
+  readonly tenant: TenantId;
+  /** Who used it: a customer, an agent, a key. */
+  readonly subject: string;
+  /** What was used, in its smallest unit: `tokens.input`, `joules`, `requests`. */
+  readonly meter: string;
+  /** Whole units, at most 10^15; negative where the source takes back what it counted before. */
+  readonly quantity: bigint;
+};
+
+/** What became of a batch of events. */
+export type UsageRecorded = {
+  readonly fresh: number;
+  /** Said before, word for word: nothing changed. */
+  readonly repeated: number;
+  /** Said otherwise before under the same key: none of that key is counted until a person has looked. */
+  readonly disputed: number;
+};
+
+/** Events of one call. */
+export const USAGE_BATCH_MAX = 10_000;
+const QUANTITY_MAX = 1_000_000_000_000_000n;
+const NAME_LENGTH_MAX = 500;
+
+const COLUMNS = "source, id, at, tenant, subject, meter, quantity";
+const GIVEN = `unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+  $7::bigint[]) as g (${COLUMNS})`;
+
+/**
+ * Records usage events, each once by source and id: late, doubled and shuffled events leave the same rows
+ * behind. Writes factotum.usage_events, and usage_disputes where a key is used for two things.
+ *
+ * @throws {InputError} `usage-invalid`; nothing of the batch is recorded then
+ */
+export async function recordUsage(tx: Transaction, events: readonly UsageEvent[]): Promise<UsageRecorded> {
+  if (events.length > USAGE_BATCH_MAX) throw invalid(`a batch has ${USAGE_BATCH_MAX} events at most`);
+  for (const event of events) expectValid(event);
+  const params = columnsOf(events);
+  // In the order of the key, so that two batches with the same events never wait for each other in a ring.
+  const added = await tx.query(
+    `insert into factotum.usage_events (${COLUMNS}) select ${COLUMNS} from ${GIVEN} order by source, id
+     on conflict on constraint usage_events_pkey do nothing`,
+    params,
+  );
+  const fresh = added.rowCount;
+  if (fresh === events.length) return { fresh, repeated: 0, disputed: 0 };
+  const disputed = await noteDisputes(tx, params);
+  return { fresh, repeated: events.length - fresh - disputed, disputed };
+}
+
+async function noteDisputes(tx: Transaction, params: readonly unknown[]): Promise<number> {
+  const { rows } = await tx.query<{ count: number }>(
+    `with unlike as (
+       select g.* from ${GIVEN} join factotum.usage_events e on e.source = g.source and e.id = g.id
+       where (e.at, e.tenant, e.subject, e.meter, e.quantity)
+         is distinct from (g.at, g.tenant, g.subject, g.meter, g.quantity)),
+     noted as (
+       insert into factotum.usage_disputes (${COLUMNS})
+       select distinct ${COLUMNS} from unlike order by ${COLUMNS}
+       on conflict on constraint usage_disputes_once do nothing)
+     select count(*)::integer as count from unlike`,
+    params,
+  );
+  return must(rows[0], "the count of disputes").count;
+}
+
+function columnsOf(events: readonly UsageEvent[]): readonly unknown[] {
+  const column = <T>(pick: (event: UsageEvent) => T): T[] => events.map(pick);
+  return [
+    ...[column((e) => e.source), column((e) => e.id), column((e) => e.at.toISOString())],
+    ...[column((e) => e.tenant), column((e) => e.subject), column((e) => e.meter), column((e) => e.quantity)],
+  ];
+}
+
+function expectValid({ source, id, at, tenant, subject, meter, quantity }: UsageEvent): void {
+  const name = JSON.stringify(`${source}/${id}`.slice(0, NAME_LENGTH_MAX));
+  for (const text of [source, id, tenant, subject, meter]) {
+    if (text.length === 0 || text.length > NAME_LENGTH_MAX || text.includes("\0")) {
+      throw invalid(`usage event ${name} has a name that is empty, too long or holds a null character`);
+    }
+  }
+  if (Number.isNaN(at.getTime())) throw invalid(`usage event ${name} has no valid time`);
+  if (typeof quantity !== "bigint" || quantity > QUANTITY_MAX || quantity < -QUANTITY_MAX) {
+    throw invalid(`usage event ${name} has no whole quantity of up to ${QUANTITY_MAX}`);
+  }
+}
+
+function invalid(message: string): InputError {
+  return new InputError({ code: "usage-invalid", message: `${message}; nothing of the batch was recorded` });
+}
+
+/** Usage of one meter by one subject in one hour. */
+export type UsageHour = {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly meter: string;
+  readonly hour: Date;
+  readonly quantity: bigint;
+  readonly events: number;
+};
+
+/** Which usage to sum: `from` inclusive, `to` exclusive. */
+export type UsageFilter = {
+  readonly tenant?: TenantId;
+  readonly subject?: string;
+  readonly meter?: string;
+  readonly from?: Date;
+  readonly to?: Date;
+};
+
+const WHERE = `where ($1::text is null or tenant = $1) and ($2::text is null or subject = $2)
+  and ($3::text is null or meter = $3) and ($4::timestamptz is null or at >= $4)
+  and ($5::timestamptz is null or at < $5)`;
+
+/** Usage by the hour (UTC), in one order. Keys that are disputed are not counted; reads usage_counted. */
+export async function usageByHour(
+  tx: Pick<Transaction, "query">,
+  filter: UsageFilter = {},
+): Promise<readonly UsageHour[]> {
+  const { rows } = await tx.query<Omit<UsageHour, "quantity"> & { readonly quantity: string }>(
+    `select tenant, subject, meter, date_trunc('hour', at, 'UTC') as hour, sum(quantity)::text as quantity,
+       count(*)::integer as events
+     from factotum.usage_counted ${WHERE} group by 1, 2, 3, 4
+     order by tenant collate "C", subject collate "C", meter collate "C", hour`,
+    filterParams(filter),
+  );
+  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
+}
+
+/** The events that more is said of than one thing, both sides, in one order. */
+export async function usageDisputes(
+  tx: Pick<Transaction, "query">,
+  filter: UsageFilter = {},
+): Promise<readonly UsageEvent[]> {
+  const { rows } = await tx.query<Omit<UsageEvent, "quantity"> & { readonly quantity: string }>(
+    `select ${COLUMNS} from factotum.usage_disputed ${WHERE}
+     order by source, id, at, tenant collate "C", subject collate "C", meter collate "C", quantity`,
+    filterParams(filter),
+  );
+  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
+}
+
+function filterParams(filter: UsageFilter): readonly unknown[] {
+  return [
+    ...[filter.tenant ?? null, filter.subject ?? null, filter.meter ?? null],
+    ...[filter.from ?? null, filter.to ?? null],
+  ];
+}
