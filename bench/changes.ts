@@ -40,14 +40,19 @@ const attempts = Number(given.attempts);
 const SIZES = [1, 10, 100, 1_000];
 const about = { runId: "1" as RunId, attempt: 1, agent: "bench", because: "a bench" };
 const TABLES = ["public.account"];
+/** Another table, of short attempts that are run beside the last steps of a long one. */
+const BESIDE = "public.account_beside";
 const OURS: StageOptions = { tables: TABLES };
 const AS_ROLE: StageOptions = { tables: TABLES, as: about.agent, tenant: "bench" };
 const HOT_ROWS = 20;
 /** Steps around a place of the curve that its figure is the median of. */
 const WINDOW = 5;
+/** Last steps of a long attempt, each held against step 5 of a short one at that moment. */
+const PAIRS = 50;
+const FIFTH = 5;
 
-const update = "update public.account set balance = balance + 1 where id = any($1)";
-const insert = "insert into public.account (owner, balance) values ($1, 1)";
+const updateOf = (table: string): string => `update ${table} set balance = balance + 1 where id = any($1)`;
+const update = updateOf("public.account");
 const one = "update public.account set balance = balance + 1 where id = $1";
 const ids = (count: number): readonly number[] => Array.from({ length: count }, (_, at) => at + 1);
 
@@ -133,9 +138,14 @@ async function ofSize(db: Database, rows: number) {
   };
 }
 
+/** The n-th step of an attempt on a table. */
+type Step = (tx: Transaction, n: number, table: string) => Promise<unknown>;
+
 /** Milliseconds of each step of several attempts, every step a staging on top of all before it. */
-async function curve(db: Database, as: StageOptions, step: (tx: Transaction, n: number) => Promise<unknown>) {
+async function curve(db: Database, as: StageOptions, step: Step) {
   const took: number[][] = [];
+  const late: number[] = [];
+  const beside: number[] = [];
   let pages = 0;
   for (let n = 0; n < attempts; n += 1) {
     const times: number[] = [];
@@ -144,8 +154,12 @@ async function curve(db: Database, as: StageOptions, step: (tx: Transaction, n: 
     const before = await pagesOf(db);
     for (let at = 1; at <= steps; at += 1) {
       const began = performance.now();
-      base = (await stage(db, base, as, (tx) => step(tx, at))).changes;
-      times.push(performance.now() - began);
+      base = (await stage(db, base, as, (tx) => step(tx, at, "public.account"))).changes;
+      const ms = performance.now() - began;
+      times.push(ms);
+      if (at <= steps - PAIRS) continue;
+      late.push(ms);
+      beside.push(await fifthBeside(db, as, step));
     }
     pages = (await pagesOf(db)) - before;
     took.push(times);
@@ -155,13 +169,26 @@ async function curve(db: Database, as: StageOptions, step: (tx: Transaction, n: 
     return middle(took.flatMap((times) => times.slice(from, from + WINDOW)));
   };
   const places = [5, 50, 100, 200, 300, 400, 500].filter((place) => place <= steps);
-  const last = places.at(-1) ?? steps;
   return {
     ms: Object.fromEntries(places.map((place) => [place, round(at(place))])),
-    lastToFifth: round(at(last) / at(5)),
+    // Steps of the same moment: minutes apart, a busy neighbour changed this by a factor of two.
+    lastToFifth: round(middle(late) / middle(beside)),
     // Whatever autovacuum, which runs as by default, has not made free again by then.
     tablePagesGrown: pages,
   };
+}
+
+/** Step 5 of an attempt that does the same in a table where little was done. */
+async function fifthBeside(db: Database, as: StageOptions, step: Step): Promise<number> {
+  await db.query(`vacuum ${BESIDE}`);
+  let base = emptyChangeSet;
+  let ms = 0;
+  for (let at = 1; at <= FIFTH; at += 1) {
+    const began = performance.now();
+    base = (await stage(db, base, { ...as, tables: [BESIDE] }, (tx) => step(tx, at, BESIDE))).changes;
+    ms = performance.now() - began;
+  }
+  return ms;
 }
 
 async function pagesOf(db: Database): Promise<number> {
@@ -201,15 +228,19 @@ await db.query(
   `insert into public.account (owner, balance, note)
      select 'o' || n, n, 'note ' || n from generate_series(1, 5000) n`,
 );
-await db.query("vacuum analyze public.account");
-await db.transaction((tx) => attach(tx, TABLES));
-await ensureRole(db, { name: about.agent, tables: { "public.account": "write" } });
+await db.query(`create table ${BESIDE} (like public.account including all)`);
+await db.query(`insert into ${BESIDE} (owner, balance, note)
+  select owner, balance, note from public.account order by id`);
+await db.query("vacuum analyze");
+await db.transaction((tx) => attach(tx, [...TABLES, BESIDE]));
+await ensureRole(db, { name: about.agent, tables: { "public.account": "write", [BESIDE]: "write" } });
 const others = [];
 for (const rows of [1, 1_000]) others.push(await dormant(db, rows));
 const sizes = [];
 for (const rows of SIZES) sizes.push(await ofSize(db, rows));
-const rewrite = (tx: Transaction) => tx.query(update, [ids(HOT_ROWS)]);
-const add = (tx: Transaction, n: number) => tx.query(insert, [`owner ${n}`]);
+const rewrite: Step = (tx, _, table) => tx.query(updateOf(table), [ids(HOT_ROWS)]);
+const add: Step = (tx, n, table) =>
+  tx.query(`insert into ${table} (owner, balance) values ($1, 1)`, [`owner ${n}`]);
 const curves = {
   hotRows: await curve(db, OURS, rewrite),
   hotRowsAsRole: await curve(db, AS_ROLE, rewrite),
