@@ -29,6 +29,16 @@ describe("rows", () => {
     // Its rows are dead now; the fingerprint counts the living.
   });
 
+  test("an update, or a delete, of every row of a large table is stopped at the limit", async () => {
+    const large = await openBank();
+    await large.db.query("insert into bank.branches (name) select 'x' from generate_series(1, 100000)");
+    for (const sql of ["update bank.branches set name = 'mine'", "delete from bank.branches"]) {
+      expect(await large.attack(sql)).toMatchObject({ code: "too-many-rows" });
+    }
+    const left = await large.db.query("select from bank.branches where name <> 'mine'");
+    expect(left.rowCount).toBe(100_002);
+  });
+
   test("a tool that hides the error, or clears the setting, gets no further", async () => {
     const more = "insert into bank.branches (name) select 'x' from generate_series(1, 11000)";
     const hidden = await bank
