@@ -155,6 +155,8 @@ export type Agent<Input = unknown> = {
   readonly converse?: Converse;
   /** Lets its models ask people in the middle of an attempt; rungs of code always may. */
   readonly asks?: Asks;
+  /** The most model calls of one attempt, or in a row where it talks; 24 unless told. */
+  readonly callsMax?: number;
 };
 
 /** What a configuration in plain JavaScript may have left out. */
@@ -174,7 +176,7 @@ const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
     runCap: true,
     value: true,
   },
-  ...{ present: true, learn: true, follow: true, converse: true, asks: true },
+  ...{ present: true, learn: true, follow: true, converse: true, asks: true, callsMax: true },
 };
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 

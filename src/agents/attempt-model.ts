@@ -19,6 +19,7 @@ import {
   openTalk,
 } from "./attempt-talk.ts";
 import { agreementOf } from "./agreeing.ts";
+import { compactWhereFull } from "./compacting.ts";
 import { modelNamed } from "./cascade.ts";
 import { heededSoFar } from "./said.ts";
 import { openingMessages } from "./prompt.ts";
@@ -39,7 +40,7 @@ import {
 } from "./trying.ts";
 import { lessonsOf, nothingStaged, parseInput, standingOf } from "./workshop.ts";
 
-/** The most model calls one attempt may make, or make in a row where it talks with a person. */
+/** The most model calls of one attempt, or in a row where it talks, unless the agent says otherwise. */
 const CALLS_MAX = 24;
 
 /** What a turn writes of the model call that it follows. */
@@ -75,6 +76,8 @@ async function advance(t: Trying): Promise<Run> {
   }
   if (isTalkedOut(t)) return concludeTalk(t, transcript);
   if (t.state.talk.listening) return listen(t, transcript);
+  const compacted = await compactWhereFull(t, transcript);
+  if (compacted !== undefined) return compacted;
   if (t.state.call === null || t.fresh) return intendAgain(t, transcript);
   const { call } = t.state;
   const { clock, sleep, models } = t.workshop;
@@ -120,13 +123,14 @@ async function answered(
     const refused = acted.staged.refusals.slice(base.refusals.length);
     await appendRefusals(tx, t.run.id, numberOf(t), refused);
   };
+  const { callsMax = CALLS_MAX } = t.bench.agent;
   const end = endOf(t, reply, acted.messages);
   if (end?.kind === "says") return sayAndListen(t, acted, end.text, record);
   if (end === undefined && acted.asked !== undefined) return parkForModel(t, acted, acted.asked, record);
-  if (end === undefined && repliesInARow(grown) < CALLS_MAX) return goOn(t, grown, acted, record);
+  if (end === undefined && repliesInARow(grown) < callsMax) return goOn(t, grown, acted, record);
   const over: RungEnd =
     end === undefined
-      ? { kind: "stuck", because: `it made ${CALLS_MAX} calls without finishing` }
+      ? { kind: "stuck", because: `it made ${callsMax} calls without finishing` }
       : end.kind === "handed-over"
         ? { kind: "finished", doubts: [] }
         : end;

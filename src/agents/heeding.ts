@@ -24,7 +24,7 @@ export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
     if (nudges.length === 0) return { kind: "continue", state };
     const attempt = await underWay(tx, w);
     for (const { body, by } of nudges) await obey(tx, w, nudgeFromJson(body), by, attempt);
-    await takeCallBack(tx, w);
+    await takeCallBack(tx, w, "a person said something before it was sent");
     const heard: AgentState = { ...state, call: null };
     const skip = nudges.find(({ body }) => nudgeFromJson(body).skip);
     return skip === undefined
@@ -66,12 +66,16 @@ async function underWay(tx: Transaction, { run, state }: Working): Promise<numbe
   return (await readTranscript(tx, run.id, number)).length > 0 ? number : null;
 }
 
-async function takeCallBack(tx: Transaction, w: Working & { readonly fresh: boolean }): Promise<void> {
+/** Takes back a model call that was intended and not sent. */
+export async function takeCallBack(
+  tx: Transaction,
+  w: Pick<Working, "state" | "run"> & { readonly fresh: boolean },
+  message: string,
+): Promise<void> {
   const { call } = w.state;
   if (call === null) return;
   // On a lease's first move nobody knows whether the call went out.
   if (w.fresh) return void (await reconcile(tx, w.run.id));
-  const message = "a person said something before it was sent";
   const error = { code: "stopped", retry: "never", message, retryAfterMs: null } as const;
   await settle(tx, call, { kind: "failed", error, tries: [] });
 }

@@ -12,13 +12,18 @@ import { FINISH_TOOL, GIVE_UP_TOOL, nudgeSays, personSays } from "./prompt.ts";
  */
 export type Entry =
   | { readonly kind: "message"; readonly message: Message }
-  | { readonly kind: "heard" | "nudged"; readonly by: string; readonly text: string };
+  | { readonly kind: "heard" | "nudged"; readonly by: string; readonly text: string }
+  /** What came before entry `from` is, for the model, the note from here on. */
+  | { readonly kind: "compacted"; readonly from: number; readonly note: string };
 
 /** A model's attempt so far, from which it is taken up anywhere. Append-only rows, one step an entry. */
 export type Transcript = readonly Entry[];
 
 /** Tools that no agent has: the loop's own. */
 const OWN_TOOLS: readonly string[] = [FINISH_TOOL, GIVE_UP_TOOL, ASK_TOOL];
+
+/** Entries at the beginning that no note stands for: policy, standing instructions and the goal. */
+export const OPENING = 2;
 
 /** The most steps read at once. */
 const PAGE = 1_000;
@@ -40,6 +45,10 @@ export async function readTranscript(
 
 function entryOf({ kind, data }: Step): readonly Entry[] {
   if (kind === "message") return [{ kind, message: data as unknown as Message }];
+  if (kind === "compacted") {
+    const { from, note } = data as { readonly from: number; readonly note: string };
+    return [{ kind, from, note }];
+  }
   if (kind !== "heard" && kind !== "nudged") return [];
   const { by, text } = data as { readonly by: string; readonly text: string };
   return kind === "nudged" && text === "" ? [] : [{ kind, by, text }];
@@ -53,7 +62,8 @@ export async function append(
   more: Transcript,
 ): Promise<void> {
   for (const entry of more) {
-    const data: Json = entry.kind === "message" ? toJson(entry.message) : { by: entry.by, text: entry.text };
+    const { kind: _kind, ...said } = entry;
+    const data: Json = entry.kind === "message" ? toJson(entry.message) : toJson(said);
     await appendStep(tx, runId, { kind: entry.kind, attempt, data });
   }
 }
@@ -71,7 +81,7 @@ export function messagesOf(transcript: Transcript): readonly Message[] {
   const messages: Message[] = [];
   let waiting: Message[] = [];
   const open = new Set<string>();
-  for (const entry of transcript) {
+  for (const entry of foldedView(transcript)) {
     const message = messageOf(entry);
     if (message.role === "user" && open.size > 0) {
       waiting.push(message);
@@ -88,8 +98,17 @@ export function messagesOf(transcript: Transcript): readonly Message[] {
   return [...messages, ...waiting];
 }
 
+/** The transcript with its folded part as the latest note says it. */
+function foldedView(transcript: Transcript): Transcript {
+  const latest = transcript.findLast((entry) => entry.kind === "compacted");
+  if (latest?.kind !== "compacted") return transcript;
+  const kept = transcript.slice(latest.from).filter((entry) => entry.kind !== "compacted");
+  return [...transcript.slice(0, OPENING), latest, ...kept];
+}
+
 function messageOf(entry: Entry): Message {
   if (entry.kind === "message") return entry.message;
+  if (entry.kind === "compacted") return { role: "user", text: entry.note };
   const text = entry.kind === "nudged" ? nudgeSays(entry) : personSays(entry.text);
   return { role: "user", text };
 }
