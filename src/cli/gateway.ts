@@ -7,18 +7,27 @@ import { renderTable } from "./render-table.ts";
 const PORT_DEFAULT = 7718;
 const HOST_DEFAULT = "127.0.0.1";
 
+/** Where it listens, as typed. */
+export type GatewayOptions = { readonly host?: string; readonly port?: number; readonly adminPort?: number };
+
 /** Serves the stateless model API alone, until stopped. */
-export function gatewayCommand(options: { readonly host?: string; readonly port?: number }): Command {
+export function gatewayCommand(options: GatewayOptions): Command {
   return async (setting) => {
     const { config } = await loadProject(setting);
     const { terminal, signal } = setting;
     return withFactotum(setting, async (factotum) => {
       const host = options.host ?? HOST_DEFAULT;
       const port = options.port ?? config.gateway?.port ?? PORT_DEFAULT;
-      const gateway = await factotum.gateway.serve({ host, port });
+      const { adminPort } = options;
+      const gateway = await factotum.gateway.serve({
+        host,
+        port,
+        ...(adminPort !== undefined && { adminPort }),
+      });
       try {
         if (terminal.json) terminal.result({ url: gateway.url });
         terminal.note(`serving models at ${gateway.url}/v1; make a key with: npx factotum key create NAME`);
+        if (gateway.adminUrl !== null) terminal.note(`metrics at ${gateway.adminUrl}/metrics`);
         terminal.note("stop with Ctrl-C");
         await aborted(signal);
         terminal.note("stopping: calls under way are finished first");
@@ -37,6 +46,8 @@ export type KeyOptions = {
   readonly budget?: string;
   readonly capUsd?: number;
   readonly days?: number;
+  readonly rpm?: number;
+  readonly tpm?: number;
 };
 
 const DAY_MS = 86_400_000;
@@ -89,12 +100,14 @@ export function rotateKeyCommand(text: string, graceSeconds: number): Command {
 }
 
 function termsOf(name: string, options: KeyOptions): KeyTerms {
-  const { tenant, models, budget, days } = options;
+  const { tenant, models, budget, days, rpm, tpm } = options;
   return {
     name,
     ...(tenant !== undefined && { tenant: tenant as NonNullable<KeyTerms["tenant"]> }),
     ...(models !== undefined && { models: models.split(",").map((model) => model.trim()) }),
     ...(budget !== undefined && { budget }),
+    ...(rpm !== undefined && { requestsPerMinute: rpm }),
+    ...(tpm !== undefined && { tokensPerMinute: tpm }),
     ...(days !== undefined && { expiresAt: new Date(Date.now() + days * DAY_MS) }),
   };
 }
@@ -105,7 +118,7 @@ function show({ key, secret }: { readonly key: Key; readonly secret: string }, {
   terminal.note(`this is key ${key.id} (${key.name}); it is shown this once and kept nowhere`);
 }
 
-const COLUMNS = ["key", "name", "tenant", "models", "state"].map((title) => ({ title }));
+const COLUMNS = ["key", "name", "tenant", "models", "a minute", "state"].map((title) => ({ title }));
 
 function line(key: Key): readonly string[] {
   const state =
@@ -114,7 +127,13 @@ function line(key: Key): readonly string[] {
       : key.expiresAt === null
         ? "holds"
         : `until ${key.expiresAt.toISOString()}`;
-  return [key.id, key.name, key.tenant, key.models?.join(", ") ?? "all", state];
+  return [key.id, key.name, key.tenant, key.models?.join(", ") ?? "all", paceOf(key), state];
+}
+
+function paceOf({ requestsPerMinute, tokensPerMinute }: Key): string {
+  const requests = requestsPerMinute === null ? [] : [`${requestsPerMinute} requests`];
+  const tokens = tokensPerMinute === null ? [] : [`${tokensPerMinute} tokens`];
+  return [...requests, ...tokens].join(", ") || "any";
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

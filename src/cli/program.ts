@@ -6,6 +6,7 @@ import { answerCommand, type AnswerOptions, inboxCommand } from "./inbox.ts";
 import {
   createKeyCommand,
   gatewayCommand,
+  type GatewayOptions,
   type KeyOptions,
   listKeysCommand,
   revokeKeyCommand,
@@ -33,6 +34,7 @@ export type GlobalOptions = {
 
 const PORT_MAX = 65_535;
 const DAYS_MAX = 3_650;
+const PER_MINUTE_MAX = 1_000_000_000_000;
 const GRACE_MAX = 2_592_000;
 const LIST_DEFAULT = 50;
 const LIST_MAX = 1_000;
@@ -201,7 +203,8 @@ function addGateway(program: Command, choose: (work: Work) => void): void {
     .description("serve the stateless model API: OpenAI's and Anthropic's protocols, virtual keys, budgets")
     .option("--host <address>", "where it listens (default: 127.0.0.1)")
     .option("--port <number>", "its port (default: 7718)", wholeNumber(0, PORT_MAX))
-    .action((options: ListenOptions) => choose(gatewayCommand(options)));
+    .option("--admin-port <number>", "where /metrics is, on this machine alone", wholeNumber(0, PORT_MAX))
+    .action((options: GatewayOptions) => choose(gatewayCommand(options)));
   const key = program.command("key").description("make, list, rotate and revoke keys of the gateway");
   key
     .command("create")
@@ -211,6 +214,8 @@ function addGateway(program: Command, choose: (work: Work) => void): void {
     .option("--models <names>", "models and aliases it may call, joined by commas (default: all)")
     .option("--budget <name>", "what its calls are paid from, such as company/team")
     .option("--cap-usd <dollars>", "makes that budget, or caps it anew", dollars)
+    .option("--rpm <count>", "requests a minute (default: no limit)", wholeNumber(1, PER_MINUTE_MAX))
+    .option("--tpm <count>", "tokens a minute (default: no limit)", wholeNumber(1, PER_MINUTE_MAX))
     .option("--days <count>", "how long it holds (default: for ever)", wholeNumber(1, DAYS_MAX))
     .action((name: string, options: KeyOptions) => choose(createKeyCommand(name, options)));
   key

@@ -19,7 +19,7 @@ export type LegParts = {
   readonly paces: Paces;
   readonly breaker: Breaker;
   /** Told of every attempt that is over. */
-  record(metered: Metered): void;
+  record(metered: Metered, headers: IncomingHttpHeaders): void;
 };
 
 /** The call that a leg is part of. */
@@ -30,6 +30,7 @@ export type LegCall = {
   readonly request: IncomingMessage;
   /** What the client calls the model. */
   readonly asked: string;
+  readonly stream: boolean;
 };
 
 /** Who hears of a leg. */
@@ -191,19 +192,20 @@ export class Leg implements AttemptEars {
 
   #account(end: AttemptEnd): void {
     const { target } = this.attempt;
-    const { id, key, surface, asked } = this.#call;
+    const { id, key, surface, asked, stream, request } = this.#call;
     const found = this.#cost(end);
     this.#amount = found.amount;
     this.#taken?.settle(found.amount ?? microUsd(0));
     this.#pace?.settle(tokensOf(found.usage));
     this.#parts.breaker.heard(target.card.id, end, this.#firstByteMs);
-    this.#parts.record({
+    const metered: Metered = {
       ...{ callId: id, try: this.number, key, surface: surface.name, asked, label: labelOf(end) },
       ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },
       ...{ authoritative: found.authoritative, usage: found.usage, amount: found.amount },
       ...{ tariff: target.tariff, slice: this.#taken?.slice ?? null, firstByteMs: this.#firstByteMs },
-      totalMs: performance.now() - this.#begunAt,
-    });
+      ...{ totalMs: performance.now() - this.#begunAt, stream },
+    };
+    this.#parts.record(metered, request.headers);
   }
 
   /** What the attempt came to: as counted, or else the most that it can have been. */

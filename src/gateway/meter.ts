@@ -26,6 +26,7 @@ export type Metered = {
   readonly slice: string | null;
   readonly firstByteMs: number | null;
   readonly totalMs: number;
+  readonly stream: boolean;
 };
 
 /** Writes attempts in batches, off the path of calls. */
@@ -33,6 +34,8 @@ export type Meter = {
   record(metered: Metered): void;
   /** Whether so much waits to be written that no new call may begin. */
   readonly behind: boolean;
+  /** How many attempts are not written yet. */
+  readonly waiting: number;
   /** Waits until all is written that was recorded. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -84,6 +87,9 @@ export function openMeter(db: Database, accounts: Accounts, say: (line: string) 
     record(metered) {
       waiting.push(metered);
       if (writing === undefined) later(FLUSH_MS);
+    },
+    get waiting() {
+      return waiting.length;
     },
     get behind() {
       return waiting.length >= WAITING_MAX;

@@ -42,7 +42,8 @@ export async function opened(limits?: PhaseLimits): Promise<Opened> {
         safe: ["openai/small", "spare/second"],
         mixed: ["anthropic/claude-small", "openai/small"],
       },
-      ...{ host: "127.0.0.1", port: 0, name: "test", secret: "a secret that the replicas share, of tests" },
+      ...{ host: "127.0.0.1", port: 0, name: "test", admin: { host: "127.0.0.1", port: 0 } },
+      secret: "a secret that the replicas share, of tests",
       ...(limits !== undefined && { limits }),
     });
     gateways.push(gateway);

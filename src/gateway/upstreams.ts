@@ -13,11 +13,15 @@ export type PhaseLimits = {
   /** Between two pieces of an answer. */
   readonly silenceMs: number;
   readonly totalMs: number;
+  /** Until a client has sent its request's head, and all of its request. */
+  readonly clientHeadMs: number;
+  readonly clientBodyMs: number;
 };
 
 /** The limits that hold unless a gateway is told others. */
 export const phaseLimits: PhaseLimits = {
   ...{ connectMs: 10_000, firstByteMs: 600_000, silenceMs: 300_000, totalMs: 3_600_000 },
+  ...{ clientHeadMs: 10_000, clientBodyMs: 60_000 },
 };
 
 const KEEPALIVE_MS = 30_000;

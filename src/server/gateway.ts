@@ -24,7 +24,7 @@ export type NewKey = { readonly key: Key; readonly secret: string };
 /** The stateless model API of a project, and the keys to it. */
 export type GatewayDoor = {
   /** Starts to listen; any number of processes may, on one database. */
-  serve(at: { readonly host: string; readonly port: number }): Promise<Gateway>;
+  serve(at: { readonly host: string; readonly port: number; readonly adminPort?: number }): Promise<Gateway>;
   /** @param cap of the budget named in `terms`, which is made where it is missing */
   createKey(terms: KeyTerms, cap?: { readonly usd: number }): Promise<NewKey>;
   listKeys(): Promise<readonly Key[]>;
@@ -33,6 +33,8 @@ export type GatewayDoor = {
 };
 
 const MICRO_PER_USD = 1_000_000;
+/** What is shown to operators has no key of its own, so it stays on the machine. */
+const ADMIN_HOST = "127.0.0.1";
 
 /** Makes the door; nothing listens yet. */
 export function makeGatewayDoor(
@@ -43,11 +45,12 @@ export function makeGatewayDoor(
   secret: string | undefined,
 ): GatewayDoor {
   return {
-    serve: async ({ host, port }) => {
+    serve: async ({ host, port, adminPort }) => {
       const serving = await watchServing(db, models.cards, config.gateway?.channels ?? {}, say);
       const gateway = await openGateway({
         forbids: serving.forbids,
         ...{ db, cards: models.cards, keys: models.keys, clock: systemClock, random: randomBytes },
+        ...(adminPort !== undefined && { admin: { host: ADMIN_HOST, port: adminPort } }),
         ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
         ...(secret !== undefined && secret !== "" && { secret }),
         ...(config.gateway?.aliases !== undefined && { aliases: config.gateway.aliases }),

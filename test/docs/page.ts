@@ -93,8 +93,8 @@ export async function openPage(
   return { folder, run, close };
 }
 
-/** What a page may use besides: what tools are written with, and the client of docs/mcp.md. */
-const PACKAGES = ["drizzle-orm", "kysely", "@modelcontextprotocol"];
+/** What a page may use besides: what tools are written with, and the clients of docs/mcp.md and gateway.md. */
+const PACKAGES = ["drizzle-orm", "kysely", "@modelcontextprotocol", "openai"];
 
 function installFactotum(folder: string): void {
   const bin = join(folder, "node_modules", ".bin");

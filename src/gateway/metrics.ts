@@ -1,0 +1,101 @@
+import type { Usage } from "../models/index.ts";
+import type { Metered } from "./meter.ts";
+
+/** Counts what passes, since this replica began; in the text form that Prometheus reads. */
+export type Metrics = {
+  heard(metered: Metered): void;
+  /** @param now what is so at this moment, by the metric's name */
+  text(now: Readonly<Record<string, number>>): string;
+};
+
+/** Upper bounds in seconds: from an embedding to a model that thinks for an hour. */
+const BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800] as const;
+const KINDS = ["input", "cachedInput", "cacheWrite", "output", "reasoning"] as const;
+
+type Histogram = { readonly counts: number[]; sum: number; count: number };
+type Series = {
+  readonly labels: string;
+  readonly model: string;
+  attempts: number;
+  readonly duration: Histogram;
+  readonly firstByte: Histogram;
+  readonly tokens: Record<keyof Usage, number>;
+  microUsd: number;
+};
+
+/** Begins to count. */
+export function makeMetrics(): Metrics {
+  const series = new Map<string, Series>();
+  return {
+    heard(metered) {
+      const name = `${metered.surface} ${metered.model} ${metered.label}`;
+      const found = series.get(name) ?? begun(metered);
+      if (found.attempts === 0) series.set(name, found);
+      found.attempts += 1;
+      observe(found.duration, metered.totalMs);
+      if (metered.firstByteMs !== null) observe(found.firstByte, metered.firstByteMs);
+      for (const kind of KINDS) found.tokens[kind] += Number(metered.usage[kind]);
+      found.microUsd += Number(metered.amount ?? 0n);
+    },
+    text(now) {
+      const all = [...series.values()];
+      const gauges = Object.entries(now).flatMap(([name, value]) => [
+        `# TYPE ${name} gauge`,
+        `${name} ${value}`,
+      ]);
+      return [
+        ...gauges,
+        "# TYPE factotum_gateway_attempts_total counter",
+        ...all.map(({ labels, attempts }) => `factotum_gateway_attempts_total{${labels}} ${attempts}`),
+        "# TYPE factotum_gateway_cost_micro_usd_total counter",
+        ...all.map(({ labels, microUsd }) => `factotum_gateway_cost_micro_usd_total{${labels}} ${microUsd}`),
+        "# TYPE factotum_gateway_tokens_total counter",
+        ...all.flatMap(({ labels, tokens }) =>
+          KINDS.map((kind) => `factotum_gateway_tokens_total{${labels},kind="${kind}"} ${tokens[kind]}`),
+        ),
+        "# TYPE factotum_gateway_duration_seconds histogram",
+        ...all.flatMap((one) => lines("factotum_gateway_duration_seconds", one.labels, one.duration)),
+        "# TYPE factotum_gateway_first_byte_seconds histogram",
+        ...all.flatMap((one) => lines("factotum_gateway_first_byte_seconds", one.labels, one.firstByte)),
+        "",
+      ].join("\n");
+    },
+  };
+}
+
+function begun({ surface, model, label }: Metered): Series {
+  const tokens = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 };
+  const labels = `surface="${surface}",model="${escaped(model)}",label="${label}"`;
+  return { labels, model, attempts: 0, duration: empty(), firstByte: empty(), tokens, microUsd: 0 };
+}
+
+function empty(): Histogram {
+  return { counts: BOUNDS.map(() => 0), sum: 0, count: 0 };
+}
+
+function observe(histogram: Histogram, milliseconds: number): void {
+  const seconds = milliseconds / 1000;
+  histogram.sum += seconds;
+  histogram.count += 1;
+  const at = BOUNDS.findIndex((bound) => seconds <= bound);
+  if (at >= 0) histogram.counts[at] = (histogram.counts[at] ?? 0) + 1;
+}
+
+function lines(name: string, labels: string, { counts, sum, count }: Histogram): readonly string[] {
+  let below = 0;
+  const buckets = BOUNDS.map((bound, at) => {
+    below += counts[at] ?? 0;
+    return `${name}_bucket{${labels},le="${bound}"} ${below}`;
+  });
+  return [
+    ...buckets,
+    `${name}_bucket{${labels},le="+Inf"} ${count}`,
+    `${name}_sum{${labels}} ${sum}`,
+    `${name}_count{${labels}} ${count}`,
+  ];
+}
+
+/** Label values as the format wants them. */
+function escaped(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}
