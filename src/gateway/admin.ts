@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** Where operators look, apart from where calls come in: its own port, no key, so bind it to a private address. */
+/** Where operators look, apart from calls: its own port and no key, so it belongs at a private address. */
 export type Admin = { readonly url: string; close(): Promise<void> };
 
 /** What is shown there. */

@@ -12,7 +12,7 @@ import {
 } from "@opentelemetry/api";
 import type { Metered } from "./meter.ts";
 
-/** Tells OpenTelemetry of attempts, where the process has it set up; costs next to nothing where it has not. */
+/** Tells OpenTelemetry of attempts where the process has it set up; costs next to nothing where not. */
 export type Telemetry = {
   /** @param headers of the client's request, whose trace the attempt belongs to */
   heard(metered: Metered, headers: IncomingHttpHeaders): void;

@@ -93,7 +93,7 @@ export async function openPage(
   return { folder, run, close };
 }
 
-/** What a page may use besides: what tools are written with, and the clients of docs/mcp.md and gateway.md. */
+/** What a page may use besides: what tools are written with, and the clients that pages show. */
 const PACKAGES = ["drizzle-orm", "kysely", "@modelcontextprotocol", "openai"];
 
 function installFactotum(folder: string): void {

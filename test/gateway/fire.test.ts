@@ -1,4 +1,4 @@
-/** Money under fire: replicas of the gateway are killed, streams are cut, clients leave; the books stay right. */
+/** Money under fire: replicas are killed, streams are cut, clients leave; the books stay right. */
 import { type ChildProcess, fork } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
