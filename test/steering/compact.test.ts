@@ -142,7 +142,7 @@ test("an attempt of many steps stays within its model's window, and its notes ar
     sizes.push(Buffer.byteLength(body));
     asked += 1;
     if (asked === 1) return reply([{ name: "place_order", arguments: { product: "lamp", quantity: 1 } }]);
-    if (asked === 60) return reply([{ name: "finish", arguments: { unsure: [] } }]);
+    if (asked === 40) return reply([{ name: "finish", arguments: { unsure: [] } }]);
     return reply([{ id: `c${asked}`, name: "find_products", arguments: {} }]);
   });
   const agent = clerk({ callsMax: 100, cascade: [{ kind: "model", name: "cheap", model: "cheap" }] });
@@ -161,7 +161,7 @@ test("an attempt of many steps stays within its model's window, and its notes ar
   const { rows } = await office.factotum.db.query<{ n: number }>(
     "select count(*)::integer as n from factotum.calls where state = 'answered'",
   );
-  expect(rows[0]?.n).toBe(60);
+  expect(rows[0]?.n).toBe(40);
   await office.close();
   await provider.close();
 });
