@@ -51,7 +51,7 @@ test("one answer goes to ten thousand runs that asked the same, and wakes them a
   await db.close();
 });
 
-test("with ten thousand open, listing is bounded, asking merges, and who goes leaves the rest one", async () => {
+test("with ten thousand open, listing is bounded, and asking and leaving still merge", async () => {
   const db = await manyOpen(false);
   expect((await listQuestions(db)).length).toBe(500);
   const first = await db.transaction((tx) => ask(tx, asked("1")));
