@@ -2,8 +2,8 @@
  * How fast money is held and settled on one hot tree, how fast usage is recorded, and that no budget is
  * overrun:
  *
- *   npm run --silent bench:ledger -- [--json] [--seconds 5] [--rounds 3] [--spenders 256] [--processes 4]
- *     [--chaos [--chaos-spenders 1024] [--chaos-seconds 60] [--seed 1]]
+ *   npm run --silent bench:ledger -- [--json] [--seconds 5] [--rounds 3] [--spenders 256] [--processes 2]
+ *     [--chaos [--chaos-processes 4] [--chaos-spenders 1024] [--chaos-seconds 60] [--seed 1]]
  *
  * Starts an embedded Postgres of its own with default settings (fsync on). The baseline is pgbench's TPC-B on
  * the same server, round about; it is null where pgbench is not installed.
@@ -26,8 +26,9 @@ const { values: given } = parseArgs({
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
     spenders: { type: "string", default: "256" },
-    processes: { type: "string", default: "4" },
+    processes: { type: "string", default: "2" },
     chaos: { type: "boolean", default: false },
+    "chaos-processes": { type: "string", default: "4" },
     "chaos-spenders": { type: "string", default: "1024" },
     "chaos-seconds": { type: "string", default: "60" },
     seed: { type: "string", default: "1" },
@@ -167,7 +168,8 @@ let storm: ChaosReport | null = null;
 if (given.chaos) {
   storm = await inFolder((directory) =>
     chaos({
-      ...{ directory, processes, seed: Number(given.seed), killPostgres: true },
+      ...{ directory, seed: Number(given.seed), killPostgres: true },
+      processes: Number(given["chaos-processes"]),
       ...{ spenders: Number(given["chaos-spenders"]), seconds: Number(given["chaos-seconds"]) },
     }),
   );

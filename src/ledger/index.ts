@@ -18,16 +18,7 @@ export {
 export { applyDeclared, type DeclaredBudget, type DeclaredBudgets, parseUsd } from "./declared.ts";
 export { forecastBudgets, type Forecast } from "./forecast.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
-export {
-  costOf,
-  type OwnPrice,
-  price,
-  type Priced,
-  type Pricing,
-  type RatesFound,
-  ratesOf,
-  worstCostOf,
-} from "./price.ts";
+export { costOf, price, type Priced, type Pricing, type RatesFound, ratesOf, worstCostOf } from "./price.ts";
 export { openPurse, type Purse, type Taken, type Taking } from "./purse.ts";
 export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
 export {
@@ -63,3 +54,4 @@ export {
 export { auditBalances, type Balance, type BalanceOff, balancesNow, closeBalances } from "./balances.ts";
 export { convert, type Converted, type FxRate, putFxRate } from "./fx.ts";
 export { putUnit, reverseTransfer, transfer, type Transfer, type TransferId, type Unit } from "./journal.ts";
+export type { EnergyPrice, OwnPrice, StatedUsd } from "./own-price.ts";

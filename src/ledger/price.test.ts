@@ -201,6 +201,36 @@ test("a server is priced by its address, an own engine by saying so, the config 
   expect(price(only({ input: 1_000_000, output: 500_000 }), stated, AT)).toMatchObject({ cost: 1_000_001n });
 });
 
+test("a company's own prices change at their instants, and charge for requests", () => {
+  const own = {
+    ...{ provider: "openai-compatible", model: "m" },
+    price: {
+      kind: "stated",
+      ...{ inputUsdPerMtok: "1", outputUsdPerMtok: "2", requestUsd: "0.01" },
+      changes: [
+        { from: "2027-01-01T00:00:00+01:00", inputUsdPerMtok: "4", outputUsdPerMtok: "4" },
+        { from: "2026-12-01", inputUsdPerMtok: "3", outputUsdPerMtok: "4" },
+      ],
+    },
+  } as const;
+  const of = (at: string) => price(only({ input: 1_000_000 }), own, new Date(at));
+  expect(of("2026-11-30T23:59:59.999Z")).toMatchObject({ cost: 1_010_000n, rates: { source: "config" } });
+  expect(of("2026-12-01T00:00:00Z")).toMatchObject({
+    ...{ cost: 3_000_000n, rates: { source: "config from 2026-12-01" } },
+  });
+  expect(of("2026-12-31T23:00:00Z")).toMatchObject({ cost: 4_000_000n });
+  const never = { ...own, price: { ...own.price, changes: [{ ...own.price, from: "soon" }] } };
+  expect(price(only({}), never, AT)).toMatchObject({ kind: "missing" });
+});
+
+test("an own engine costs its power, to the pico-dollar and rounded up", () => {
+  const energy = { inputJoulesPerMtok: "400000", outputJoulesPerMtok: "3600000", usdPerKwh: "0.25" };
+  const engine = { provider: "openai-compatible", model: "m", price: { kind: "local", energy } } as const;
+  // A kilowatt hour a million tokens of output.
+  expect(price(only({ output: 1_000_000 }), engine, AT)).toMatchObject({ cost: 250_000n });
+  expect(ratesOf(engine, AT)).toMatchObject({ rates: { input: { base: 27_778n }, perRequest: 0n } });
+});
+
 test("decimals are read exactly", () => {
   expect(millionths("0.075")).toBe(75_000n);
   expect(millionths("1e-7")).toBe(0n);

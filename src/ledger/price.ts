@@ -1,21 +1,9 @@
 import { type MicroUsd, microUsd, type Tokens, type Usage } from "../kernel/index.ts";
 import { catalogueRates } from "./catalogue.ts";
-import { millionths } from "./decimal.ts";
-import { flat, type PicoUsd, type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
+import { type OwnPrice, ownRates } from "./own-price.ts";
+import { type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
 
 const PICO_PER_MICRO = 1_000_000n;
-
-/** A price that the operator states, in decimal US dollars per million tokens; `local`: an own engine, 0. */
-export type OwnPrice =
-  | { readonly kind: "local" }
-  | {
-      readonly kind: "stated";
-      readonly inputUsdPerMtok: string;
-      readonly outputUsdPerMtok: string;
-      readonly cachedInputUsdPerMtok?: string;
-      readonly cacheWriteUsdPerMtok?: string;
-      readonly reasoningUsdPerMtok?: string;
-    };
 
 /** What is priced. A model card is one. */
 export type Priced = {
@@ -38,13 +26,13 @@ export type RatesFound =
 
 /** The prices that hold for a model at a time: the operator's own before the catalogue's. */
 export function ratesOf(what: Priced, at: Date): RatesFound {
-  const rates = what.price === undefined ? fromCatalogue(what, at) : ownRates(what.price);
+  const rates = what.price === undefined ? fromCatalogue(what, at) : ownRates(what.price, at);
   if (rates !== null) return { kind: "known", rates };
   const name = `${what.provider}/${what.model}`;
   const because =
     what.price === undefined
       ? `no price is known for ${name}; state one in the config, or mark the model as local`
-      : `the price stated for ${name} is not a decimal of US dollars per million tokens`;
+      : `the price stated for ${name} is not in decimal US dollars, or changes at no valid time`;
   return { kind: "missing", because };
 }
 
@@ -96,36 +84,4 @@ function fromCatalogue(what: Priced, at: Date): Rates | null {
   return what.baseUrl === undefined
     ? null
     : catalogueRates({ providerApiUrl: what.baseUrl, model: what.model }, at);
-}
-
-function ownRates(own: OwnPrice): Rates | null {
-  if (own.kind === "local") return { ...sameFor(flat(0n), flat(0n)), source: "local" };
-  const input = stated(own.inputUsdPerMtok, null);
-  const output = stated(own.outputUsdPerMtok, null);
-  const cachedInput = stated(own.cachedInputUsdPerMtok, input);
-  const cacheWrite = stated(own.cacheWriteUsdPerMtok, input);
-  const reasoning = stated(own.reasoningUsdPerMtok, output);
-  if (
-    input === null ||
-    output === null ||
-    cachedInput === null ||
-    cacheWrite === null ||
-    reasoning === null
-  ) {
-    return null;
-  }
-  return { ...sameFor(input, output), cachedInput, cacheWrite, reasoning, source: "config" };
-}
-
-function stated(usdPerMtok: string | undefined, otherwise: Rate | null): Rate | null {
-  if (usdPerMtok === undefined) return otherwise;
-  const base = millionths(usdPerMtok);
-  return base === null ? null : flat(base);
-}
-
-function sameFor(input: Rate, output: Rate): Omit<Rates, "source"> {
-  return {
-    ...{ input, cachedInput: input, cacheWrite: input, output, reasoning: output },
-    perRequest: 0n as PicoUsd,
-  };
 }

@@ -1,5 +1,5 @@
 import { InputError, must, type TenantId } from "../kernel/index.ts";
-import type { Transaction } from "../postgres/index.ts";
+import { sqlStateOf, type Transaction } from "../postgres/index.ts";
 
 /** Something that was used, as its source counted it. */
 export type UsageEvent = {
@@ -36,6 +36,11 @@ const COLUMNS = "source, id, at, tenant, subject, meter, quantity";
 const GIVEN = `unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
   $7::bigint[]) as g (${COLUMNS})`;
 
+// In the order of the key, so that two batches with the same events never wait for each other in a ring.
+const INSERT = `insert into factotum.usage_events (${COLUMNS})
+  select ${COLUMNS} from ${GIVEN} order by source, id`;
+const UNIQUE_VIOLATION = "23505";
+
 /**
  * Records usage events, each once by source and id: late, doubled and shuffled events leave the same rows
  * behind. Writes factotum.usage_events, and usage_disputes where a key is used for two things.
@@ -46,16 +51,25 @@ export async function recordUsage(tx: Transaction, events: readonly UsageEvent[]
   if (events.length > USAGE_BATCH_MAX) throw invalid(`a batch has ${USAGE_BATCH_MAX} events at most`);
   for (const event of events) expectValid(event);
   const params = columnsOf(events);
-  // In the order of the key, so that two batches with the same events never wait for each other in a ring.
-  const added = await tx.query(
-    `insert into factotum.usage_events (${COLUMNS}) select ${COLUMNS} from ${GIVEN} order by source, id
-     on conflict on constraint usage_events_pkey do nothing`,
-    params,
-  );
+  if (await allFresh(tx, params)) return { fresh: events.length, repeated: 0, disputed: 0 };
+  const added = await tx.query(`${INSERT} on conflict on constraint usage_events_pkey do nothing`, params);
   const fresh = added.rowCount;
-  if (fresh === events.length) return { fresh, repeated: 0, disputed: 0 };
   const disputed = await noteDisputes(tx, params);
   return { fresh, repeated: events.length - fresh - disputed, disputed };
+}
+
+/** Tries a plain insert, which costs two thirds of one that looks for conflicts; most batches have none. */
+async function allFresh(tx: Transaction, params: readonly unknown[]): Promise<boolean> {
+  await tx.query("savepoint usage");
+  try {
+    await tx.query(INSERT, params);
+    await tx.query("release savepoint usage");
+    return true;
+  } catch (error) {
+    if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
+    await tx.query("rollback to savepoint usage");
+    return false;
+  }
 }
 
 async function noteDisputes(tx: Transaction, params: readonly unknown[]): Promise<number> {

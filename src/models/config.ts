@@ -5,6 +5,17 @@ const usdPerMtok = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,12})?$/, 'a decimal number of US dollars per million tokens, as text, like "0.15"');
 
+const decimal = z.string().regex(/^\d{1,12}(\.\d{1,6})?$/, 'a decimal number, as text, like "0.15"');
+const statedUsd = {
+  inputUsdPerMtok: usdPerMtok,
+  outputUsdPerMtok: usdPerMtok,
+  cachedInputUsdPerMtok: usdPerMtok.optional(),
+  cacheWriteUsdPerMtok: usdPerMtok.optional(),
+  reasoningUsdPerMtok: usdPerMtok.optional(),
+  requestUsd: decimal.optional(),
+};
+const instant = z.iso.datetime({ offset: true }).or(z.iso.date());
+
 const cardConfig = z.strictObject({
   id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
   provider: z.enum(["openai", "anthropic", "google", "azure", "openai-compatible"]).optional(),
@@ -16,13 +27,16 @@ const cardConfig = z.strictObject({
   contextTokens: z.int().positive().optional(),
   outputTokensMax: z.int().positive().optional(),
   local: z.literal(true).optional(),
+  energy: z
+    .strictObject({ inputJoulesPerMtok: decimal, outputJoulesPerMtok: decimal, usdPerKwh: decimal })
+    .optional(),
   price: z
     .strictObject({
-      inputUsdPerMtok: usdPerMtok,
-      outputUsdPerMtok: usdPerMtok,
-      cachedInputUsdPerMtok: usdPerMtok.optional(),
-      cacheWriteUsdPerMtok: usdPerMtok.optional(),
-      reasoningUsdPerMtok: usdPerMtok.optional(),
+      ...statedUsd,
+      changes: z
+        .array(z.strictObject({ from: instant, ...statedUsd }))
+        .max(1000)
+        .optional(),
     })
     .optional(),
 });

@@ -70,6 +70,27 @@ test("a config adds models, prices and keys", () => {
   });
 });
 
+test("a price may change and charge for requests, and an own engine may cost its power", () => {
+  const price = { inputUsdPerMtok: "1", outputUsdPerMtok: "2" };
+  const changes = [{ ...price, from: "2027-01-01", requestUsd: "0.01" }];
+  const energy = { inputJoulesPerMtok: "4", outputJoulesPerMtok: "5", usdPerKwh: "0.25" };
+  const found = discoverModels(
+    {},
+    {
+      models: [
+        { id: "a/m", baseUrl: "http://h/v1", price: { ...price, changes } },
+        { id: "b/m", baseUrl: "http://h/v1", local: true, energy },
+      ],
+    },
+  );
+  expect(found.cards.map((card) => card.price)).toEqual([
+    { kind: "stated", ...price, changes },
+    { kind: "local", energy },
+  ]);
+  const soon = { models: [{ id: "a/m", price: { ...price, changes: [{ ...price, from: "soon" }] } }] };
+  expect(() => discoverModels({}, soon)).toThrow(/from/);
+});
+
 test("a wrong config and an unknown endpoint say what is wrong", () => {
   const wrong = { models: [{ id: "x/y", baseUrl: "http://h/v1", price: { inputUsdPerMtok: "cheap" } }] };
   expect(() => discoverModels({}, wrong as never)).toThrow(/inputUsdPerMtok/);

@@ -98,14 +98,22 @@ function notServed(id: string): string {
 function priceOf(config: CardConfig, endpoint: Endpoint | undefined): StatedPrice | null {
   if (config.price !== undefined) return { kind: "stated", ...definedOnly(config.price) };
   const own = config.local === true || (endpoint?.local === true && config.baseUrl === undefined);
-  return own ? { kind: "local" } : null;
+  if (!own) return null;
+  return config.energy === undefined ? { kind: "local" } : { kind: "local", energy: config.energy };
 }
 
+type ConfiguredPrice = NonNullable<CardConfig["price"]>;
 type PriceFields = Omit<Extract<StatedPrice, { kind: "stated" }>, "kind">;
 
-function definedOnly(price: NonNullable<CardConfig["price"]>): PriceFields {
-  const entries = Object.entries(price).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as PriceFields;
+function definedOnly({ changes, ...usd }: ConfiguredPrice): PriceFields {
+  const dated = changes?.map((change) => fieldsOf(change)) ?? [];
+  return { ...fieldsOf(usd), ...(dated.length > 0 && { changes: dated }) };
+}
+
+/** Without the fields that are left out, which the schema's type has as undefined. */
+function fieldsOf<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }
 
 function keysOf(env: Env, stated: readonly CardConfig[]): Keys {

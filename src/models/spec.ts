@@ -4,20 +4,35 @@ import type { Usage } from "./usage.ts";
 /** Which adapter speaks to the model. */
 export type ProviderKind = "openai" | "anthropic" | "google" | "azure" | "openai-compatible";
 
+/** Prices as stated: decimal US dollars per million tokens, as text, so that they are exact: `"0.15"`. */
+type StatedUsd = {
+  readonly inputUsdPerMtok: string;
+  readonly outputUsdPerMtok: string;
+  readonly cachedInputUsdPerMtok?: string;
+  readonly cacheWriteUsdPerMtok?: string;
+  readonly reasoningUsdPerMtok?: string;
+  /** Decimal US dollars for every request, beside its tokens. */
+  readonly requestUsd?: string;
+};
+
 /**
- * A price that the operator states, which goes before the catalogue. Amounts are decimal US dollars per
- * million tokens, as text, so that they are exact: `"0.15"`. `local` is an engine of one's own: no price.
+ * A price that the operator states, which goes before the catalogue. `local` is an engine of one's own: no
+ * price, or that of its power.
  */
 export type StatedPrice =
-  | { readonly kind: "local" }
   | {
+      readonly kind: "local";
+      readonly energy?: {
+        readonly inputJoulesPerMtok: string;
+        readonly outputJoulesPerMtok: string;
+        readonly usdPerKwh: string;
+      };
+    }
+  | (StatedUsd & {
       readonly kind: "stated";
-      readonly inputUsdPerMtok: string;
-      readonly outputUsdPerMtok: string;
-      readonly cachedInputUsdPerMtok?: string;
-      readonly cacheWriteUsdPerMtok?: string;
-      readonly reasoningUsdPerMtok?: string;
-    };
+      /** Prices from an instant on, each until the next. */
+      readonly changes?: readonly (StatedUsd & { readonly from: string })[];
+    });
 
 /** A model as configured. Plain data: it may be printed, sent and stored; keys are held elsewhere. */
 export type ModelCard = {
