@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type CallId, microUsd, type ModelId, must, type RunId, tokens } from "../kernel/index.ts";
+import { resetClock, setClock } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import {
   auditBalances,
@@ -8,6 +9,7 @@ import {
   bookCall,
   closeBalances,
   convert,
+  openTeller,
   putFxRate,
   putUnit,
   ratesOf,
@@ -154,6 +156,28 @@ test("a balance that was forged evenly is found by the audit", async () => {
     { account: "one", closed: "1 / 0", sum: null },
     { account: "two", closed: "0 / 1", sum: null },
   ]);
+});
+
+test("a teller closes the books, and one who books for long is not waited for", async () => {
+  const closings = async () => (await db.query("select from factotum.closings")).rowCount;
+  const sweepOnce = async (): Promise<void> => {
+    const teller = await openTeller(db, { name: "closer" });
+    await teller.sweep();
+    await teller.close();
+  };
+  await setClock(db, { at: new Date(Date.now() + 2 * 3_600_000), rate: 0 });
+  const before = await closings();
+  await db.transaction(async (tx) => {
+    await transfer(tx, of({ debit: "slow" }));
+    await sweepOnce();
+  });
+  expect(await closings()).toBe(before);
+  await sweepOnce();
+  expect(await closings()).toBe(before + 1);
+  await sweepOnce();
+  expect(await closings()).toBe(before + 1);
+  expect(await netOf("slow", "USD")).toBe(5n);
+  await resetClock(db);
 });
 
 test("an amount is converted at the rate of its day, half to even, until that is corrected", async () => {

@@ -74,6 +74,8 @@ const VISITS_MAX = 2;
 const QUEUE_MAX = 1_000;
 const ORPHANS_MAX = 1_000;
 const SWEEP_MS = 1_000;
+/** Whether an hour is over is asked every so manieth sweep, the first among them. */
+const SWEEPS_PER_CLOSING = 60;
 const LEASE_MS = 15_000;
 /** A billion dollars in micro-USD: sums of as many as fit into a table stay within a bigint. */
 const AMOUNT_MAX = 1_000_000_000_000_000n;
@@ -122,13 +124,15 @@ export async function openTeller(db: Database, options: TellerOptions): Promise<
     planned = true;
     setImmediate(go);
   };
+  let sweeps = 0;
   const sweep = async (): Promise<void> => {
     await db.query("select factotum.tell($1, '{}', '{}', '{}', '{}', '{}', '{}', $2)", [
       keeper.id,
       QUEUE_MAX,
     ]);
     await db.query("select factotum.reap($1)", [ORPHANS_MAX]);
-    await db.query("select factotum.close_when_due()");
+    if (sweeps % SWEEPS_PER_CLOSING === 0) await db.query("select factotum.close_when_due()");
+    sweeps += 1;
   };
   const timer = setInterval(() => {
     sweep().catch((error: unknown) => options.say?.(`the ledger's sweep failed: ${String(error)}`));
