@@ -1,21 +1,17 @@
 import { reconcile, settle } from "../calls/index.ts";
-import { instruct } from "../context/index.ts";
 import { type Nudge, nudgeFromJson, withdraw } from "../inbox/index.ts";
-import { defaultTenant } from "../kernel/index.ts";
-import { putBudget } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, takeNudges, type TurnEnd } from "../runs/index.ts";
 import { getAttempt, recordOf, saveAttempt } from "./attempts.ts";
 import type { Heeded } from "./said.ts";
-import { runBudget } from "./spending.ts";
 import type { AgentState } from "./state.ts";
 import { readTranscript } from "./transcript.ts";
 import type { Working } from "./workshop.ts";
 
 /**
  * Takes up what people have said to a run, in a turn before its next step: written into its timeline, where
- * models and code read it, kept for good where it said "always", and done at once where it is a budget or
- * the word to skip. A model call that was intended and not sent is taken back: it would not know of it.
+ * models and code read it, and done at once where it is the word to skip. A model call that was intended and
+ * not sent is taken back: it would not know of it.
  */
 export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
   const { run, state, lease } = w;
@@ -23,7 +19,7 @@ export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
     const nudges = await takeNudges(tx, run.id);
     if (nudges.length === 0) return { kind: "continue", state };
     const attempt = await underWay(tx, w);
-    for (const { body, by } of nudges) await obey(tx, w, nudgeFromJson(body), by, attempt);
+    for (const { body, by } of nudges) await note(tx, w, nudgeFromJson(body), by, attempt);
     await takeCallBack(tx, w, "a person said something before it was sent");
     const heard: AgentState = { ...state, call: null };
     const skip = nudges.find(({ body }) => nudgeFromJson(body).skip);
@@ -39,16 +35,13 @@ function goOn({ wakeAt }: Run, state: AgentState): TurnEnd {
   return asleep && wakeAt !== null ? { kind: "park", state, until: wakeAt } : { kind: "continue", state };
 }
 
-async function obey(
+async function note(
   tx: Transaction,
-  { run, bench }: Working,
+  { run }: Pick<Working, "run">,
   { text, always, skip, budget, interrupt }: Nudge,
   by: string,
   attempt: number | null,
 ): Promise<void> {
-  const tenant = run.tenant ?? defaultTenant;
-  if (always) await instruct(tx, { tenant, agent: run.agent }, { text, by, runId: run.id });
-  if (budget !== null) await putBudget(tx, runBudget(run, bench.agent), { cap: budget });
   const data = {
     ...{ by, text },
     ...(always && { always }),

@@ -1,7 +1,10 @@
+import { instruct } from "../context/index.ts";
 import { makeNudge, type NewNudge, type Nudge, nudgeFromJson, nudgeToJson } from "../inbox/index.ts";
 import { InputError, type Json, type RunId } from "../kernel/index.ts";
+import { putBudget } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { getRun, nudge } from "../runs/index.ts";
+import { runBudget } from "./spending.ts";
 
 /** A nudge as it was given. */
 export type Nudged = Nudge & {
@@ -26,9 +29,11 @@ type Row = {
 const NUDGES_MAX = 1_000;
 
 /**
- * Says something to a run under way, when `tx` commits: it is seen before the run's next step.
+ * Says something to a run under way, when `tx` commits: it is seen before the run's next step. A budget, and
+ * what is always to be done, hold from the commit on, so that whoever says it is told where they cannot.
  *
- * @throws {InputError} `run-over`, `nudges-full`, and what `makeNudge` throws; {RunError} `run-unknown`
+ * @throws {InputError} `run-over`, `nudges-full`, `budget-below-spent`, `instructions-full`, and what
+ * `makeNudge` throws; {RunError} `run-unknown`
  */
 export async function steer(
   tx: Transaction,
@@ -45,7 +50,10 @@ export async function steer(
       message: `run ${runId} was nudged ${before.length} times; skip it, or start another`,
     });
   }
-  const { interrupt } = made;
+  const { interrupt, always, text, budget } = made;
+  const { tenant, agent } = run;
+  if (budget !== null) await putBudget(tx, runBudget(run, { name: agent }), { cap: budget });
+  if (always) await instruct(tx, { tenant, agent }, { text, by, runId });
   if (!(await nudge(tx, runId, { body: nudgeToJson(made), by, interrupt }))) {
     throw new InputError({
       code: "run-over",

@@ -123,6 +123,13 @@ test("skip ends the run with nothing committed, its question taken back; a budge
     "select name, cap_micro_usd from factotum.budgets where name like '%/run-%'",
   );
   expect(rows).toEqual([{ name: `company/default/clerk/run-${other.id}`, cap_micro_usd: "1000000" }]);
+  // What cannot be is told to whoever says it, and the run goes on as it was.
+  for (let n = 0; n < 50; n += 1)
+    await office.factotum.instruct({ agent: "clerk", tenant: other.tenant }, { text: `Rule ${n}`, by: "bo" });
+  await expect(
+    office.factotum.nudge(other.id, { text: "One more", always: true, by: "bo" }),
+  ).rejects.toMatchObject({ code: "instructions-full" });
+  expect((await office.factotum.nudges(other.id)).length).toBe(1);
   await office.close();
 });
 
@@ -145,12 +152,10 @@ test("what is always to be done stands for later runs of that agent alone, until
   await office.factotum.instruct({ agent: "clerk", tenant: run.tenant }, { text: "Lamps first", by: "bo" });
   await office.settle();
   const listed = await office.factotum.instructions();
-  expect(listed.map((one) => [one.agent, one.text, one.runId])).toEqual(
-    [
-      ["clerk", "Lamps first", null],
-      ["asker", "Never on Fridays", run.id],
-    ].toSorted((a, b) => Number(a[0] === "asker") - Number(b[0] === "asker")),
-  );
+  expect(listed.map((one) => [one.agent, one.text, one.runId])).toEqual([
+    ["asker", "Never on Fridays", run.id],
+    ["clerk", "Lamps first", null],
+  ]);
   const told = async (agent: string, key: string): Promise<readonly boolean[]> => {
     await office.factotum.start({ agent, key, input: { product: "lamp", quantity: 1 } });
     await office.settle();
