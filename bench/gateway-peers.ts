@@ -21,6 +21,7 @@ const PORTKEY = {
   ...{ private: true, dependencies: { "@portkey-ai/gateway": "1.15.2", ...FRAMEWORK } },
   overrides: FRAMEWORK,
 };
+const CACHE = join(homedir(), ".cache", "factotum");
 const PATH = "/v1/chat/completions";
 const START_MS_MAX = 20_000;
 
@@ -40,6 +41,7 @@ export async function startModule(file: string, core: number, args: readonly str
   const module = join(import.meta.dirname, file);
   const child = spawn(command ?? "", [...pin, "--conditions=factotum-source", ...flags, module, ...args], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, NODE_COMPILE_CACHE: join(CACHE, "compiled") },
   });
   const [port] = (await once(child, "message")) as [number];
   return { child, port };
@@ -47,7 +49,7 @@ export async function startModule(file: string, core: number, args: readonly str
 
 /** Portkey's gateway from npm, in a cache folder of its own; null where it cannot be installed. */
 export async function startPortkey(core: number, upstream: string): Promise<Subject | null> {
-  const folder = join(homedir(), ".cache", "factotum", "bench-portkey");
+  const folder = join(CACHE, "bench-portkey");
   const server = join(folder, "node_modules", "@portkey-ai", "gateway", "build", "start-server.js");
   if (!existsSync(server)) {
     mkdirSync(folder, { recursive: true });

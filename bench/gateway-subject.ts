@@ -22,7 +22,11 @@ const { cards, keys } = discoverModels(
 );
 const gateway = await openGateway({
   ...{ db, cards, keys, clock: systemClock, random: randomBytes, host: "127.0.0.1", port: 0 },
-  ...{ name: "bench", say: (line) => process.stderr.write(`${line}\n`) },
+  ...{
+    name: "bench",
+    secret: "what the replicas of this bench share",
+    say: (line) => process.stderr.write(`${line}\n`),
+  },
 });
 process.send?.(Number(new URL(gateway.url).port));
 process.on("disconnect", () => process.exit(0));

@@ -105,6 +105,9 @@ export function openMeter(db: Database, accounts: Accounts, say: (line: string) 
 /** Each attempt is written once, however often its batch is tried again. */
 async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly Metered[]): Promise<void> {
   const column = <T>(pick: (one: Metered) => T): T[] => batch.map(pick);
+  // Numbers have nothing to be escaped; the client's own way to write arrays looks for it in each.
+  const plain = (pick: (one: Metered) => number | bigint | string | boolean | null): string =>
+    `{${batch.map((one) => pick(one) ?? "null").join(",")}}`;
   await tx.query(
     `insert into factotum.gateway_attempts (call_id, try, key, tenant, surface, asked, model, label, status,
        authoritative, amount_micro_usd, slice, first_byte_ms, total_ms)
@@ -112,15 +115,10 @@ async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly M
        $8::text[], $9::int[], $10::boolean[], $11::bigint[], $12::text[], $13::int[], $14::int[])
      on conflict on constraint gateway_attempts_pkey do nothing`,
     [
-      ...[
-        column((m) => m.callId),
-        column((m) => m.try),
-        column((m) => m.key.id),
-        column((m) => m.key.tenant),
-      ],
+      ...[column((m) => m.callId), plain((m) => m.try), plain((m) => m.key.id), column((m) => m.key.tenant)],
       ...[column((m) => m.surface), column((m) => m.asked), column((m) => m.model), column((m) => m.label)],
-      ...[column((m) => m.status), column((m) => m.authoritative), column((m) => m.amount)],
-      ...[column((m) => m.slice), column((m) => rounded(m.firstByteMs)), column((m) => rounded(m.totalMs))],
+      ...[plain((m) => m.status), plain((m) => m.authoritative), plain((m) => m.amount)],
+      ...[column((m) => m.slice), plain((m) => rounded(m.firstByteMs)), plain((m) => rounded(m.totalMs))],
     ],
   );
   const booked = batch.flatMap(({ amount, tariff, key, authoritative, surface, label, ...one }) => {
