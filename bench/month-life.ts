@@ -12,7 +12,7 @@ import config from "../examples/network-ops/factotum.config.ts";
 import { fingerprint, readMail } from "../examples/network-ops/intake/index.ts";
 import { Notice } from "../examples/network-ops/notice.ts";
 import { FactotumError, toJson } from "factotum/kernel";
-import { setClock } from "factotum/postgres";
+import { type Database, setClock } from "factotum/postgres";
 import { type Factotum, openFactotum, type Question } from "factotum/server";
 
 /** What a month came to. */
@@ -60,7 +60,7 @@ export async function liveMonth(
   const life = await live(desk, arrivals);
   const truth = await openDesk(truthPlace);
   const expected = await truthOf(truth, arrivals, seed);
-  const got = [...(await calendarOf(desk)), ...(await ticketsOf(desk))];
+  const got = [...(await calendar(desk.db)), ...(await ticketsOf(desk))];
   const wrong = [
     ...expected.filter((line) => !got.includes(line)).map((line) => `missing: ${line}`),
     ...got.filter((line) => !expected.includes(line)).map((line) => `not true: ${line}`),
@@ -247,7 +247,7 @@ async function truthOf(
     const over = { carrier, maintenanceId: id, status: "COMPLETED" as const, sentAt, windows: [] };
     await desk.db.transaction((tx) => recordStatement(tx, over, { fingerprint: `over/${id}` }));
   }
-  return [...(await calendarOf(desk)), ...seeded, ...chased];
+  return [...(await calendar(desk.db)), ...seeded, ...chased];
 }
 
 /** When the last live window of a maintenance closes; undefined where none is live. */
@@ -262,7 +262,8 @@ async function endOf(desk: Factotum, carrier: string, id: string): Promise<Date 
   return rows[0]?.at ?? undefined;
 }
 
-async function calendarOf({ db }: Factotum): Promise<readonly string[]> {
+/** The calendar without surrogate keys: equal calendars have equal text. */
+export async function calendar(db: Pick<Database, "query">): Promise<readonly string[]> {
   const { rows } = await db.query<{ line: string }>(
     `select concat_ws(' | ', k.name, m.carrier_maintenance_id, m.status, w.number, w.status,
        w.starts_at, w.ends_at,

@@ -61,9 +61,9 @@ export async function tend(
   id: QuestionId,
   at: Date,
   attention: Attention = {},
-): Promise<{ readonly question: Question; readonly until: Date | null; readonly escalated: boolean }> {
+): Promise<{ readonly question: Question; readonly until: Date | null }> {
   let question = await getQuestion(tx, id, { lock: true });
-  if (question.status !== "open") return { question, until: null, escalated: false };
+  if (question.status !== "open") return { question, until: null };
   if (question.dueAt !== null && question.dueAt <= at && question.defaultChoice !== null) {
     await tx.query(
       `update factotum.questions
@@ -72,15 +72,13 @@ export async function tend(
       [id, JSON.stringify({ choice: question.defaultChoice })],
     );
     await passOn(tx, id);
-    return { question: await getQuestion(tx, id), until: null, escalated: false };
+    return { question: await getQuestion(tx, id), until: null };
   }
-  let escalated = false;
   while (question.escalateAt !== null && question.escalateAt <= at) {
     question = await escalate(tx, question, question.escalateAt, attention);
-    escalated = true;
   }
   const { dueAt, escalateAt, showAt } = question;
-  return { question, until: lookAgain(at, dueAt, escalateAt, showAt), escalated };
+  return { question, until: lookAgain(at, dueAt, escalateAt, showAt) };
 }
 
 async function escalate(

@@ -48,8 +48,6 @@ export type QuestionFilter = {
   readonly person?: string;
   /** Leaves out those that people are to see later than this, at the end of their quiet hours. */
   readonly at?: Date;
-  /** Those that wait for another question's answer, too. */
-  readonly merged?: boolean;
   readonly limit?: number;
 };
 
@@ -58,7 +56,7 @@ export async function listQuestions(tx: Reader, filter: QuestionFilter = {}): Pr
   const { rows } = await tx.query<Row>(
     `select ${COLUMNS} from factotum.questions q
      where q.status = $1 and ($2::bigint is null or q.run_id = $2)
-       and (q.merged_into is null or $2::bigint is not null or $6)
+       and (q.merged_into is null or $2::bigint is not null)
        and ($3::timestamptz is null or q.show_at <= $3)
        and ($4::text is null or q.chain is null or exists (
          select from json_array_elements(q.chain) with ordinality as l (step, place)
@@ -66,7 +64,7 @@ export async function listQuestions(tx: Reader, filter: QuestionFilter = {}): Pr
      order by q.id limit $5`,
     [
       ...[filter.status ?? "open", filter.runId ?? null, filter.at ?? null, filter.person ?? null],
-      ...[Math.min(filter.limit ?? LIST_MAX, LIST_MAX), filter.merged ?? false],
+      ...[Math.min(filter.limit ?? LIST_MAX, LIST_MAX)],
     ],
   );
   return rows.map(questionOf);

@@ -6,7 +6,6 @@ import { fingerprint, readMail } from "../../examples/network-ops/intake/index.t
 import { Notice } from "../../examples/network-ops/notice.ts";
 import { toJson } from "factotum/kernel";
 import { type Factotum, openFactotum } from "factotum/server";
-import type { Database } from "factotum/postgres";
 import { throwawayDatabase } from "factotum/testing";
 
 /** The example's day. */
@@ -56,16 +55,4 @@ export async function answerAll(desk: Factotum, all: readonly Message[]): Promis
   return open.length;
 }
 
-/** The calendar without surrogate keys: equal calendars have equal text. */
-export async function calendar(db: Database): Promise<readonly string[]> {
-  const { rows } = await db.query<{ line: string }>(
-    `select concat_ws(' | ', k.name, m.carrier_maintenance_id, m.status, w.number, w.status,
-       w.starts_at, w.ends_at,
-       (select string_agg(c.carrier_circuit_id || '=' || wc.impact, ',' order by c.carrier_circuit_id)
-          from netops.window_circuits wc join netops.circuits c on c.id = wc.circuit_id
-         where wc.maintenance_id = w.maintenance_id and wc.window_number = w.number)) as line
-       from netops.maintenances m join netops.carriers k on k.id = m.carrier_id
-       left join netops.maintenance_windows w on w.maintenance_id = m.id order by 1`,
-  );
-  return rows.map((row) => row.line);
-}
+export { calendar } from "../../bench/month-life.ts";
