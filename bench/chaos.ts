@@ -33,7 +33,11 @@ const report = await campaign({
   runsAtOnce: Number(given.runs),
 });
 await rm(directory, { recursive: true, force: true });
-if (given.json) console.log(JSON.stringify(report));
-else console.dir(report);
 const { lost, doubled, stuck, calls } = report;
+if (given.json) {
+  const { seed, kills, pauses, postgresRestarts, runs, finished, effects } = report;
+  const { p50, p99 } = report.takeoverMs;
+  const done = { seed, kills, pauses, postgresRestarts, runs, finished, effects };
+  console.log(JSON.stringify({ ...done, lost, doubled, stuck, takeoverMs: { p50, p99 } }));
+} else console.dir(report);
 if (lost + doubled + stuck + calls.unrecorded + calls.askedAgain > 0) process.exitCode = 1;
