@@ -43,7 +43,8 @@ export async function callOutside(h: Held, tool: string, input: Json): Promise<J
 
 /** Writes the step, and what is staged now; the attempt stays as long as it would have. */
 async function record(h: Held, staged: Staged, data: NewStep["data"]): Promise<void> {
-  const outside = outsideOf(h.state);
+  // Whoever goes on staging has moved past what verifiers said before.
+  const { untold: _untold, ...outside } = outsideOf(h.state);
   await h.lease.turn(async (tx: Transaction) => {
     await appendStep(tx, h.run.id, { kind: "call", attempt: h.handle.attempt, data });
     await appendRefusals(tx, h.run.id, h.handle.attempt, staged.refusals.slice(h.staged.refusals.length));

@@ -4,14 +4,12 @@ import { rule, type Ruling, type Verdict } from "../policy/index.ts";
 import { appendStep } from "../runs/index.ts";
 import { type AttemptRecord, getAttempt, saveAttempt } from "./attempts.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
-import { endInConflict, outsideOf, parkAgain } from "./outside-end.ts";
+import { endInConflict, outsideOf, parkAgain, REFUSALS_MAX } from "./outside-end.ts";
 import type { Held } from "./outside-held.ts";
+import { closed, tellFindings, verifyOutside, whyUnverifiable } from "./outside-verify.ts";
 import { readState } from "./state.ts";
 import { type Standing, standingOf } from "./outside-standing.ts";
 import { type Examined, examine } from "./workshop.ts";
-
-/** How often checks may refuse one attempt before the next refusal is put to a person. */
-const REFUSALS_MAX = 5;
 
 /** What a client is told of its commit. */
 export type Committed =
@@ -37,6 +35,8 @@ export async function commitOutside(h: Held, unsure: readonly string[], wanted: 
 }
 
 async function decide(h: Held, unsure: readonly string[], wanted: boolean): Promise<Committed> {
+  const { untold, refusals } = outsideOf(h.state);
+  if (untold !== undefined && !wanted) return refusal(await tellFindings(h), refusals);
   const doubts = unsure.map((because): Verdict => ({
     ...{ check: h.attempt.rung, by: "rung", kind: "unsure", because },
   }));
@@ -47,26 +47,35 @@ async function decide(h: Held, unsure: readonly string[], wanted: boolean): Prom
   const verdicts = [...seen.verdicts, ...doubts];
   const attempt = recordOf(h, seen, verdicts);
   const ruling = outsideRuling(h, verdicts);
+  if (waitsForVerifiers(h, ruling) && !wanted) {
+    await verifyOutside(h, attempt);
+    return standing(h);
+  }
   if (ruling.kind === "commit" && !wanted) return commitNow(h, seen, attempt);
   const because = ruling.kind === "commit" ? ["its client wants a person to decide"] : ruling.because;
   const failed = verdicts.some((verdict) => verdict.kind === "fail");
   if (failed && !wanted && outsideOf(h.state).refusals < REFUSALS_MAX) return refuse(h, attempt, because);
-  await askPerson({ ...h, state: closed(h), alongside: async () => {} }, attempt, because);
+  await askPerson({ ...h, state: closed(h.state), alongside: async () => {} }, attempt, because);
   return standing(h);
 }
 
-/** A client waits for its answer, and verifiers that cost something take their time: a person stands in. */
+/** Where its verifiers cannot be asked, a person stands in for them. */
 function outsideRuling(h: Held, verdicts: readonly Verdict[]): Ruling {
   const ruling = rule(verdicts);
-  const unasked = (h.bench.agent.verifiers ?? []).map((one) => one.name);
-  if (ruling.kind !== "commit" || unasked.length === 0) return ruling;
-  return { kind: "ask", because: [`${unasked.join(", ")}: not asked about work that is done from outside`] };
+  const because = whyUnverifiable(h);
+  return ruling.kind === "commit" && because.length > 0 ? { kind: "ask", because } : ruling;
+}
+
+/** Whether a worker asks verifiers first, as it does for the agent's own attempts. */
+function waitsForVerifiers({ bench, ...h }: Held, ruling: Ruling): boolean {
+  const { verifiers = [] } = bench.agent;
+  return verifiers.length > 0 && ruling.kind !== "next-rung" && whyUnverifiable({ ...h, bench }).length === 0;
 }
 
 async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {
   const { staged } = seen;
   await h.lease.turn(async (tx, run, now) => {
-    const parts = { workshop: h.workshop, bench: h.bench, state: closed(h) };
+    const parts = { workshop: h.workshop, bench: h.bench, state: closed(h.state) };
     return commitInTurn(tx, parts, {
       run,
       at: await now(),
@@ -89,7 +98,7 @@ async function refuse(h: Held, attempt: AttemptRecord, findings: readonly string
     });
     return parkAgain(h, { ...h.state, outside: { ...outside, refusals } });
   });
-  return { kind: "refused", findings, refusalsLeft: Math.max(0, REFUSALS_MAX - refusals) };
+  return refusal(findings, refusals);
 }
 
 function recordOf(h: Held, seen: Examined, verdicts: readonly Verdict[]): AttemptRecord {
@@ -98,9 +107,8 @@ function recordOf(h: Held, seen: Examined, verdicts: readonly Verdict[]): Attemp
   return { ...attempt, status: "discarded", calls, changeSet, diff: seen.diff, verdicts };
 }
 
-/** The state of a run whose client has no more say. */
-function closed(h: Held) {
-  return { ...h.state, outside: { ...outsideOf(h.state), open: false } };
+function refusal(findings: readonly string[], refusals: number): Committed {
+  return { kind: "refused", findings, refusalsLeft: Math.max(0, REFUSALS_MAX - refusals) };
 }
 
 async function standing(h: Held): Promise<Standing> {

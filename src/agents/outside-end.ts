@@ -7,6 +7,11 @@ import { businessTime } from "./business-time.ts";
 import type { AgentState, OutsideState } from "./state.ts";
 import type { Working } from "./workshop.ts";
 
+/** How long an attempt may lie idle, in business time: it costs a row, and holds no lock. */
+export const IDLE_MS_MAX = 24 * 60 * 60_000;
+/** How often checks may refuse one attempt before the next refusal is put to a person. */
+export const REFUSALS_MAX = 5;
+
 /**
  * A run driven from outside, found by a worker: its time is up, and what its client left is thrown away, or
  * something else woke it, and it is parked again.
@@ -49,7 +54,7 @@ export function endInConflict(parts: Working, conflict: ConflictError): Promise<
 /** Marks the attempt under way, if there is one, as discarded. */
 export async function throwAway(tx: Transaction, parts: Working, because: string): Promise<AgentState> {
   const { state, run } = parts;
-  const outside = outsideOf(state);
+  const { untold: _untold, ...outside } = outsideOf(state);
   if (!outside.open) return state;
   const number = state.attempt + 1;
   const record = must(await getAttempt(tx, run.id, number), `attempt ${number} of run ${run.id}`);

@@ -18,6 +18,8 @@ export type Standing = { readonly run: RunId } & (
       readonly by: "client" | "person";
       readonly changeSets: readonly ChangeSetId[];
     }
+  /** A worker has its verifiers asked: `commit` again tells what came of it. */
+  | { readonly kind: "verifying" }
   /** Put to a person; `status` tells what they said. */
   | { readonly kind: "asked"; readonly question: QuestionId | null; readonly because: string | null }
   /** The attempt met rows that moved, or was begun again; the work itself is still open. */
@@ -50,6 +52,7 @@ export async function standingOf(db: Pick<Database, "transaction">, h: Held): Pr
     case null:
       break;
   }
+  if (state.phase === "verify") return { ...base, kind: "verifying" };
   if (state.phase !== "outside") {
     return { ...base, kind: "asked", question: state.question, because: attempt.because };
   }

@@ -7,7 +7,7 @@ import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
 import { callOutside } from "./outside-call.ts";
 import { commitOutside, type Committed } from "./outside-commit.ts";
-import { abandon, endInConflict, expire, outsideOf, throwAway } from "./outside-end.ts";
+import { abandon, endInConflict, expire, IDLE_MS_MAX, outsideOf, throwAway } from "./outside-end.ts";
 import { digestOf, type Handle, handleText, isOwner, parseHandle, unknownHandle } from "./outside-handle.ts";
 import { standingOf, type Standing } from "./outside-standing.ts";
 import { newState, readState } from "./state.ts";
@@ -15,12 +15,13 @@ import type { Toolbox } from "./toolbox.ts";
 import { examine, makeWorkshop, nothingStaged, type Workshop, type WorkshopParts } from "./workshop.ts";
 import type { Held } from "./outside-held.ts";
 
-/** How long an attempt may lie idle, in business time: it costs a row, and holds no lock. */
-const IDLE_MS_MAX = 24 * 60 * 60_000;
 /** How often one piece of work may be begun again. */
 const ATTEMPTS_MAX = 20;
 /** How often a call is made again when others moved its attempt on at the same moment. */
 const TRIES_MAX = 10;
+/** How long `commit` waits for verifiers, and how often it looks: clients give up after about a minute. */
+const VERIFY_MS_MAX = 20_000;
+const LOOK_MS = 200;
 const NAME_CHARS_MAX = 80;
 
 /** A piece of work as a client outside begins it. */
@@ -79,12 +80,14 @@ export function makeOutside(parts: WorkshopParts): Outside {
     call: (text, tool, input) => open(text, (h) => callOutside(h, tool, input)),
     diff: (text) => open(text, look),
     commit: (text, unsure, askPerson) =>
-      held(text, async (h) => {
-        if (isOpen(h)) return commitOutside(h, unsure, askPerson);
-        const standing = await standingOf(workshop.db, h);
-        if (standing.kind === "committed" || standing.kind === "asked") return standing;
-        throw over(h, standing);
-      }),
+      whenVerified(workshop, () =>
+        held(text, async (h) => {
+          if (isOpen(h)) return commitOutside(h, unsure, askPerson);
+          const standing = await standingOf(workshop.db, h);
+          if (ANSWERS.has(standing.kind)) return standing;
+          throw over(h, standing);
+        }),
+      ),
     discard: (text, because) =>
       held(text, async (h) => {
         if (h.state.phase === "outside") await abandon(h, because);
@@ -92,6 +95,20 @@ export function makeOutside(parts: WorkshopParts): Outside {
       }),
     status: (text) => held(text, async (h) => ({ attempt: text, ...(await standingOf(workshop.db, h)) })),
   };
+}
+
+/** Standings that a commit made again is answered with. */
+const ANSWERS: ReadonlySet<Standing["kind"]> = new Set(["committed", "asked", "verifying"]);
+
+/** Looks again while a worker asks the verifiers, for a while; nothing is held meanwhile. */
+async function whenVerified(workshop: Workshop, ask: () => Promise<Committed>): Promise<Committed> {
+  const never = new AbortController().signal;
+  let found = await ask();
+  for (let waited = 0; found.kind === "verifying" && waited < VERIFY_MS_MAX; waited += LOOK_MS) {
+    await workshop.sleep(LOOK_MS, never);
+    found = await ask();
+  }
+  return found;
 }
 
 async function begin(workshop: Workshop, order: OutsideOrder): Promise<Begun> {

@@ -78,6 +78,8 @@ export type OutsideState = {
   readonly calls: number;
   /** How often its commit was refused by checks. */
   readonly refusals: number;
+  /** What verifiers found wrong, until its client has heard it or has staged more. */
+  readonly untold?: readonly string[];
 };
 
 /** The state of a run that has just started. */

@@ -9,6 +9,7 @@ import { type AttemptRecord, getAttempt, recordOf, saveAttempt } from "./attempt
 import { modelNamed } from "./cascade.ts";
 import { decide } from "./conclude.ts";
 import { EVIDENCE_CHARS_MAX, questionOf } from "./evidence.ts";
+import { decideOutside } from "./outside-verify.ts";
 import { admitting, clamped } from "./spending.ts";
 import type { Verifying } from "./state.ts";
 import { readTranscript, turnsOf } from "./transcript.ts";
@@ -41,12 +42,14 @@ export async function verifyFurther(v: Working & Pick<InHand, "fresh" | "at">): 
   const step = pendingStep(v.bench.agent.verifiers ?? [], verifying.step, attempt.verdicts, evidence);
   if (step === undefined) {
     const decided: AttemptRecord = { ...attempt, status: "discarded" };
+    if (v.state.outside !== null) return decideOutside(v, decided);
     return decide({ ...v, attempt: decided, by: verifying.by, alongside: async () => {} });
   }
   const now = { ...inHand, verifying: { ...verifying, step } };
   const verifier = must(v.bench.agent.verifiers?.[step], `verifier ${step}`);
   if (verifier.kind === "agreement") {
     const { model } = verifier;
+    if (v.state.outside !== null) return unasked(now, verifier, "its client alone could try again");
     if (model === undefined || modelNamed(v.workshop, model) !== undefined) {
       return beginTwin(now, now.verifying);
     }

@@ -107,6 +107,8 @@ const NEXT: Readonly<Record<Committed["kind"], string>> = {
   committed: "it is done; factotum show and blame tell of it, factotum undo takes it back",
   refused:
     "nothing was committed; mend what the findings name and commit again, or commit with ask, or discard",
+  verifying:
+    "nothing is committed yet: verifiers are being asked, by a worker; call commit again to learn the result",
   asked: "nothing is committed yet: a person decides with factotum inbox; ask status later",
   "thrown-away": 'nothing was committed; begin with {"again": attempt} and do the work again',
   discarded: "nothing was committed; the work is over",

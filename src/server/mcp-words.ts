@@ -12,8 +12,9 @@ with an error staged nothing.
 3. diff shows what would change, and what the checks say of it so far. Compare it with everything that was \
 asked: what is missing is as wrong as what should not be there.
 4. commit has it checked. It answers "committed"; or "refused" with findings: mend what they name and commit \
-again; or "asked" with a question: a person decides, status tells when they have. Name what you are not sure \
-of in \`unsure\`. Never report a change as done unless commit or status said "committed".
+again; or "verifying": call it again until it says something else; or "asked" with a question: a person \
+decides, status tells when they have. Name what you are not sure of in \`unsure\`. Never report a change \
+as done unless commit or status said "committed".
 5. discard when there is nothing to do, or you cannot do it.
 
 If rows you read were changed by somebody else, you are told which, and the attempt is over: begin with \
