@@ -116,8 +116,8 @@ describe("OpenAI's client", () => {
     const names: string[] = [];
     for await (const model of openai().models.list()) names.push(model.id);
     expect(names).toEqual([
-      ...["quick", "safe", "mixed", "openai/small", "anthropic/claude-small", "spare/second"],
-      ...["google/gemini-small", "thinker/deep"],
+      ...["quick", "safe", "thoughtful", "mixed", "openai/small", "anthropic/claude-small", "spare/second"],
+      ...["google/gemini-small", "thinker/deep", "auto"],
     ]);
     expect(await openai().models.retrieve("openai/small")).toMatchObject({ owned_by: "openai" });
   });

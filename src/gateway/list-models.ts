@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { KeyRecord } from "./keys.ts";
-import { mayUse } from "./plan.ts";
+import { mayUse } from "./resolve.ts";
 import type { Targets } from "./targets.ts";
 
 const PREFIX = "/v1/models";

@@ -40,6 +40,7 @@ export async function opened(limits?: PhaseLimits): Promise<Opened> {
       aliases: {
         quick: "openai/small",
         safe: ["openai/small", "spare/second"],
+        thoughtful: ["spare/second", "thinker/deep"],
         mixed: ["anthropic/claude-small", "openai/small"],
       },
       ...{ host: "127.0.0.1", port: 0, name: "test", admin: { host: "127.0.0.1", port: 0 } },

@@ -1,12 +1,11 @@
 import { microUsd, type Tokens, tokens } from "../kernel/index.ts";
-import type { KeyRecord } from "./keys.ts";
 import { ENVELOPE_MARK, makeSeals, type Seals } from "./envelope.ts";
-import type { Asked, Attempt, Health, Plan, Snapshot, Wishes } from "./planned.ts";
+import type { Asked, Attempt, Plan, Snapshot, Wishes } from "./planned.ts";
 import { passed, passingOf, translated } from "./fit.ts";
-import type { Speaking } from "./providers.ts";
 import { type Field, scanObject, valueOf } from "./scan.ts";
 import type { Refusal, Surface } from "./surfaces.ts";
 import type { Target } from "./targets.ts";
+import { namesIn, resolve, speaks } from "./resolve.ts";
 import { issuersIn } from "./thoughts.ts";
 
 export type { Asked, Attempt, Health, Plan, Snapshot, Wishes } from "./planned.ts";
@@ -15,7 +14,9 @@ export type { Asked, Attempt, Health, Plan, Snapshot, Wishes } from "./planned.t
 export const noWishes: Wishes = { hedgeMs: null, restart: false, drop: new Set() };
 
 const STATEFUL = ["previous_response_id", "conversation", "background", "prompt"] as const;
+const PROMPTS = ["system", "instructions", "messages", "input"] as const;
 const FIELDS: ReadonlySet<string> = new Set([
+  ...PROMPTS,
   ...["model", "stream", "stream_options", "store", "n", ...STATEFUL],
   ...["max_completion_tokens", "max_tokens", "max_output_tokens"],
 ]);
@@ -33,35 +34,31 @@ const TRUE = Buffer.from("true");
  */
 export function plan(asked: Asked, snapshot: Snapshot): Plan {
   const { surface, body, key } = asked;
-  const { targets, health, sealKey } = snapshot;
   const scan = scanObject(body, FIELDS);
   if (scan.kind === "refused") return refused(400, "invalid_json", scan.because);
   const field = (name: string): Field | undefined => scan.fields.get(name);
-  const model = valueOf(body, field("model"));
-  if (typeof model !== "string" || model === "") {
-    return refused(400, "model_missing", "the field model must name a model");
+  const names = namesIn(valueOf(body, field("model")));
+  if (names === null) {
+    return refused(400, "model_missing", "the field model must name a model, or several, or be auto");
   }
   const stateful = statefulField(surface, body, field);
   if (stateful !== null) {
     return refused(400, "stateless_api", `${stateful}: nothing is kept here, so send the whole conversation`);
   }
-  const found = targets.find(model, surface.protocol);
-  const able = found.targets.filter(({ speaking }) => surface.below === "" || speaks(speaking, surface));
-  const usable = able.filter(({ card }) => mayUse(key, model, card.id));
-  const allowed = usable.filter(({ card }) => snapshot.forbids(card) === null);
-  const [forbidden] = usable;
-  if (allowed.length === 0 && forbidden !== undefined) {
-    return refused(403, "not_served", snapshot.forbids(forbidden.card) ?? "it may not be served");
-  }
-  if (allowed.length === 0) return noModel(model, surface, able.length > 0);
+  const found = resolve(names, asked, snapshot, {
+    prompt: promptOf(body, field),
+    outputMax: (target) => Number(outputMaxOf(surface, body, field, target)),
+  });
+  if (found.kind === "refused") return found;
+  const model = names.join(", ");
   const stream = isTrue(body, field("stream"));
-  const seals = makeSeals(sealKey, key.tenant);
-  const ordered = ownersFirst(inOrder(allowed, found.balanced, health), body, seals);
+  const seals = makeSeals(snapshot.sealKey, key.tenant);
+  const ordered = ownersFirst(found.targets, body, seals);
   const passing = passingOf(surface, body, { field, open: scan.open, stream });
   const attempts: Attempt[] = [];
   let refusal: Refusal | null = null;
   for (const target of ordered) {
-    const fitted = speaks(target.speaking, surface)
+    const fitted = speaks(target, surface)
       ? passed(passing, target, seals)
       : translated(asked, target, { seals, stream, model, usage: passing.usageAsked });
     if (fitted.kind === "refused") refusal ??= fitted.refusal;
@@ -69,10 +66,6 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
   }
   if (attempts.length === 0 && refusal !== null) return { kind: "refused", refusal };
   return { kind: "call", model, stream, wishes: asked.wishes, attempts };
-}
-
-function speaks({ protocols }: Speaking, { protocol }: Surface): boolean {
-  return protocols.includes(protocol);
 }
 
 /** The most that an attempt can come to. */
@@ -97,26 +90,10 @@ function ownersFirst(ordered: readonly Target[], body: Buffer, seals: Seals): re
   return [...ordered.filter(owns), ...ordered.filter((target) => !owns(target))];
 }
 
-/** Those at rest come last, as a call that has no other is tried all the same; equals by how they fare. */
-function inOrder(allowed: readonly Target[], balanced: boolean, health: Health): readonly Target[] {
-  if (allowed.length < 2) return allowed;
-  const awake = allowed.filter(({ card }) => !health.rests(card.id));
-  const resting = allowed.filter(({ card }) => health.rests(card.id));
-  if (!balanced) return [...awake, ...resting];
-  const swift = awake.toSorted((a, b) => health.delayMs(a.card.id) - health.delayMs(b.card.id));
-  return [...swift, ...resting];
-}
-
-/** Whether a key may call a model, by the name it was asked for or by the model's own. */
-export function mayUse(key: KeyRecord, name: string, id: string): boolean {
-  return key.models === null || key.models.has(name) || key.models.has(id);
-}
-
-function noModel(model: string, surface: Surface, refusedByKey: boolean): Plan {
-  const shown = JSON.stringify(model.slice(0, 100));
-  return refusedByKey
-    ? refused(403, "model_not_allowed", `this key may not call ${shown}; GET /v1/models lists what it may`)
-    : refused(404, "model_not_found", `no model ${shown} is served at ${surface.name}; see GET /v1/models`);
+/** The prompt, from where it begins. */
+function promptOf(body: Buffer, field: Find): Buffer {
+  const starts = PROMPTS.flatMap((name) => field(name)?.start ?? []);
+  return starts.length === 0 ? body : body.subarray(Math.min(...starts));
 }
 
 function refused(status: number, code: string, message: string): Plan {

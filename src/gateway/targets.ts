@@ -16,23 +16,33 @@ export type Target = {
   readonly tariff: Tariff | null;
 };
 
+/** The name that lets the gateway choose the model. */
+export const AUTO = "auto";
+
 /** What the gateway may call, and by which names; never changed, replaced as a whole. */
 export type Targets = {
   readonly all: readonly Target[];
   /** What a name of a client's request stands for. */
   find(name: string, protocol: Protocol): Choice;
+  /** All that can be called in a protocol, as it is or translated. */
+  able(protocol: Protocol): readonly Target[];
   readonly names: readonly string[];
 };
 
-/** The targets to try: in order, or, where they are equals, the one that fares best first. */
-type Choice = { readonly targets: readonly Target[]; readonly balanced: boolean };
+/**
+ * The targets to try: in the given order, or, where they are equals, the one first that fares best, or that
+ * had a prompt with the same beginning.
+ */
+export type Choice = { readonly targets: readonly Target[]; readonly by: "order" | "speed" | "prefix" };
 
 /**
  * Names beside those of the models: each stands for one model, for several to try in order, or for several
- * among which calls are shared out by how fast they answer.
+ * among which calls are shared out: by how fast they answer, or so that prompts with the same beginning go to
+ * the same one, which has it in its cache.
  */
 export type Aliases = Readonly<Record<string, Alias>>;
-type Alias = string | readonly string[] | { readonly anyOf: readonly string[] };
+type Alias = string | readonly string[] | AnyOf;
+type AnyOf = { readonly anyOf: readonly string[]; readonly by?: "speed" | "prefix" };
 
 /**
  * Puts models, keys and aliases behind names.
@@ -45,12 +55,12 @@ export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Al
   // A provider's own name of a model will do; where several serve it, they are tried in the listed order.
   for (const target of all) {
     const others = byName.get(target.card.model)?.targets ?? [];
-    byName.set(target.card.model, { targets: [...others, target], balanced: false });
+    byName.set(target.card.model, { targets: [...others, target], by: "order" });
   }
-  for (const target of all) byName.set(target.card.id, { targets: [target], balanced: false });
+  for (const target of all) byName.set(target.card.id, { targets: [target], by: "order" });
   const own = new Map(byName);
   for (const [alias, means] of Object.entries(aliases)) {
-    const { models, balanced } = choiceOf(means);
+    const { models, by } = choiceOf(means);
     const meant = models.flatMap((model) => {
       const found = own.get(model);
       if (found !== undefined) return found.targets;
@@ -60,23 +70,25 @@ export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Al
         message: `the gateway's alias ${alias} stands for ${model}, which is no configured model (${known})`,
       });
     });
-    byName.set(alias, { targets: meant, balanced });
+    byName.set(alias, { targets: meant, by });
   }
   return {
     all,
-    names: [...new Set([...Object.keys(aliases), ...all.map(({ card }) => card.id)])],
+    names: [...new Set([...Object.keys(aliases), ...all.map(({ card }) => card.id), AUTO])],
+    able: (protocol) => all.filter(({ speaking }) => serves(speaking, protocol)),
     find(name, protocol) {
-      const { targets, balanced } = byName.get(name) ?? NOTHING;
-      return { targets: targets.filter(({ speaking }) => serves(speaking, protocol)), balanced };
+      const { targets, by } = byName.get(name) ?? NOTHING;
+      return { targets: targets.filter(({ speaking }) => serves(speaking, protocol)), by };
     },
   };
 }
 
-const NOTHING: Choice = { targets: [], balanced: false };
+const NOTHING: Choice = { targets: [], by: "order" };
 
-function choiceOf(alias: Alias): { readonly models: readonly string[]; readonly balanced: boolean } {
-  if (typeof alias === "string") return { models: [alias], balanced: false };
-  return "anyOf" in alias ? { models: alias.anyOf, balanced: true } : { models: alias, balanced: false };
+function choiceOf(alias: Alias): { readonly models: readonly string[]; readonly by: Choice["by"] } {
+  if (typeof alias === "string") return { models: [alias], by: "order" };
+  if ("anyOf" in alias) return { models: alias.anyOf, by: alias.by ?? "speed" };
+  return { models: alias, by: "order" };
 }
 
 /** Whether calls in a protocol can be made, as they are or translated. */

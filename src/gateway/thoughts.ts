@@ -48,8 +48,9 @@ export function unwrap(body: Buffer, seals: Seals, issuer: string): Unwrapped {
     if (opened === null || opened === "forged" || name === undefined) {
       return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, visit(inner) ?? null]));
     }
-    if (opened.issuer === issuer) return { ...value, [name]: opened.sealed.data };
-    stripped += 1;
+    const own = opened.issuer === issuer;
+    if (own && opened.sealed.data !== "") return { ...value, [name]: opened.sealed.data };
+    if (!own) stripped += 1;
     return undefined;
   };
   const visited = visit(JSON.parse(body.toString("utf8")) as Json);

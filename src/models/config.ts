@@ -24,6 +24,7 @@ const cardConfig = z.strictObject({
   keyFrom: z.string().min(1).optional(),
   wire: z.enum(["chat", "responses"]).optional(),
   apiVersion: z.string().min(1).max(40).optional(),
+  lacks: z.array(z.enum(["tools", "images", "audio", "files", "schema"])).optional(),
   contextTokens: z.int().positive().optional(),
   outputTokensMax: z.int().positive().optional(),
   local: z.literal(true).optional(),

@@ -77,6 +77,7 @@ function cardOf(config: CardConfig, env: Env): ModelCard {
     model,
     ...(baseUrl === null ? {} : { baseUrl }),
     ...(config.wire === undefined ? {} : { wire: config.wire }),
+    ...(config.lacks === undefined ? {} : { lacks: config.lacks }),
     ...(config.apiVersion === undefined ? {} : { apiVersion: config.apiVersion }),
     ...(contextTokens === null ? {} : { contextTokens }),
     outputTokensMax: config.outputTokensMax ?? OUTPUT_TOKENS_MAX_DEFAULT,

@@ -6,6 +6,7 @@ export { type Keys, makeModels, type Models, type ModelsOptions, type TryOptions
 export { type Billed, ModelError, type ModelErrorCode, type ModelErrorFields } from "./model-error.ts";
 export { replyFromJson, replyToJson, usageFromJson, usageToJson } from "./reply-json.ts";
 export {
+  type Ability,
   assistantMessage,
   type Echo,
   type Finish,

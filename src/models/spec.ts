@@ -34,6 +34,9 @@ export type StatedPrice =
       readonly changes?: readonly (StatedUsd & { readonly from: string })[];
     });
 
+/** Something that not every model can do. */
+export type Ability = "tools" | "images" | "audio" | "files" | "schema";
+
 /** A model as configured. Plain data: it may be printed, sent and stored; keys are held elsewhere. */
 export type ModelCard = {
   /** `endpoint/model`; the endpoint names the key to use. */
@@ -49,6 +52,8 @@ export type ModelCard = {
   readonly wire?: "chat" | "responses";
   /** Azure only: a version of its API, whose calls go by deployment; without one the newest is spoken. */
   readonly apiVersion?: string;
+  /** What it cannot do; all that is not here it is taken to do. */
+  readonly lacks?: readonly Ability[];
   /** The context window, where known. */
   readonly contextTokens?: number;
   /** The most output, reasoning included, that a call may ask for. */

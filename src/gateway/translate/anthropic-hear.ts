@@ -1,7 +1,7 @@
 import type { Json } from "../../kernel/index.ts";
 import type { Finish, Said, Totals } from "./ask.ts";
-import { countIn, get, isObject, listIn, textIn } from "./fields.ts";
-import { errorIn, type Hearing, Speech } from "./hearing.ts";
+import { countIn, get, isList, isObject, listIn, textIn } from "./fields.ts";
+import { BrokenAnswerError, errorIn, type Hearing, Speech } from "./hearing.ts";
 
 const FINISHES: Readonly<Record<string, Finish>> = {
   ...{ end_turn: "stop", stop_sequence: "stop-sequence", max_tokens: "length", tool_use: "calls" },
@@ -21,6 +21,7 @@ export function hearAnthropic(): Hearing {
 
 /** Hears a whole message. */
 export function heardAnthropic(reply: Json): readonly Said[] {
+  if (!isList(get(reply, "content"))) throw new BrokenAnswerError("it has no content");
   const hearer = new Hearer();
   const { stop_reason, stop_sequence } = isObject(reply) ? reply : {};
   const events: Json[] = [

@@ -62,8 +62,9 @@ function effortOf(effort: string): string {
 
 function written(thinking: Thinking, shown: boolean): Json {
   if (thinking.kind === "off") return { type: "disabled" };
-  if (thinking.kind === "tokens") return { type: "enabled", budget_tokens: thinking.tokens };
-  return given({ type: "adaptive", display: shown ? "summarized" : undefined });
+  const display = shown ? "summarized" : "omitted";
+  if (thinking.kind === "tokens") return { type: "enabled", budget_tokens: thinking.tokens, display };
+  return { type: "adaptive", display };
 }
 
 function toolOf({ name, description, schema, strict, cache }: Tool): Json {

@@ -1,7 +1,7 @@
 import type { Json } from "../../kernel/index.ts";
 import type { Finish, Said } from "./ask.ts";
 import { openaiTotals } from "./chat-hear.ts";
-import { get, isObject, listIn, textIn } from "./fields.ts";
+import { get, isList, isObject, listIn, textIn } from "./fields.ts";
 import { BrokenAnswerError, errorIn, type Hearing, Speech, weightsIn } from "./hearing.ts";
 
 /** Hears a stream of responses. */
@@ -17,7 +17,9 @@ export function hearResponses(): Hearing {
 
 /** Hears a whole response. */
 export function heardResponses(reply: Json): readonly Said[] {
+  if (!isList(get(reply, "output"))) throw new BrokenAnswerError("it has no output");
   const hearer = new Hearer();
+  if (isObject(get(reply, "error"))) return hearer.event({ type: "response.failed", response: reply });
   return [
     ...hearer.event({ type: "response.created", response: reply }),
     ...listIn(reply, "output").flatMap((item) => hearer.item(item)),

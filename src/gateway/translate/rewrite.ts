@@ -17,8 +17,8 @@ export type Between = {
   /** What the client speaks. */
   readonly to: Spoken;
   readonly sayFor: SayFor;
-  /** Puts a provider's seal into an envelope. */
-  readonly wrap: (said: Said) => Said;
+  /** Makes what puts one answer's sealed thoughts into envelopes. */
+  readonly wrapping: () => (said: Said) => readonly Said[];
 };
 
 const EVENT_CHARS_MAX = 32 * 1024 * 1024;
@@ -26,7 +26,8 @@ const STREAM = { "content-type": "text/event-stream; charset=utf-8" };
 const WHOLE = { "content-type": "application/json" };
 
 /** Translates a stream event by event: nothing waits for more than the event that it stands in. */
-export function streamRewriter({ from, to, sayFor, wrap }: Between): UsageTap {
+export function streamRewriter({ from, to, sayFor, wrapping }: Between): UsageTap {
+  const wrap = wrapping();
   const hearing = dialects[from].hearing();
   const saying = dialects[to].saying(sayFor);
   const decoder = new TextDecoder();
@@ -45,7 +46,7 @@ export function streamRewriter({ from, to, sayFor, wrap }: Between): UsageTap {
   const say = (said: Said): void => {
     if (broken) return;
     if (said.kind === "error") breakOff(said);
-    else written += saying.say(wrap(said));
+    else for (const each of wrap(said)) written += saying.say(each);
   };
   const hear = (data: string): void => {
     if (broken || data === "[DONE]") return;
@@ -85,7 +86,7 @@ export function streamRewriter({ from, to, sayFor, wrap }: Between): UsageTap {
 }
 
 /** Translates a whole answer; its head waits, since only the answer shows what can be said. */
-export function wholeRewriter({ from, to, sayFor, wrap }: Between): UsageTap {
+export function wholeRewriter({ from, to, sayFor, wrapping }: Between): UsageTap {
   const pieces: Buffer[] = [];
   return {
     ...{ edits: true, headers: WHOLE, waits: true },
@@ -99,7 +100,7 @@ export function wholeRewriter({ from, to, sayFor, wrap }: Between): UsageTap {
         const failed = said.find(({ kind }) => kind === "error");
         if (failed?.kind === "error") throw new RefusedAnswer(failed);
         if (!said.some(({ kind }) => kind === "finish")) throw new BrokenAnswerError("no end");
-        const body = dialects[to].say(folded(said.map(wrap)), sayFor);
+        const body = dialects[to].say(folded(said.flatMap(wrapping())), sayFor);
         return Buffer.from(JSON.stringify(body), "utf8");
       } catch (error) {
         throw error instanceof RefusedAnswer ? error : new RefusedAnswer(malformed(error));

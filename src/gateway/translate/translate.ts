@@ -2,7 +2,7 @@ import type { JsonObject } from "../../kernel/index.ts";
 import type { Seals } from "../envelope.ts";
 import type { Refusal } from "../surfaces.ts";
 import type { UsageTap } from "../usage-tap.ts";
-import type { Ask, Part, Said } from "./ask.ts";
+import type { Ask, Part, Said, Sealed } from "./ask.ts";
 import { dialects, type Spoken } from "./dialects.ts";
 import { isObject, Losses, MalformedError } from "./fields.ts";
 import { type Between, errorRewriter, streamRewriter, wholeRewriter } from "./rewrite.ts";
@@ -69,7 +69,7 @@ export function translate(call: ToTranslate, to: Spoken): Translated {
   }
   const between: Between = {
     ...{ from: to, to: from, sayFor: { ...call.sayFor, asked } },
-    wrap: (said: Said) => wrapped(said, seals, issuer),
+    wrapping: () => wrapping(seals, issuer),
   };
   return {
     ...{ kind: "translated", body, dropped: losses.lost.map(shown), near: losses.near.map(shown) },
@@ -101,7 +101,8 @@ function withOwnThoughts(ask: Ask, seals: Seals, issuer: string, losses: Losses)
       if (part.kind !== "thinking") return [part];
       const opened = part.sealed === null ? null : seals.open(part.sealed.data);
       if (opened === "forged") throw new MalformedError(part.at, "as it was answered: its seal is broken");
-      if (opened?.issuer === issuer) return [{ ...part, sealed: opened.sealed }];
+      const own = opened?.issuer === issuer;
+      if (own) return opened.sealed.data === "" ? [] : [{ ...part, sealed: opened.sealed }];
       losses.stripped += 1;
       return [];
     }),
@@ -109,9 +110,26 @@ function withOwnThoughts(ask: Ask, seals: Seals, issuer: string, losses: Losses)
   return { ...ask, turns };
 }
 
-function wrapped(said: Said, seals: Seals, issuer: string): Said {
-  if (said.kind !== "seal") return said;
-  return { kind: "seal", sealed: { form: "signature", data: seals.wrap(issuer, said.sealed) } };
+/**
+ * Puts seals into envelopes. A thought that its provider left open gets an empty one: whoever it comes back
+ * to knows whose it is, and that there is nothing to hand on.
+ */
+function wrapping(seals: Seals, issuer: string): (said: Said) => readonly Said[] {
+  let open = false;
+  const sealWith = (sealed: Sealed): Said => ({
+    kind: "seal",
+    sealed: { form: "signature", data: seals.wrap(issuer, sealed) },
+  });
+  return (said) => {
+    if (said.kind === "open") open = said.part.kind === "thinking";
+    if (said.kind === "close" && open) {
+      open = false;
+      return [sealWith({ form: "signature", data: "" }), said];
+    }
+    if (said.kind !== "seal") return [said];
+    open = false;
+    return [sealWith(said.sealed)];
+  };
 }
 
 function refused(status: number, code: string, message: string): Translated {
