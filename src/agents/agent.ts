@@ -1,12 +1,14 @@
 import type { z } from "zod";
-import { grantOf, type TableAccess, type TableGrant, writable } from "../changes/index.ts";
+import { type Effect, grantOf, type TableAccess, type TableGrant, writable } from "../changes/index.ts";
 import { InputError, type Json, type MicroUsd, type ModelId } from "../kernel/index.ts";
 import type { Card, Importance } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
 import type { AskAnswer, AskOrder, Asks } from "./asking.ts";
+import type { EndedEarly, Migration } from "./lives.ts";
 import { misspelled } from "./declaration.ts";
 import type { Tool } from "./tool.ts";
+import type { Schedule, Trigger } from "./starts.ts";
 import { TIMES_MAX, type Verifier } from "./verifier.ts";
 
 /** Work that ended in a commit. `by` says which kind of rung made the change. */
@@ -157,6 +159,14 @@ export type Agent<Input = unknown> = {
   readonly asks?: Asks;
   /** The most model calls of one attempt, or in a row where it talks; 24 unless told. */
   readonly callsMax?: number;
+  /** When runs of it begin by themselves. */
+  readonly schedules?: readonly Schedule[];
+  /** On what runs of it begin by themselves. */
+  readonly triggers?: readonly Trigger[];
+  /** What is sent, to channels of `effects`, where a run of it is cancelled or misses its deadline. */
+  compensate?(ended: EndedEarly<Input>): readonly Effect[];
+  /** How runs that an earlier version began go on as this one's. */
+  readonly migrate?: readonly Migration[];
 };
 
 /** What a configuration in plain JavaScript may have left out. */
@@ -177,6 +187,7 @@ const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
     value: true,
   },
   ...{ present: true, learn: true, follow: true, converse: true, asks: true, callsMax: true },
+  ...{ schedules: true, triggers: true, compensate: true, migrate: true },
 };
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 

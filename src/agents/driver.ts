@@ -16,6 +16,7 @@ import { follow } from "./follow.ts";
 import { heed } from "./heeding.ts";
 import { idle } from "./outside-end.ts";
 import { readState } from "./state.ts";
+import { migrateRun, strand, versionFor } from "./versions.ts";
 import { verifyFurther } from "./verifying.ts";
 import { makeWorkshop, type Workshop, type WorkshopParts, type Working } from "./workshop.ts";
 
@@ -27,6 +28,9 @@ export function makeDriver(parts: WorkshopParts): Drive {
   const workshop = makeWorkshop(parts);
   return async (lease) => {
     let run = lease.run;
+    const version = versionFor(workshop, run);
+    if (version.kind === "missing") return void (await strand(lease, version.because));
+    if (version.kind === "migrate") return void (await migrateRun(lease, version.path));
     const { agent } = await workshop.bench(run);
     let budget = await workshop.spending?.leafOf(run, agent);
     for (let fresh = true; run.status === "ready" && !lease.signal.aborted; fresh = false) {

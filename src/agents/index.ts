@@ -49,3 +49,14 @@ export type { StagedView } from "../policy/index.ts";
 export { type Tool, type ToolContext, type ToolSpec, tool } from "./tool.ts";
 export { undoRun } from "./undo.ts";
 export type { WorkshopParts } from "./workshop.ts";
+export { type Cancelled, type Cancelling, cancelRun } from "./cancel-run.ts";
+export type { EndedEarly, Migration, StandingChange } from "./lives.ts";
+export type { ComeFile, Schedule as AgentSchedule, TableChange, Trigger } from "./starts.ts";
+export {
+  listStranded,
+  type StrandedRun,
+  unstrand,
+  type VersionFound,
+  versionFor,
+  type Versions,
+} from "./versions.ts";

@@ -49,6 +49,9 @@ export async function standingOf(db: Pick<Database, "transaction">, h: Held): Pr
     case "discarded":
     case "refused":
       return { ...base, kind: run.outcome === "expired" ? "expired" : "discarded", because: attempt.because };
+    // Its run went on after that: a person took the end back.
+    case "cancelled":
+    case "overdue":
     case null:
       break;
   }

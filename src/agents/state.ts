@@ -2,9 +2,17 @@ import type { CallId, Json, ModelId, QuestionId } from "../kernel/index.ts";
 
 /**
  * How a run stands towards its owner: `resolved` committed without asking anybody, `answered` committed
- * after a person answered, `refused` found nothing to do, `discarded` by a person's choice.
+ * after a person answered, `refused` found nothing to do, `discarded` by a person's choice, `cancelled` or
+ * `overdue` ended before its time.
  */
-export type Disposition = "resolved" | "answered" | "refused" | "discarded" | "undone";
+export type Disposition =
+  | "resolved"
+  | "answered"
+  | "refused"
+  | "discarded"
+  | "undone"
+  | "cancelled"
+  | "overdue";
 
 /** How a conversation ended: by the person, by the agent, by a silence or a length past its limit. */
 export type TalkEnd = "person" | "agent" | "silence" | "length";

@@ -31,11 +31,14 @@ import type { AgentState } from "./state.ts";
 import type { Refusal } from "./refusal.ts";
 import { openToolbox, type Toolbox } from "./toolbox.ts";
 import type { CallContext } from "./tool.ts";
+import { versionFor, type Versions } from "./versions.ts";
 
 /** What the driver of runs is made of; given by the composition root. */
 export type WorkshopParts = ModelChoice & {
   readonly db: Database;
   readonly agents: readonly Agent[];
+  /** Agents as they were, for runs that they began. */
+  readonly former?: readonly Agent[];
   /** Real time, for the tries of a model call. */
   readonly clock: Clock;
   readonly sleep: Sleep;
@@ -92,18 +95,19 @@ export function makeWorkshop(parts: WorkshopParts): Workshop {
     toolbox: await parts.db.transaction((tx) => openToolbox(tx, agent)),
   });
   const bench = async (agent: Agent): Promise<Bench> => {
-    const known = benches.get(agent.name) ?? open(agent);
-    benches.set(agent.name, known);
+    const name = `${agent.name}@${agent.version}`;
+    const known = benches.get(name) ?? open(agent);
+    benches.set(name, known);
     try {
       return await known;
     } catch (error) {
-      benches.delete(agent.name);
+      benches.delete(name);
       throw error;
     }
   };
   return {
     ...parts,
-    bench: async (run) => bench(agentOf(parts.agents, run)),
+    bench: async (run) => bench(agentOf(parts, run)),
     benchOf: async (name) => bench(agentNamed(parts.agents, name)),
   };
 }
@@ -224,20 +228,9 @@ function agentNamed(agents: readonly Agent[], name: string): Agent {
   throw new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
 }
 
-function agentOf(agents: readonly Agent[], run: Run): Agent {
-  const found = agents.find((agent) => agent.name === run.agent);
-  if (found === undefined) {
-    const known = agents.map((agent) => agent.name).join(", ");
-    throw new InputError({
-      code: "agent-unknown",
-      message: `run ${run.id} belongs to agent ${run.agent}; this process has ${known} only`,
-    });
-  }
-  if (found.version >= run.agentVersion) return found;
-  throw new InputError({
-    code: "agent-older",
-    message:
-      `run ${run.id} was started by version ${run.agentVersion} of ${run.agent} and this process has ` +
-      `${found.version}; deploy the newer one`,
-  });
+function agentOf(versions: Versions, run: Run): Agent {
+  const found = versionFor(versions, run);
+  if (found.kind === "recorded") return found.agent;
+  const because = found.kind === "missing" ? found.because : "it is not migrated yet; a worker does it";
+  throw new InputError({ code: "version-missing", message: `run ${run.id} cannot go on: ${because}` });
 }

@@ -16,6 +16,7 @@ import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
 import { addLedger } from "./program-ledger.ts";
+import { addRuns } from "./program-runs.ts";
 import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
 import { hearCommand, sayCommand } from "./say.ts";
@@ -38,7 +39,7 @@ const PER_MINUTE_MAX = 1_000_000_000_000;
 const GRACE_MAX = 2_592_000;
 const LIST_DEFAULT = 50;
 const LIST_MAX = 1_000;
-const STATUSES = ["ready", "waiting", "done", "failed", "cancelled"] as const;
+const STATUSES = ["ready", "waiting", "paused", "done", "failed", "cancelled"] as const;
 
 const EPILOGUE = `
 Examples:
@@ -85,6 +86,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addTalking(program, choose);
   addSteering(program, choose);
   addLooking(program, choose);
+  addRuns(program, choose);
   addLedger(program, choose, wholeNumber(1, LIST_MAX));
   addTerms(program, choose);
   addGateway(program, choose);

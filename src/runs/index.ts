@@ -15,6 +15,15 @@ export {
 export { cancel, deadlineDueInMs, endRun, overdueRuns, pauseRun, resumeRun, retryFailed } from "./control.ts";
 export { FencedError, RunError } from "./errors.ts";
 export { type Limit, liftLimit, listLimits, setLimit } from "./limits.ts";
+export {
+  countBadEvents,
+  type EventStart,
+  type TableEvent,
+  takeEvents,
+  unwatchTables,
+  type Watched,
+  watchTables,
+} from "./events.ts";
 export { retryPolicy, type RetryPolicy } from "./failure.ts";
 export type { Lease } from "./lease.ts";
 export { countRuns, getRun, listRuns, type RunCounts, type RunFilter, type RunPage } from "./list.ts";

@@ -10,11 +10,12 @@ import {
 } from "../changes/index.ts";
 import { InputError } from "../kernel/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
+import { unwatchTables } from "../runs/index.ts";
 import type { Config } from "./config.ts";
 
 /** Puts capture triggers on the tables that agents may write; answers these. */
 export async function putTriggers(tx: Transaction, config: Config): Promise<readonly string[]> {
-  const tables = [...new Set(config.agents.flatMap((agent) => writable(agent.tables)))].sort();
+  const tables = [...new Set(withFormer(config).flatMap((agent) => writable(agent.tables)))].sort();
   await attach(tx, tables);
   return tables;
 }
@@ -26,7 +27,7 @@ export async function putTriggers(tx: Transaction, config: Config): Promise<read
  * declares columns or rows that nothing would hold it to
  */
 export async function makeRoles(db: Database, config: Config): Promise<void> {
-  for (const agent of config.agents) {
+  for (const agent of withFormer(config)) {
     if (config.leastPrivilege ?? true) await ensureRole(db, agent);
     else {
       const narrow = Object.keys(agent.tables).filter((name) => {
@@ -36,6 +37,16 @@ export async function makeRoles(db: Database, config: Config): Promise<void> {
       if (narrow.length > 0) throw needsRole(agent.name, narrow);
     }
   }
+}
+
+/** The agents, each with the tables that only a former version of it declares. */
+function withFormer({ agents, formerAgents = [] }: Config): Config["agents"] {
+  return agents.map((agent) => {
+    const former = formerAgents.filter((one) => one.name === agent.name);
+    const tables = Object.assign({}, ...former.map((one) => one.tables), agent.tables) as typeof agent.tables;
+    const effects = [...new Set([agent, ...former].flatMap((one) => one.effects ?? []))];
+    return { ...agent, tables, ...(effects.length > 0 && { effects }) };
+  });
 }
 
 /** Gives the agents' roles new passwords. @throws {RoleRefused} where we may not */
@@ -48,6 +59,7 @@ export async function rotatePasswords(db: Database, config: Config): Promise<voi
 export async function takeOff(tx: Transaction, say: (line: string) => void): Promise<readonly string[]> {
   const tables = await attached(tx);
   await detach(tx);
+  await unwatchTables(tx);
   const left = await dropRoles(tx);
   if (left.length > 0) say("an administrator still has to run:");
   for (const statement of left) say(`${statement};`);

@@ -64,6 +64,11 @@ export type Config = {
   /** Names the embedded database and appears in listings. */
   readonly name: string;
   readonly agents: readonly Agent[];
+  /**
+   * Agents as they were, by name and version: runs that such a version began are finished by it. Without it
+   * they are migrated where the agent says how, else they wait.
+   */
+  readonly formerAgents?: readonly Agent[];
   /** Makes the business ready in an empty database: schema and first rows. Must be safe to call again. */
   prepare?(tx: Transaction): Promise<void>;
   readonly intake?: Intake;
@@ -96,7 +101,7 @@ export type Config = {
 
 /** Every part of a configuration; the compiler misses one that is forgotten here. */
 const PARTS: { readonly [part in keyof Required<Config>]: true } = {
-  ...{ name: true, agents: true, prepare: true, intake: true, models: true, clock: true },
+  ...{ name: true, agents: true, formerAgents: true, prepare: true, intake: true, models: true, clock: true },
   ...{ channels: true, budgets: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
   ...{ attention: true, links: true },
 };

@@ -39,13 +39,19 @@ import { openLinks } from "./links.ts";
 import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 import { makeTalk } from "./talk.ts";
+import { besideOverseer, openOverseer, versionsOf } from "./oversee.ts";
+import { makeRunControl, type RunControl } from "./run-control.ts";
+import { checkStarts, declareStarts } from "./starts.ts";
 import { openTerms, type TermsDoor } from "./terms.ts";
 
 /** How many runs one process works on at once unless the configuration says otherwise. */
 const CONCURRENCY_DEFAULT = 2;
 
+/** What people may do. */
+type Doors = PeopleDoor & RunControl;
+
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
-export type Factotum = PeopleDoor & {
+export type Factotum = Doors & {
   readonly config: Config;
   readonly db: Database;
   /** Where the data is, fit to print: no password in it. */
@@ -55,7 +61,12 @@ export type Factotum = PeopleDoor & {
   prepare(): Promise<void>;
   /** Starts a piece of work; the same key is never started twice. */
   start(
-    item: Pick<WorkItem, "agent" | "key" | "input">,
+    item: Pick<WorkItem, "agent" | "key" | "input"> & {
+      /** When it begins, by the business clock; at once unless told. */
+      readonly at?: Date;
+      /** By when it must be over: past it, it is ended, and what it did is taken back. */
+      readonly deadline?: Date;
+    },
   ): Promise<{ readonly run: Run; readonly created: boolean }>;
   /**
    * Starts a worker in this process, and what delivers effects; any number of processes may have them.
@@ -103,6 +114,7 @@ const PREPARE_LOCK = 7_316_505;
 export async function openFactotum(config: Config, surroundings: Surroundings): Promise<Factotum> {
   checkChannels(config);
   checkAttention(config.attention ?? {});
+  checkStarts(config);
   const options = databaseOptions(config, surroundings);
   const db = await openDatabase(options.database);
   try {
@@ -136,7 +148,8 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   const spending = openSpending(db, { name: `${hostname()}:${process.pid}`, say: given.say });
   const workshop = {
     spending,
-    ...{ db, models, sleep, agents: config.agents, ladder: found.cascade, clock: systemClock },
+    ...versionsOf(config),
+    ...{ db, models, sleep, ladder: found.cascade, clock: systemClock },
     effectProblems: bodyProblems(config.channels),
     leastPrivilege: config.leastPrivilege ?? true,
     ...steeredBy(config, links),
@@ -151,39 +164,29 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       terms: openTerms(db),
     },
     gateway: makeGatewayDoor(config, db, found, given.say, given.env["FACTOTUM_GATEWAY_SECRET"]),
-    async prepare() {
-      const prepare = config.prepare?.bind(config);
-      // One transaction under one lock: of two processes that start at once, the second finds it all done.
-      await db.transaction(async (tx) => {
-        await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
-        await prepare?.(tx);
-        await putTriggers(tx, config);
-      });
-      await makeRoles(db, config);
-      for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
-    },
-    start: async ({ agent: name, key, input }) => {
+    prepare: () => makeReady(config, db),
+    start: async ({ agent: name, key, input, at, deadline }) => {
       const agent = config.agents.find((one) => one.name === name);
       if (agent === undefined) throw unknownAgent(config, name);
       const parsed = agent.input.safeParse(input);
       if (!parsed.success) throw badInput(name, parsed.error);
-      const order = { agent: name, agentVersion: agent.version, key, input };
+      const order = {
+        ...{ agent: name, agentVersion: agent.version, key, input },
+        ...(at !== undefined && { parkedUntil: at }),
+        ...(deadline !== undefined && { deadline }),
+      };
       return db.transaction((tx) => startRun(tx, order));
     },
-    work: () => startWork(config, { db, say: given.say, drive: makeDriver(workshop) }),
+    work: () => startWork(config, given, { db, say: given.say, drive: makeDriver(workshop) }),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     ...makeTalk(config, db),
     ...makeSteering(db, links),
+    ...makeRunControl(config, db),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
-    async attach(rotate = false) {
-      const tables = await db.transaction((tx) => putTriggers(tx, config));
-      await makeRoles(db, config);
-      if (rotate) await rotatePasswords(db, config);
-      return tables;
-    },
+    attach: (rotate = false) => putOn(config, db, rotate),
     detach: () => db.transaction((tx) => takeOff(tx, given.say)),
     diagnose: () => diagnose(db, config, found),
     async close() {
@@ -193,14 +196,43 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
   };
 }
 
-/** The worker of this process, and the deliverer where there are channels. */
+/** Everything that a project needs in its database, also where two processes start at once. */
+async function makeReady(config: Config, db: Database): Promise<void> {
+  const prepare = config.prepare?.bind(config);
+  // One transaction under one lock: of two processes that start at once, the second finds it all done.
+  await db.transaction(async (tx) => {
+    await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
+    await prepare?.(tx);
+    await putTriggers(tx, config);
+    await declareStarts(tx, config);
+  });
+  await makeRoles(db, config);
+  for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
+}
+
+async function putOn(config: Config, db: Database, rotate: boolean): Promise<readonly string[]> {
+  const tables = await db.transaction(async (tx) => {
+    const put = await putTriggers(tx, config);
+    await declareStarts(tx, config);
+    return put;
+  });
+  await makeRoles(db, config);
+  if (rotate) await rotatePasswords(db, config);
+  return tables;
+}
+
+/** The worker of this process, what starts runs by itself, and the deliverer where there are channels. */
 function startWork(
-  { concurrency = CONCURRENCY_DEFAULT, channels = {} }: Config,
+  config: Config,
+  { directory }: Surroundings,
   parts: Pick<WorkerOptions, "db" | "drive"> & { readonly say: (line: string) => void },
 ): Worker {
-  const worker = startWorker({ ...parts, concurrency, name: `${hostname()}:${process.pid}` });
+  const { concurrency = CONCURRENCY_DEFAULT, channels = {} } = config;
+  const { db, say } = parts;
+  const alone = startWorker({ ...parts, concurrency, name: `${hostname()}:${process.pid}` });
+  const worker = besideOverseer(alone, openOverseer({ config, db, directory, say }), db);
   if (Object.keys(channels).length === 0) return worker;
-  return besideDeliverer(worker, startDeliverer({ db: parts.db, say: parts.say, channels }));
+  return besideDeliverer(worker, startDeliverer({ db, say, channels }));
 }
 
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -31,6 +31,8 @@ const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "undo-refused": 409,
   conflict: 409,
   "run-over": 409,
+  "run-paused": 409,
+  "run-not-paused": 409,
   "value-invalid": 422,
 };
 

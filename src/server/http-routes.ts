@@ -12,6 +12,7 @@ import { mcpRoutes } from "./mcp-http.ts";
 import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
+import { hookRoutes, RUN_ROUTES, runRoutes } from "./run-routes.ts";
 import { parseEffectId, parseRunId } from "./parse-id.ts";
 import { STEERING_ROUTES, steeringRoutes } from "./steering-routes.ts";
 import { blameJson, effectJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
@@ -30,6 +31,8 @@ const newRun = z.strictObject({
   agent: plainText,
   key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
   input: json,
+  at: z.iso.datetime({ offset: true }).optional(),
+  deadline: z.iso.datetime({ offset: true }).optional(),
 });
 const KEY_COLUMNS_MAX = 32;
 const blaming = z.object({
@@ -57,7 +60,7 @@ const ROUTES: readonly string[] = [
   "GET /api/summary?agent=",
   "GET /api/runs?status=&agent=&limit=",
   "GET /api/runs/:id",
-  "POST /api/runs {agent, key?, input}",
+  "POST /api/runs {agent, key?, input, at?, deadline?}",
   "POST /api/runs/:id/undo {by?}",
   "GET /api/runs/:id/messages?after=",
   "POST /api/runs/:id/messages {text, ends?, key?, by?}",
@@ -67,6 +70,7 @@ const ROUTES: readonly string[] = [
   "GET /api/outbox/:id",
   "POST /api/outbox/:id/resend {by?}",
   "POST /api/outbox/:id/drop {by?}",
+  ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...REPORTS_ROUTES,
   "GET /api/questions",
@@ -86,15 +90,16 @@ const outboxListing = z.object({
 export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: string) => void): Hono {
   const app = new Hono();
   linkRoutes(app, factotum);
-  app.use("*", guard(binding));
-  app.notFound((context) => {
-    const message = `there is no ${context.req.method} ${context.req.path}; GET /api lists what there is`;
-    return context.json({ error: { code: "route-unknown", message } }, 404);
-  });
   app.onError((error, context) => {
     const reply = errorReply(error);
     if (reply.status >= 500) say(`${context.req.method} ${context.req.path}: ${error.message}`);
     return context.json(reply.body, reply.status);
+  });
+  hookRoutes(app, factotum);
+  app.use("*", guard(binding));
+  app.notFound((context) => {
+    const message = `there is no ${context.req.method} ${context.req.path}; GET /api lists what there is`;
+    return context.json({ error: { code: "route-unknown", message } }, 404);
   });
   app.get("/api", (context) => context.json({ name: factotum.config.name, routes: ROUTES }));
   readRoutes(app, factotum);
@@ -103,6 +108,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   reportsRoutes(app, factotum.reports);
   writeRoutes(app, factotum);
   steeringRoutes(app, factotum);
+  runRoutes(app, factotum);
   mcpRoutes(app, factotum, say);
   return app;
 }
@@ -162,8 +168,12 @@ function outboxRoutes(app: Hono, outbox: Factotum["outbox"]): void {
 
 function writeRoutes(app: Hono, factotum: Factotum): void {
   app.post("/api/runs", async (context) => {
-    const { agent, key = randomUUID(), input } = await readBody(context, newRun);
-    const { run, created } = await factotum.start({ agent, key, input });
+    const { agent, key = randomUUID(), input, at, deadline } = await readBody(context, newRun);
+    const times = {
+      ...(at !== undefined && { at: new Date(at) }),
+      ...(deadline !== undefined && { deadline: new Date(deadline) }),
+    };
+    const { run, created } = await factotum.start({ agent, key, input, ...times });
     return context.json({ id: run.id, key: run.key, created }, created ? 201 : 200);
   });
   app.post("/api/runs/:id/undo", async (context) => {

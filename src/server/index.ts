@@ -39,6 +39,7 @@ export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
+export { scheduleJson } from "./run-wire.ts";
 export { version } from "./version.ts";
 export { parseEffectId, parseEntryId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";
@@ -54,13 +55,13 @@ export {
   storyJson,
   summaryJson,
 } from "./wire.ts";
-export type { Attempt, Margin, MarginKey, Said, Summary } from "../agents/index.ts";
+export type { Attempt, Cancelled, Margin, MarginKey, Said, Summary } from "../agents/index.ts";
 export { marginKeys } from "../agents/index.ts";
 export { type BudgetTerms, type Entry, parseUsd } from "../ledger/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
 export type { Gateway, Key, KeyTerms } from "../gateway/index.ts";
-export type { Step } from "../runs/index.ts";
+export type { ScheduleLine, Step } from "../runs/index.ts";
 export type { AgreementView, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

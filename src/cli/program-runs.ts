@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import type { Command as Work } from "./command.ts";
+import { cancelCommand, holdCommand, schedulesCommand, startCommand, type StartOptions } from "./control.ts";
+
+/** Commands on runs under way, and on what begins them. */
+export function addRuns(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("start")
+    .description("start one piece of work")
+    .argument("<agent>", "which agent's")
+    .requiredOption("--input <json>", 'its input; "-" reads stdin')
+    .option("--key <text>", "what makes it the same work if it is started again")
+    .option("--at <instant>", "when it begins, by the business clock")
+    .option("--deadline <instant>", "when it must be over, else it is ended and taken back")
+    .action((agent: string, options: StartOptions) => choose(startCommand(agent, options)));
+  program
+    .command("cancel")
+    .description("end a run and all that it started, and take back what they committed")
+    .argument("<run>", "its number")
+    .option("--because <text>", "kept in its timeline")
+    .option("--keep", "leave what was committed as it is", false)
+    .action((run: string, options: { because?: string; keep: boolean }) =>
+      choose(cancelCommand(run, options)),
+    );
+  for (const [doing, what] of [
+    ["pause", "hold a run up; the call it is in is stopped"],
+    ["resume", "let a paused run go on"],
+  ] as const) {
+    program
+      .command(doing)
+      .description(what)
+      .argument("<run>", "its number")
+      .action((run: string) => choose(holdCommand(doing, run)));
+  }
+  program
+    .command("schedules")
+    .description("list what begins by itself, and when it does next")
+    .action(() => choose(schedulesCommand()));
+}

@@ -1,0 +1,43 @@
+import { type Cancelled, cancelRun } from "../agents/index.ts";
+import type { RunId } from "../kernel/index.ts";
+import type { Database } from "../postgres/index.ts";
+import { listSchedules, pauseRun, resumeRun, type ScheduleLine } from "../runs/index.ts";
+import type { Config } from "./config.ts";
+import { versionsOf } from "./oversee.ts";
+import { type HookRequest, schedulesOf, takeHook } from "./starts.ts";
+
+/** What a person may do to a run under way, and what begins runs by itself. */
+export type RunControl = {
+  /**
+   * Ends a run and all that it started, and takes back what they committed, unless it is to be kept.
+   *
+   * @throws {RunError} `run-unknown`, `run-over`
+   */
+  cancel(
+    id: RunId,
+    how: { readonly by: string; readonly because?: string; readonly keep?: boolean },
+  ): Promise<readonly Cancelled[]>;
+  /** @throws {RunError} `run-unknown`, `run-over`, `run-paused` */
+  pause(id: RunId, by: string): Promise<void>;
+  /** @throws {RunError} `run-unknown`, `run-not-paused` */
+  resume(id: RunId, by: string): Promise<void>;
+  /** The schedules of the configuration, with the time of their next occurrence. */
+  schedules(): Promise<readonly ScheduleLine[]>;
+  /** Starts the run of a signed webhook. */
+  hook(
+    name: string,
+    request: HookRequest,
+  ): Promise<{ readonly runId: string | null; readonly created: boolean }>;
+};
+
+/** Makes the door. */
+export function makeRunControl(config: Config, db: Database): RunControl {
+  return {
+    cancel: (id, { by, because = `cancelled by ${by}`, keep = false }) =>
+      cancelRun({ db, ...versionsOf(config) }, id, { by, because, keep }),
+    pause: (id, by) => db.transaction((tx) => pauseRun(tx, id, by)),
+    resume: (id, by) => db.transaction((tx) => resumeRun(tx, id, by)),
+    schedules: () => listSchedules(db, schedulesOf(config)),
+    hook: (name, request) => takeHook(config, db, name, request),
+  };
+}

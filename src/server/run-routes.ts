@@ -1,0 +1,59 @@
+import type { Hono } from "hono";
+import { z } from "zod";
+import type { Factotum } from "./factotum.ts";
+import { plainText, readBody, readText } from "./http-body.ts";
+import { parseRunId } from "./parse-id.ts";
+import { scheduleJson } from "./run-wire.ts";
+
+const NAME_CHARS_MAX = 200;
+const BECAUSE_CHARS_MAX = 2_000;
+const whose = { by: plainText.min(1).max(NAME_CHARS_MAX).default("http") };
+const holding = z.strictObject(whose);
+const cancelling = z.strictObject({
+  ...whose,
+  because: plainText.min(1).max(BECAUSE_CHARS_MAX).optional(),
+  keep: z.boolean().default(false),
+});
+
+/** What the API says of them. */
+export const RUN_ROUTES: readonly string[] = [
+  "POST /api/runs/:id/cancel {because?, keep?, by?}",
+  "POST /api/runs/:id/pause {by?}",
+  "POST /api/runs/:id/resume {by?}",
+  "GET /api/schedules",
+  "POST /hooks/:name (a webhook, signed as Standard Webhooks says; no token)",
+];
+
+/** Runs under way, schedules, and webhooks that start runs. */
+export function runRoutes(app: Hono, factotum: Factotum): void {
+  app.post("/api/runs/:id/cancel", async (context) => {
+    const id = parseRunId(context.req.param("id"));
+    const { by, keep, because } = await readBody(context, cancelling);
+    const how = { by, keep, ...(because !== undefined && { because }) };
+    return context.json({ cancelled: await factotum.cancel(id, how) });
+  });
+  for (const doing of ["pause", "resume"] as const) {
+    app.post(`/api/runs/:id/${doing}`, async (context) => {
+      const id = parseRunId(context.req.param("id"));
+      const { by } = await readBody(context, holding);
+      await factotum[doing](id, by);
+      return context.json({ runId: id, [doing]: true });
+    });
+  }
+  app.get("/api/schedules", async (context) =>
+    context.json({ schedules: (await factotum.schedules()).map(scheduleJson) }),
+  );
+}
+
+/** Webhooks are let in by their signature alone, so they stand before the guard of the API. */
+export function hookRoutes(app: Hono, factotum: Factotum): void {
+  app.post("/hooks/:name", async (context) => {
+    const header = (name: string): string | undefined => context.req.header(name);
+    const request = {
+      ...{ id: header("webhook-id"), timestamp: header("webhook-timestamp") },
+      ...{ signature: header("webhook-signature"), text: await readText(context) },
+    };
+    const taken = await factotum.hook(context.req.param("name"), request);
+    return context.json(taken, taken.created ? 201 : 200);
+  });
+}
