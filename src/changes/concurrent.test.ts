@@ -26,8 +26,8 @@ beforeAll(async () => {
 const seatsOf = (n: number): number[] => [0, 5, 7].map((step) => ((n * 5 + step * (n % 3)) % ROWS) + 1);
 
 /**
- * Commits, and goes again as a turn does after an error that says so: Postgres may end one of two that wait for
- * each other's rows, and 18.4 may now and then refuse to lock one ("more than one updating member").
+ * Commits, and goes again as a turn does after an error that says so: Postgres may end one of two that wait
+ * for each other's rows, and 18.4 may now and then refuse to lock one ("more than one updating member").
  */
 async function commitAsTurnsDo(set: ChangeSet, tries = RETRIES): Promise<unknown> {
   try {
