@@ -9,6 +9,7 @@ import {
   ledgerSummaryCommand,
   setBudgetCommand,
 } from "./ledger.ts";
+import { addEconomics } from "./program-economics.ts";
 import { addReports } from "./program-reports.ts";
 
 type Terms = {
@@ -53,6 +54,7 @@ export function addLedger(
     .argument("[below]", "only this one and those below it")
     .action((below: string | undefined) => choose(budgetsCommand(below)));
   addReports(ledger, choose);
+  addEconomics(ledger, choose);
   program
     .command("budget")
     .description("change a budget, at work in every process from the next model call on")

@@ -19,3 +19,6 @@ export { checkFocus, type FocusRow, type FocusViolation } from "./focus-check.ts
 export { type FocusColumn, focusColumns, type FocusCondition, ledgerConditions } from "./focus-columns.ts";
 export { exportedColumns, focusRows, type FocusScope } from "./focus-export.ts";
 export { csvOf, parquetOf, type TableColumn, type TableRow } from "./table-files.ts";
+export { type CohortKey, cohortKeys, type CohortMonth, cohorts } from "./cohorts.ts";
+export { type Leverage, leverage, type PersonTime } from "./leverage.ts";
+export { ownDemand } from "./own-demand.ts";

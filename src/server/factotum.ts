@@ -34,6 +34,7 @@ import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
 import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
+import { type EconomicsDoor, makeEconomicsDoor } from "./economics.ts";
 import { makeReportsDoor, type ReportsDoor } from "./reports.ts";
 import { openLinks } from "./links.ts";
 import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
@@ -83,6 +84,8 @@ export type Factotum = Doors & {
   readonly ledger: LedgerDoor;
   /** Bills laid beside the ledger, and what else is read of it. */
   readonly reports: ReportsDoor;
+  /** What an hour of a person comes to, cohorts, and what-ifs. */
+  readonly economics: EconomicsDoor;
   /** What may be asked of agreements. */
   readonly terms: TermsDoor;
   readonly gateway: GatewayDoor;
@@ -161,6 +164,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       outbox: openOutbox(db),
       ledger: makeLedgerDoor(db, strongest),
       reports: makeReportsDoor(db, config.name),
+      economics: makeEconomicsDoor(db),
       terms: openTerms(db),
     },
     gateway: makeGatewayDoor(config, db, found, given.say, given.env["FACTOTUM_GATEWAY_SECRET"]),

@@ -10,6 +10,7 @@ import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
 import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
+import { ECONOMICS_ROUTES, economicsRoutes } from "./economics-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { hookRoutes, RUN_ROUTES, runRoutes } from "./run-routes.ts";
@@ -73,6 +74,7 @@ const ROUTES: readonly string[] = [
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...REPORTS_ROUTES,
+  ...ECONOMICS_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -106,6 +108,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   outboxRoutes(app, factotum.outbox);
   ledgerRoutes(app, factotum.ledger);
   reportsRoutes(app, factotum.reports);
+  economicsRoutes(app, factotum.economics);
   writeRoutes(app, factotum);
   steeringRoutes(app, factotum);
   runRoutes(app, factotum);

@@ -40,6 +40,16 @@ export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
 export { scheduleJson } from "./run-wire.ts";
+export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
+export { cohortJson } from "./reports-wire.ts";
+export {
+  type CohortKey,
+  cohortKeys,
+  type CohortMonth,
+  type Leverage,
+  type PersonTime,
+} from "../reports/index.ts";
+export type { WhatIf } from "../terms/index.ts";
 export { version } from "./version.ts";
 export { parseEffectId, parseEntryId, parseQuestionId, parseRunId } from "./parse-id.ts";
 export { type Survey, surveyDatabase } from "./survey.ts";

@@ -1,5 +1,5 @@
 /** The JSON of reports that the HTTP API and the CLI's `--json` share: money is exact decimal text in USD. */
-import { type KeptLine, usdText } from "../reports/index.ts";
+import { type CohortMonth, type KeptLine, usdText } from "../reports/index.ts";
 import type { Reconciled } from "./reports.ts";
 
 /** A bill laid beside the ledger as JSON. */
@@ -19,4 +19,12 @@ export function reconciliationJson({ bills, covers, billed, booked, ...found }: 
 /** What providers said of a call as JSON. */
 export function keptLineJson({ keptAt, ...line }: KeptLine) {
   return { ...line, keptAt: keptAt.toISOString() };
+}
+
+/** A month of a cohort as JSON. */
+export function cohortJson({ value, cost, margin, ...plain }: CohortMonth) {
+  return {
+    ...plain,
+    ...{ valueMicroUsd: String(value), costMicroUsd: String(cost), marginMicroUsd: String(margin) },
+  };
 }

@@ -112,6 +112,50 @@ test("every figure over HTTP drills down to entries that sum to it", async () =>
   expect(await get("/ledger/margins?by=weather")).toMatchObject({ error: { code: "request-invalid" } });
 });
 
+test("outcomes per person-hour count the answers of people, by the time they say one takes", async () => {
+  const path = "/ledger/leverage?minutesPerAnswer=2&outcomesPerHourBefore=6";
+  expect(await get(path)).toMatchObject({
+    outcomes: 3,
+    alone: 3,
+    answers: 0,
+    outcomesPerHour: null,
+    times: null,
+  });
+  await db.query(
+    `insert into factotum.questions (run_id, tenant, agent, card, status, answer, answered_by, answered_at)
+     select min(run_id), 'default', 'clerk', '{}', 'answered', '{}', 'ada', factotum.now()
+     from factotum.entries`,
+  );
+  // Three outcomes in two minutes are ninety in an hour, fifteen times the six from before.
+  expect(await get(path)).toMatchObject({
+    outcomes: 3,
+    alone: 2,
+    answers: 1,
+    outcomesPerHour: "90",
+    times: "15",
+  });
+  expect(await get(`${path}&agent=nobody`)).toMatchObject({ outcomes: 0, outcomesPerHour: null });
+  expect(await get("/ledger/leverage?minutesPerAnswer=-1&outcomesPerHourBefore=6")).toMatchObject({
+    error: { code: "number-invalid" },
+  });
+});
+
+test("cohorts sum to the books, and what-ifs take the price and the usage of own months", async () => {
+  const whole = await totals(db);
+  type Cohorts = { cohorts: { cohort: string; age: number; size: number; marginMicroUsd: string }[] };
+  const { cohorts } = await get<Cohorts>("/ledger/cohorts?by=agent");
+  expect(cohorts).toMatchObject([{ cohort: "2030-01", month: "2030-01", age: 0, active: 1, size: 1 }]);
+  expect(cohorts[0]?.marginMicroUsd).toBe(String(whole.value - whole.cost - whole.loss));
+  const found = await fetch(`${http.url}/ledger/what-if`, {
+    ...{ method: "POST", headers: { "content-type": "application/json" } },
+    body: JSON.stringify({ prices: ["2"], costs: { fixed: "0", perUnit: "0.5" } }),
+  });
+  expect(await found.json()).toMatchObject({
+    demand: { kind: "piecewise", points: [{ price: "2", usage: "3" }] },
+    outcomes: [{ demanded: "3", revenue: "6", margin: "9/2" }],
+  });
+});
+
 test("a configured budget that a person raised stays raised when the project is opened again", async () => {
   const put = (body: unknown) =>
     fetch(`${http.url}/ledger/budgets`, {

@@ -1,0 +1,50 @@
+import { type Command, Option } from "commander";
+import { type CohortKey, cohortKeys } from "../server/index.ts";
+import type { Command as Work } from "./command.ts";
+import { cohortsCommand, leverageCommand, whatIfCommand } from "./economics.ts";
+import { type Filter, filtered, filterOf } from "./ledger-filter.ts";
+
+type Timing = Filter & { readonly minutesPerAnswer: string; readonly before: string };
+type Asking = Filter & {
+  readonly fixed: string;
+  readonly perUnit: string;
+  readonly capacity?: string;
+  readonly elasticity?: string;
+  readonly atPrice: string;
+  readonly atUsage: string;
+};
+
+/** Adds unit economics to the ledger's command. */
+export function addEconomics(ledger: Command, choose: (work: Work) => void): void {
+  filtered(ledger.command("leverage").description("outcomes per person-hour, with agents and before"))
+    .requiredOption("--minutes-per-answer <minutes>", "how long a person takes to answer a question")
+    .requiredOption("--before <outcomes>", "how many outcomes a person came to in an hour before")
+    .action(({ minutesPerAnswer, before, ...filter }: Timing) =>
+      choose(leverageCommand({ minutesPerAnswer, outcomesPerHourBefore: before }, filterOf(filter))),
+    );
+  filtered(
+    ledger.command("cohorts").description("customers or agents, from the month they were first booked"),
+  )
+    .addOption(new Option("--by <key>", "whom").choices(cohortKeys).default("tenant"))
+    .action(({ by, ...filter }: Filter & { by: CohortKey }) => choose(cohortsCommand(by, filterOf(filter))));
+  filtered(ledger.command("what-if").description("what other prices of an outcome would come to"))
+    .argument("<prices...>", "in US dollars, such as 0.01")
+    .option("--fixed <usd>", "what it costs to have it", "0")
+    .option("--per-unit <usd>", "what each outcome costs on top", "0")
+    .option("--capacity <units>", "what can be served at most")
+    .option("--elasticity <number>", "per cent more used for each per cent cheaper (default: own months)")
+    .option("--at-price <usd>", "with --elasticity: today's price", "1")
+    .option("--at-usage <units>", "with --elasticity: today's usage", "1")
+    .action((prices: readonly string[], options: Asking) => choose(whatIf(prices, options)));
+}
+
+function whatIf(prices: readonly string[], options: Asking): Work {
+  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, ...filter } = options;
+  const at = { price: atPrice, usage: atUsage };
+  const question = {
+    ...{ prices, costs: { fixed, perUnit } },
+    ...(capacity !== undefined && { capacity }),
+    ...(elasticity !== undefined && { demand: { kind: "constant" as const, at, elasticity } }),
+  };
+  return whatIfCommand(question, filterOf(filter));
+}

@@ -1,0 +1,53 @@
+import { InputError } from "../kernel/index.ts";
+import type { Database } from "../postgres/index.ts";
+import {
+  type CohortKey,
+  type CohortMonth,
+  cohorts,
+  type Leverage,
+  leverage,
+  ownDemand,
+  type PersonTime,
+} from "../reports/index.ts";
+import { type CostShape, type Demand, type WhatIf, whatIf } from "../terms/index.ts";
+import type { LedgerFilter } from "./ledger-door.ts";
+
+/** What other prices are played through with. */
+export type WhatIfQuestion = {
+  readonly prices: readonly string[];
+  readonly costs: CostShape;
+  readonly capacity?: string;
+  /** How usage answers to price; without it, by the own data of the filter, piecewise. */
+  readonly demand?: Demand;
+};
+
+/** What an hour of a person comes to, how cohorts fare, and what other prices would come to. */
+export type EconomicsDoor = {
+  leverage(time: PersonTime, filter?: LedgerFilter): Promise<Leverage>;
+  cohorts(by: CohortKey, filter?: LedgerFilter): Promise<readonly CohortMonth[]>;
+  whatIf(
+    question: WhatIfQuestion,
+    filter?: LedgerFilter,
+  ): Promise<{ readonly demand: Demand; readonly outcomes: readonly WhatIf[] }>;
+};
+
+const DECIMAL = /^\d{1,15}(\.\d{1,9})?$/;
+
+/** Makes the door. */
+export function makeEconomicsDoor(db: Database): EconomicsDoor {
+  return {
+    leverage: async (time, filter = {}) => {
+      for (const [name, text] of Object.entries(time)) {
+        if (DECIMAL.test(text)) continue;
+        const message = `${name} is ${JSON.stringify(text)}; write a number of 0 or more, such as 1.5`;
+        throw new InputError({ code: "number-invalid", message });
+      }
+      return leverage(db, time, filter);
+    },
+    cohorts: (by, filter = {}) => cohorts(db, by, filter),
+    whatIf: async ({ prices, costs, capacity, ...asked }, filter = {}) => {
+      const demand = asked.demand ?? { kind: "piecewise", points: await ownDemand(db, filter) };
+      return { demand, outcomes: whatIf(demand, prices, costs, capacity) };
+    },
+  };
+}
