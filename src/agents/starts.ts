@@ -32,7 +32,7 @@ export type Trigger =
       readonly kind: "webhook";
       /** Unique in the configuration. */
       readonly name: string;
-      /** What the sender signs with: its text, or `whsec_` and base64. Several while one replaces another. */
+      /** What the sender signs with: `whsec_` and base64 of 24 to 64 bytes. Several while one is replaced. */
       readonly secrets: readonly string[];
       input(body: Json): Json | undefined;
     }

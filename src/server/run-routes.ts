@@ -48,11 +48,8 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
 /** Webhooks are let in by their signature alone, so they stand before the guard of the API. */
 export function hookRoutes(app: Hono, factotum: Factotum): void {
   app.post("/hooks/:name", async (context) => {
-    const header = (name: string): string | undefined => context.req.header(name);
-    const request = {
-      ...{ id: header("webhook-id"), timestamp: header("webhook-timestamp") },
-      ...{ signature: header("webhook-signature"), text: await readText(context) },
-    };
+    const headers = { get: (name: string) => context.req.header(name) };
+    const request = { headers, text: await readText(context) };
     const taken = await factotum.hook(context.req.param("name"), request);
     return context.json(taken, taken.created ? 201 : 200);
   });

@@ -1,8 +1,9 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Agent, type AgentSchedule, type TableChange, type Trigger } from "../agents/index.ts";
 import { InputError, type Json, messageOf, systemClock } from "../kernel/index.ts";
+import { readSecret, verifySignature } from "../outbox/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import {
   declareSchedules,
@@ -19,6 +20,8 @@ import { HttpError } from "./http-errors.ts";
 type Of<Kind extends Trigger["kind"]> = { readonly agent: Agent; readonly trigger: Trigger & { kind: Kind } };
 
 const NAME = /^[a-z][a-z0-9-]{0,40}$/;
+/** `POST /hooks/answer` is the chat tools'. */
+const ANSWERS = "answer";
 
 /** What the agents of a project declare of one kind. */
 function triggersOf<Kind extends Trigger["kind"]>({ agents }: Config, kind: Kind): readonly Of<Kind>[] {
@@ -29,7 +32,10 @@ function triggersOf<Kind extends Trigger["kind"]>({ agents }: Config, kind: Kind
   );
 }
 
-/** @throws {InputError} `start-invalid` for a name that is taken, or that a key cannot hold */
+/**
+ * @throws {InputError} `start-invalid` for a name that is taken, or that a key cannot hold, `channel-invalid`
+ * for a secret of another form
+ */
 export function checkStarts({ agents }: Config): void {
   const triggers = agents.flatMap((agent) => (agent.triggers ?? []).map((one) => one.name));
   const lists = [triggers, ...agents.map((agent) => (agent.schedules ?? []).map((one) => one.name))];
@@ -41,14 +47,19 @@ export function checkStarts({ agents }: Config): void {
       message: `a schedule or trigger is named ${JSON.stringify(bad)}: give each its own lower-case words`,
     });
   }
-  const unsigned = agents
-    .flatMap((agent) => agent.triggers ?? [])
-    .find((one) => one.kind === "webhook" && one.secrets.every((secret) => secret === ""));
-  if (unsigned === undefined) return;
-  throw new InputError({
-    code: "start-invalid",
-    message: `webhook ${unsigned.name} has no secret, so anybody could start its runs`,
-  });
+  for (const one of agents.flatMap((agent) => agent.triggers ?? [])) {
+    if (one.kind === "webhook") checkHook(one);
+  }
+}
+
+function checkHook({ name, secrets }: Trigger & { kind: "webhook" }): void {
+  secrets.forEach(readSecret);
+  if (secrets.length > 0 && name !== ANSWERS) return;
+  const because =
+    name === ANSWERS
+      ? "its address is where chat tools answer"
+      : "without a secret anybody could start its runs";
+  throw new InputError({ code: "start-invalid", message: `webhook ${name} cannot be: ${because}` });
 }
 
 /** An order of an agent, its input checked. @throws {InputError} `input-invalid` */
@@ -103,15 +114,11 @@ export async function declareStarts(tx: Transaction, config: Config): Promise<vo
   else await unwatchTables(tx);
 }
 
-/** Real time that a webhook may be old; what is sent again within it has the same id, and starts nothing. */
-const TOLERANCE_S = 300;
 const ID_CHARS_MAX = 200;
 
 /** What a webhook came with. */
 export type HookRequest = {
-  readonly id: string | undefined;
-  readonly timestamp: string | undefined;
-  readonly signature: string | undefined;
+  readonly headers: { get(name: string): string | null | undefined };
   readonly text: string;
 };
 
@@ -129,7 +136,7 @@ export async function takeHook(
   const found = triggersOf(config, "webhook").find(({ trigger }) => trigger.name === name);
   if (found === undefined) throw new HttpError(404, "hook-unknown", `there is no webhook ${name}`);
   const { agent, trigger } = found;
-  const id = verifyHook(trigger.secrets, request);
+  const id = believed(trigger.secrets, request);
   const input = trigger.input(parse(request.text));
   if (input === undefined) return { runId: null, created: false };
   const order = { ...orderOf(agent, input), key: `webhook/${name}/${id}` };
@@ -137,33 +144,13 @@ export async function takeHook(
   return { runId: run.id, created };
 }
 
-function verifyHook(secrets: readonly string[], { id, timestamp, signature, text }: HookRequest): string {
-  if (id === undefined || id === "" || id.length > ID_CHARS_MAX) throw refused("webhook-id");
-  if (timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) throw refused("webhook-timestamp");
-  const age = Math.abs(systemClock.now().getTime() / 1_000 - Number(timestamp));
-  if (age > TOLERANCE_S) throw refused(`webhook-timestamp that is at most ${TOLERANCE_S} s off`);
-  const given = (signature ?? "").split(" ").filter((one) => one.startsWith("v1,"));
-  const right = secrets.some((secret) => {
-    const wanted = sign(secret, `${id}.${timestamp}.${text}`);
-    return given.some((one) => sameText(one.slice(3), wanted));
-  });
-  if (!right) throw refused("webhook-signature by its secret");
-  return id;
-}
-
-function sign(secret: string, text: string): string {
-  const key = secret.startsWith("whsec_") ? Buffer.from(secret.slice(6), "base64") : Buffer.from(secret);
-  return createHmac("sha256", key).update(text).digest("base64");
-}
-
-/** Digests are compared, so that the time taken tells nothing. */
-function sameText(one: string, other: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
-}
-
-function refused(what: string): HttpError {
-  return new HttpError(401, "hook-refused", `this webhook needs a ${what}`);
+/** The id of a call that its sender signed. @throws {HttpError} `hook-refused` */
+function believed(secrets: readonly string[], { headers, text }: HookRequest): string {
+  const problem = verifySignature(secrets.map(readSecret), headers, text, systemClock.now());
+  const id = headers.get("webhook-id") ?? "";
+  if (problem === undefined && id.length <= ID_CHARS_MAX) return id;
+  const because = problem ?? `its webhook-id has more than ${ID_CHARS_MAX} characters`;
+  throw new HttpError(401, "hook-refused", `this webhook was not believed: ${because}`);
 }
 
 function parse(text: string): Json {

@@ -12,13 +12,15 @@ import { type HttpServer, serveHttp } from "factotum/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openProject, type Project, shopConfig } from "./project.ts";
 
-const SECRET = "a secret of the sender";
+const secretOf = (letter: string): string => `whsec_${Buffer.from(letter.repeat(32)).toString("base64")}`;
+const SECRET = secretOf("s");
+const OLDER = secretOf("o");
 const folder = mkdtempSync(join(tmpdir(), "factotum-folder-"));
 const triggers: readonly Trigger[] = [
   {
     kind: "webhook",
     name: "web",
-    secrets: ["older", SECRET],
+    secrets: [OLDER, SECRET],
     input: (body) => (body === null ? undefined : body),
   },
   {
@@ -88,7 +90,8 @@ type Sent = { readonly id: string; readonly body: string; readonly secret?: stri
 
 async function post(name: string, { id, body, secret = SECRET, ageS = 0 }: Sent) {
   const timestamp = String(Math.floor(Date.now() / 1_000) - ageS);
-  const signature = createHmac("sha256", secret).update(`${id}.${timestamp}.${body}`).digest("base64");
+  const key = Buffer.from(secret.slice("whsec_".length), "base64");
+  const signature = createHmac("sha256", key).update(`${id}.${timestamp}.${body}`).digest("base64");
   const headers = {
     ...{ "webhook-id": id, "webhook-timestamp": timestamp },
     ...{ "webhook-signature": `v1,${signature}`, "content-type": "application/json" },
@@ -106,7 +109,7 @@ test("a webhook that is sent 100 times at once starts one run", async () => {
   const replies = await Promise.all(Array.from({ length: 100 }, () => post("web", { id: "msg_1", body })));
   expect(replies.map((one) => one.status).toSorted((a, b) => a - b)).toEqual([...Array(99).fill(200), 201]);
   expect(new Set(replies.map((one) => one.body.runId)).size).toBe(1);
-  await post("web", { id: "msg_2", body, secret: "older" });
+  await post("web", { id: "msg_2", body, secret: OLDER });
   expect(await keys("webhook/")).toEqual(["webhook/web/msg_1", "webhook/web/msg_2"]);
 });
 
@@ -116,7 +119,7 @@ test("a webhook that is not signed, old, changed or unreadable starts nothing", 
     const reply = await post(name, sent);
     return [reply.status, reply.body.error?.code];
   };
-  expect(await code("web", { id: "x", body, secret: "wrong" })).toEqual([401, "hook-refused"]);
+  expect(await code("web", { id: "x", body, secret: secretOf("w") })).toEqual([401, "hook-refused"]);
   expect(await code("web", { id: "x", body, ageS: 400 })).toEqual([401, "hook-refused"]);
   expect(await code("web", { id: "x", body, ageS: -400 })).toEqual([401, "hook-refused"]);
   expect(await code("web", { id: "", body })).toEqual([401, "hook-refused"]);
@@ -125,9 +128,24 @@ test("a webhook that is not signed, old, changed or unreadable starts nothing", 
   expect(await code("web", { id: "x", body: `{"product":1}` })).toEqual([422, "input-invalid"]);
   expect(await code("web", { id: "x", body: "null" })).toEqual([200, undefined]);
   expect(await keys("webhook/web/x")).toEqual([]);
+  const odd = { "webhook-id": "x", "webhook-timestamp": String(Math.floor(Date.now() / 1_000)) };
+  const headers = { ...odd, "webhook-signature": `v1,${"é".repeat(44)}` };
+  const foreign = await fetch(http.url.replace(/api$/, "hooks/web"), { method: "POST", body, headers });
+  expect(foreign.status).toBe(401);
   const naked = await fetch(http.url.replace(/api$/, "hooks/web"), { method: "POST", body });
   const api = await fetch(`${http.url}/runs`);
   expect([naked.status, api.status]).toEqual([401, 401]);
+});
+
+test.each([
+  ["no secret", "web", []],
+  ["an empty secret beside a good one", "web", [SECRET, ""]],
+  ["the address of chat tools", "answer", [SECRET]],
+])("a webhook with %s is refused before anything starts", async (_, name, secrets) => {
+  const hook: Trigger = { kind: "webhook", name, secrets, input: (body) => body };
+  await expect(openProject(shopConfig({}, { triggers: [hook] }), db)).rejects.toMatchObject({
+    code: expect.stringMatching(/^(start|channel)-invalid$/),
+  });
 });
 
 test("each change of a watched table starts one run, also of those made while nobody listened", async () => {
