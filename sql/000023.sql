@@ -222,16 +222,3 @@ create table factotum.stranded (
 );
 comment on table factotum.stranded is
   'Runs of a version of their agent that the process which took them up neither had nor could migrate.';
-
-create table factotum.forks (
-  run_id bigint not null,
-  forked_from bigint not null,
-  root bigint not null,
-  before_step bigint not null,
-  made_by text not null,
-  at timestamptz not null default factotum.now(),
-  constraint forks_pkey primary key (run_id),
-  constraint forks_run_id_fkey foreign key (run_id) references factotum.runs (id) on delete cascade
-);
-create index forks_root on factotum.forks (root, run_id);
-comment on table factotum.forks is 'Runs that take another up before one of its steps; of one root, one commits.';
