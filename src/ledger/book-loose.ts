@@ -19,31 +19,29 @@ export type LooseBooking = {
 /** Books many calls in one statement; what was booked before is left as it is. Writes factotum.entries. */
 export async function bookLooseCalls(tx: Transaction, bookings: readonly LooseBooking[]): Promise<void> {
   if (bookings.length === 0) return;
-  const rates = new Map<Rates, string>();
-  const jsonOf = (of: Rates): string => {
-    const known = rates.get(of) ?? JSON.stringify(ratesToJson(of));
-    rates.set(of, known);
-    return known;
-  };
-  const column = <T>(pick: (booking: LooseBooking) => T): T[] => bookings.map(pick);
+  const rates = [...new Set(bookings.map((booking) => booking.rates))];
+  const rows = bookings.map(({ usage, ...booking }) => ({
+    ...{ kind: booking.kind, tenant: booking.tenant, call_id: booking.callId, try: booking.try },
+    ...{ model: booking.model, input: String(usage.input), cached: String(usage.cachedInput) },
+    ...{
+      written: String(usage.cacheWrite),
+      output: String(usage.output),
+      reasoning: String(usage.reasoning),
+    },
+    ...{ amount: String(booking.amount), rates: rates.indexOf(booking.rates), because: booking.because },
+  }));
   await tx.query(
     `insert into factotum.entries (kind, tenant, call_id, try, model,
        input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
        amount_micro_usd, debit, credit, rates, source, because)
      select x.kind, x.tenant, x.call_id, x.try, x.model, x.input, x.cached, x.written, x.output, x.reasoning,
        x.amount, case x.kind when 'cost' then 'expense/models' else 'loss/unknown-calls' end,
-       'payable/' || split_part(x.model, '/', 1), x.rates::json, x.source, x.because
-     from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bigint[], $7::bigint[],
-       $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::text[], $14::text[])
-       as x (kind, tenant, call_id, try, model, input, cached, written, output, reasoning,
-         amount, rates, source, because)
+       'payable/' || split_part(x.model, '/', 1), r.rates, r.rates ->> 'source', x.because
+     from json_to_recordset($1::json) as x (kind text, tenant text, call_id text, try int, model text,
+       input bigint, cached bigint, written bigint, output bigint, reasoning bigint,
+       amount bigint, rates int, because text)
+     join unnest($2::json[]) with ordinality as r (rates, at) on r.at = x.rates + 1
      on conflict (call_id, try, kind) where call_id is not null and reverses is null do nothing`,
-    [
-      ...[column((b) => b.kind), column((b) => b.tenant), column((b) => b.callId), column((b) => b.try)],
-      ...[column((b) => b.model), column((b) => b.usage.input), column((b) => b.usage.cachedInput)],
-      ...[column((b) => b.usage.cacheWrite), column((b) => b.usage.output), column((b) => b.usage.reasoning)],
-      ...[column((b) => b.amount), column((b) => jsonOf(b.rates)), column((b) => b.rates.source)],
-      column((b) => b.because),
-    ],
+    [JSON.stringify(rows), rates.map((of) => JSON.stringify(ratesToJson(of)))],
   );
 }
