@@ -9,7 +9,8 @@
  * Everything that the gateway can check is on: a key with a rate limit and a budget, metering into Postgres.
  * Processor time per call is the process's own, from the kernel. The added time to the first token is that of
  * streams through the gateway less that of streams asked of the provider at once, both begun at one steady
- * rate. What the bare pipe reaches beside Portkey is the most that any gateway on node:http can (`pipeToPortkey`). Memory drifts from a tenth of `--requests` to their end. A peer that is not installed is null.
+ * rate. What the bare pipe reaches beside Portkey bounds every gateway on node:http (`pipeToPortkey`). Memory
+ * drifts from a tenth of `--requests` to their end. A peer that is not installed is null.
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
