@@ -144,38 +144,46 @@ type Step = (tx: Transaction, n: number, table: string) => Promise<unknown>;
 /** Milliseconds of each step of several attempts, every step a staging on top of all before it. */
 async function curve(db: Database, as: StageOptions, step: Step) {
   const took: number[][] = [];
-  const late: number[] = [];
-  const beside: number[] = [];
   let pages = 0;
   for (let n = 0; n < attempts; n += 1) {
-    const times: number[] = [];
-    let base = emptyChangeSet;
     await db.query("vacuum (full) public.account");
     const before = await pagesOf(db);
-    for (let at = 1; at <= steps; at += 1) {
-      const began = performance.now();
-      base = (await stage(db, base, as, (tx) => step(tx, at, "public.account"))).changes;
-      const ms = performance.now() - began;
-      times.push(ms);
-      if (at <= steps - PAIRS) continue;
-      late.push(ms);
-      beside.push(await fifthBeside(db, as, step));
-    }
+    took.push(await longAttempt(db, as, step));
     pages = (await pagesOf(db)) - before;
-    took.push(times);
   }
   const at = (place: number): number => {
     const from = Math.max(0, Math.min(place - 1 - (WINDOW >> 1), steps - WINDOW));
     return middle(took.flatMap((times) => times.slice(from, from + WINDOW)));
   };
   const places = [5, 50, 100, 200, 300, 400, 500].filter((place) => place <= steps);
+  // Steps of the same moment: minutes apart, a busy neighbour changed this by a factor of two. In attempts of
+  // their own, since whoever is measured beside another finds the caches full of the other's.
+  const beside: number[] = [];
+  const late: number[] = [];
+  for (let n = 0; n < attempts; n += 1) {
+    await db.query("vacuum (full) public.account");
+    const times = await longAttempt(db, as, step, async () => beside.push(await fifthBeside(db, as, step)));
+    late.push(...times.slice(-PAIRS));
+  }
   return {
     ms: Object.fromEntries(places.map((place) => [place, round(at(place))])),
-    // Steps of the same moment: minutes apart, a busy neighbour changed this by a factor of two.
     lastToFifth: round(middle(late) / middle(beside)),
     // Whatever autovacuum, which runs as by default, has not made free again by then.
     tablePagesGrown: pages,
   };
+}
+
+/** @param between what to do after each of the last steps */
+async function longAttempt(db: Database, as: StageOptions, step: Step, between?: () => Promise<unknown>) {
+  const times: number[] = [];
+  let base = emptyChangeSet;
+  for (let at = 1; at <= steps; at += 1) {
+    const began = performance.now();
+    base = (await stage(db, base, as, (tx) => step(tx, at, "public.account"))).changes;
+    times.push(performance.now() - began);
+    if (at > steps - PAIRS) await between?.();
+  }
+  return times;
 }
 
 /** Step 5 of an attempt that does the same in a table where little was done. */

@@ -97,8 +97,8 @@ function insertStatement(relation: Relation, rows: readonly RowChange[]): ApplyS
   const written = relation.columns.filter(isWritten);
   const text = `insert into ${relation.sql} (${written.map((column) => column.sql).join(", ")})
     overriding system value
-    select ${written.map((column) => `(x.after).${column.sql}`).join(", ")}
-    from (select i.image::${relation.sql} as after from unnest($1::text[]) i(image) offset 0) x`;
+    select ${written.map((column) => `x.${column.sql}`).join(", ")}
+    from unnest($1::text[]::${relation.sql}[]) x`;
   return { kind: "insert", relation, rows: rows.length, text, values: [rows.map((row) => row.after)] };
 }
 

@@ -62,9 +62,12 @@ export function changeSetOf(rows: readonly RowChange[], relies: readonly ReliedR
  */
 export function netChange(base: ChangeSet, events: readonly RowEvent[]): ChangeSet {
   if (events.length === 0) return base;
-  const groups = Map.groupBy([...base.rows, ...events], (row) => `${row.table} ${row.key}`);
-  const rows = [...groups.values()].flatMap(netRow);
-  return { ...base, rows: rows.sort(byTableAndKey) };
+  // A long attempt's rows that were not touched now stay as they are: most of them, at most steps.
+  const fresh = new Set(events.map(identify));
+  const isTouched = (row: RowChange): boolean => fresh.has(identify(row));
+  const untouched = base.rows.filter((row) => !isTouched(row));
+  const groups = Map.groupBy([...base.rows.filter(isTouched), ...events], identify);
+  return { ...base, rows: [...untouched, ...[...groups.values()].flatMap(netRow)].sort(byTableAndKey) };
 }
 
 /** A change set that relies on reads, too; without any it stays as plain as it was. */
@@ -81,6 +84,8 @@ export function inverse(set: ChangeSet): ChangeSet {
 export function byTable(set: ChangeSet): ReadonlyMap<string, readonly RowChange[]> {
   return Map.groupBy([...set.rows].sort(byTableAndKey), (row) => row.table);
 }
+
+const identify = (row: RowChange): string => `${row.table} ${row.key}`;
 
 function netRow(events: readonly RowEvent[]): RowChange[] {
   const count = new Map<string, number>();

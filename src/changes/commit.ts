@@ -204,11 +204,7 @@ function checkVersions(plan: Plan, answer: Answer): void {
   throw new ConflictError({ rows: [], because });
 }
 
-const RECAPTURED: Statement = {
-  text: `with gone as (delete from factotum.captured where transaction = pg_catalog.pg_current_xact_id()
-      returning relation, before, after)
-    select relation::text as oid, before, after from gone`,
-};
+const RECAPTURED: Statement = { text: "select c.oid, c.before, c.after from factotum.take_captured() c" };
 
 /** What was applied must be what was staged: a rule, or a trigger we did not know, would show here. */
 function compareRecaptured(plan: Plan, answer: Answer): void {

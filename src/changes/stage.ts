@@ -171,15 +171,17 @@ const ROLLBACK: Statement = { text: "rollback" };
 const BEGIN: Statement = { text: "begin isolation level read committed", foreign: true };
 /** Statements a connection may hold prepared, a tool's own among them, and still be used again. */
 const PREPARED_MAX = 1_000;
-/** What a rollback leaves behind of a tool: session locks, which this gives back, and prepared statements. */
-const UNLOCK = `select pg_catalog.pg_advisory_unlock_all(),
+/**
+ * What a rollback leaves behind of a tool: session locks, which this gives back, prepared statements, and
+ * Postgres' counters of rows written, which run on from one transaction to the next. Those are flushed, so
+ * that the next work is counted from nothing: past 1,000 every row is held against the staging's bounds.
+ */
+const UNLOCK = `select pg_catalog.pg_advisory_unlock_all(), pg_catalog.pg_stat_force_next_flush(),
     (select pg_catalog.count(*) filter (where from_sql) = 0
         and pg_catalog.count(*) between $1 and ${PREPARED_MAX}
       from pg_catalog.pg_prepared_statements) as clean`;
 const unlock = (session: StagingSession): Statement => ({ text: UNLOCK, values: [session.prepared()] });
 const isClean = (unlocked: Answer | undefined): boolean => unlocked?.rows[0]?.["clean"] === true;
-/** Work that failed may have counted writes to tables that the next does not declare either; see `LOCKS`. */
-const FLUSH: Statement = { text: "select pg_catalog.pg_stat_force_next_flush()" };
 
 async function inSession<T>(
   db: Database,
@@ -202,7 +204,7 @@ async function inSession<T>(
 /** Rolls back after a failure; a connection that cannot is closed, which does the same. */
 async function abandon(session: StagingSession): Promise<void> {
   try {
-    const answers = await session.send([ROLLBACK, unlock(session), FLUSH]);
+    const answers = await session.send([ROLLBACK, unlock(session)]);
     session.keep(isClean(answers[1]));
   } catch {
     session.destroy();

@@ -70,3 +70,37 @@ test("a tool that puts statements of its own in the place of ours commits nothin
   await stage(fresh, changes, options, (tx) => tx.query("select")).catch(() => undefined);
   expect((await fresh.query("select from public.thing")).rowCount).toBe(0);
 });
+
+test("what calls leave behind when they are rolled back, no later call reads", async () => {
+  await db.query("create table public.tally (id int primary key, n int not null)");
+  await db.query("insert into public.tally select id, 0 from generate_series(1, 200) id");
+  await db.transaction((tx) => attach(tx, ["public.tally"]));
+  // As after any autovacuum: plans are made by how little is there now.
+  await db.query("vacuum factotum.captured, factotum.staging");
+  const calls = 8;
+  // Together more rows than may be written before each is held against the staging's bounds.
+  const rewrite = (tx: Transaction) => tx.query("update public.tally set n = n + 1");
+  const before = await scans();
+  const first = (tx: Transaction) => tx.query("update public.tally set n = 1 where id = 1");
+  let base = (await stage(db, emptyChangeSet, { tables: ["public.tally"] }, first)).changes;
+  for (let call = 0; call < calls; call += 1) {
+    base = (
+      await stage(db, base, { tables: ["public.tally"] }, async (tx) => {
+        for (let time = 0; time < 6; time += 1) await rewrite(tx);
+      })
+    ).changes;
+  }
+  expect(base.rows).toHaveLength(200);
+  const after = await scans();
+  expect(after.whole).toBe(before.whole);
+  expect(after.byIndex - before.byIndex).toBeGreaterThan(calls);
+});
+
+/** How often captures and stagings were read, whole and by their index. */
+async function scans(): Promise<{ readonly whole: number; readonly byIndex: number }> {
+  const { rows } = await db.query<{ whole: number; byIndex: number }>(
+    `select sum(seq_scan)::int as whole, sum(idx_scan)::int as "byIndex" from pg_stat_all_tables
+     where relid in ('factotum.captured'::regclass, 'factotum.staging'::regclass)`,
+  );
+  return rows[0] ?? { whole: -1, byIndex: -1 };
+}

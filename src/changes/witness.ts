@@ -11,8 +11,7 @@ export const EVENTS_MAX = 100_000;
 
 /** What the capture triggers wrote in this transaction. */
 export const CAPTURED: Statement = {
-  text: `select relation::text as oid, before, after from factotum.captured
-    where transaction = pg_catalog.pg_current_xact_id() limit ${EVENTS_MAX + 1}`,
+  text: `select c.oid, c.before, c.after from factotum.captured_here(${EVENTS_MAX + 1}) c`,
 };
 
 /**
