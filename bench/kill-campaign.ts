@@ -52,6 +52,8 @@ type Outcome = { readonly killed: boolean; readonly committed: boolean; readonly
 
 const MANNERS: readonly Manner[] = ["before", "after"];
 const HEIR_SWEEP_MS = 20;
+/** Longest life of a worker; it takes a second. */
+const LIFE_MS_MAX = 60_000;
 /** An act that an undisturbed worker never comes to. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 
@@ -152,7 +154,10 @@ async function runWorker({ mortals, addresses }: Stage, { fatal, manner }: Point
   const { child, fate, proxies } = await must(mortals.shift(), "a worker");
   Object.assign(fate, { fatal, manner });
   child.send("begin");
-  const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+  const lived = { signal: AbortSignal.timeout(LIFE_MS_MAX) };
+  const [code, signal] = (await once(child, "exit", lived).catch((cause: unknown) => {
+    throw new Error(`a worker neither died ${manner} act ${fatal} nor ended, at act ${fate.acts}`, { cause });
+  })) as [number | null, NodeJS.Signals | null];
   await Promise.all(proxies.map((proxy) => proxy.close()));
   if (signal === null && code !== 0) throw new Error(`a worker ended with ${code}`);
   return { killed: signal === "SIGKILL", acts: fate.acts };

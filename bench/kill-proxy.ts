@@ -52,6 +52,8 @@ function pass(near: Socket, far: Socket, fate: Fate, open: Set<Socket>): void {
   }
   let awaited = false;
   near.on("data", (chunk) => {
+    // The rest of what is fatal: cut in two on its way, it is one thing that was sent.
+    if (awaited) return void far.write(chunk);
     if (fate.over) return;
     fate.acts += 1;
     const fatal = fate.acts === fate.fatal;
@@ -64,6 +66,10 @@ function pass(near: Socket, far: Socket, fate: Fate, open: Set<Socket>): void {
     // The first of an answer: what was asked for has been done, or has failed.
     if (awaited) return void fate.strike();
     if (!fate.over) near.write(chunk);
+  });
+  far.on("close", () => {
+    // A farewell has no other answer.
+    if (awaited) void fate.strike();
   });
 }
 
