@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { type Config, type Factotum, loadConfig, openFactotum } from "../server/index.ts";
+import { type Factotum, loadConfig, type LoadedConfig, openFactotum } from "../server/index.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What every command is given: where to write, and what the process was started with. */
@@ -10,6 +10,8 @@ export type Setting = {
   readonly directory: string;
   /** `--config PATH` */
   readonly configPath: string | undefined;
+  /** Has `listener` hear SIGHUP instead of ending by it; a terminal says by it that it is gone. */
+  onHangup(listener: () => void): void;
   /** Aborted by the first SIGINT or SIGTERM: end what is in hand, begin nothing. */
   readonly signal: AbortSignal;
 };
@@ -18,9 +20,7 @@ export type Setting = {
 export type Command = (setting: Setting) => Promise<number>;
 
 /** Loads the project's configuration from where the command was started. */
-export async function loadProject(
-  setting: Pick<Setting, "directory" | "configPath">,
-): Promise<{ readonly config: Config; readonly path: string }> {
+export async function loadProject(setting: Pick<Setting, "directory" | "configPath">): Promise<LoadedConfig> {
   return loadConfig(setting.directory, setting.configPath);
 }
 

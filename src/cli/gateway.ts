@@ -13,7 +13,7 @@ export type GatewayOptions = { readonly host?: string; readonly port?: number; r
 /** Serves the stateless model API alone, until stopped. */
 export function gatewayCommand(options: GatewayOptions): Command {
   return async (setting) => {
-    const { config } = await loadProject(setting);
+    const { config, path, files } = await loadProject(setting);
     const { terminal, signal } = setting;
     return withFactotum(setting, async (factotum) => {
       const host = options.host ?? HOST_DEFAULT;
@@ -22,8 +22,10 @@ export function gatewayCommand(options: GatewayOptions): Command {
       const gateway = await factotum.gateway.serve({
         host,
         port,
+        follow: { path, files },
         ...(adminPort !== undefined && { adminPort }),
       });
+      setting.onHangup(() => void gateway.reload());
       try {
         if (terminal.json) terminal.result({ url: gateway.url });
         terminal.note(`serving models at ${gateway.url}/v1; make a key with: npx factotum key create NAME`);

@@ -37,6 +37,9 @@ async function main(): Promise<number> {
       get signal() {
         return stopSignal();
       },
+      onHangup(listener) {
+        if (!process.stdin.isTTY) hangup = listener;
+      },
     });
   } catch (error) {
     return reportError(error, terminal, options.verbose === true);
@@ -63,11 +66,13 @@ async function findIntake(args: readonly string[]): Promise<Intake | undefined> 
 function stopSignal(): AbortSignal {
   if (stopping !== undefined) return stopping.signal;
   stopping = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  process.on("SIGHUP", () => (hangup ?? stop)());
   return stopping.signal;
 }
 
 let stopping: AbortController | undefined;
+let hangup: (() => void) | undefined;
 let stoppedAt = 0;
 
 function stop(): void {

@@ -15,17 +15,21 @@ import { openPaces } from "./pace.ts";
 import { makeServe } from "./serve.ts";
 import { forgetReceipts } from "./receipts.ts";
 import { derivedKey } from "./secret.ts";
-import { type Aliases, makeTargets } from "./targets.ts";
+import { type Aliases, makeTargets, type Targets } from "./targets.ts";
 import { openTelemetry } from "./telemetry.ts";
 import { openUpstreams, type PhaseLimits, phaseLimits } from "./upstreams.ts";
 
-/** What a gateway is made of. */
-export type GatewayOptions = {
-  readonly db: Database;
+/** What a gateway may call, and by which names. */
+export type Offer = {
   readonly cards: readonly ModelCard[];
   /** The providers' keys. */
   readonly keys: Keys;
   readonly aliases?: Aliases;
+};
+
+/** What a gateway is made of. */
+export type GatewayOptions = Offer & {
+  readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
   readonly host: string;
@@ -56,6 +60,13 @@ export type Gateway = {
   readonly url: string;
   /** Where `/metrics`, `/healthz` and `/readyz` are; null where nobody asked for it. */
   readonly adminUrl: string | null;
+  /**
+   * Looks another offer over; calls go on by the present one until the answered function is called, and
+   * those under way then go by it to their end.
+   *
+   * @throws {InputError} `gateway-config`, and nothing changes
+   */
+  prepare(offer: Offer): () => void;
   /** Waits until every attempt that is over is written. */
   flush(): Promise<void>;
   /** Ends calls under way after a grace, and writes everything. */
@@ -75,7 +86,9 @@ const SECRET_BYTES = 32;
 /** Opens a gateway: any replica serves any call, and none keeps anything of one. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { db, clock, say = () => {}, limits = phaseLimits, sliceMax } = options;
-  const targets = makeTargets(options.cards, options.keys, options.aliases ?? {}, clock.now());
+  const targetsOf = ({ cards, keys, aliases }: Offer): Targets =>
+    makeTargets(cards, keys, aliases ?? {}, clock.now());
+  const targets = targetsOf(options);
   const nonce = options.random(NONCE_BYTES).toString("base64url");
   const accounts = await openAccounts(db, {
     ...{ name: options.name, nonce, say },
@@ -96,9 +109,9 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   };
   const parts = { upstreams, accounts, paces, breaker, limits, record };
   const live = new Set<Exchange>();
-  const sealKey = sealKeyOf(options);
   const forbids = options.forbids ?? ((): null => null);
-  const serve = makeServe({ db, clock, say, targets, ring, parts, meter, live, nonce, sealKey, forbids });
+  const now = { snapshot: { targets, health: breaker, sealKey: sealKeyOf(options), forbids } };
+  const serve = makeServe({ db, clock, say, now, ring, parts, meter, live, nonce });
   const server = createServer(
     {
       ...{ headersTimeout: limits.clientHeadMs, requestTimeout: limits.clientBodyMs },
@@ -111,22 +124,24 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   server.maxConnections = CONNECTIONS_MAX;
   const stopSweeping = sweep(live, accounts, db, say);
   await listen(server, options.host, options.port);
-  const admin =
-    options.admin === undefined
-      ? null
-      : await openAdmin(options.admin, {
-          metrics: () =>
-            metrics.text({
-              factotum_gateway_calls_under_way: live.size,
-              factotum_gateway_rows_waiting: meter.waiting,
-            }),
-          ready: () => !meter.behind,
-        });
+  const gauges = () => ({
+    factotum_gateway_calls_under_way: live.size,
+    factotum_gateway_rows_waiting: meter.waiting,
+  });
+  const shown = { metrics: () => metrics.text(gauges()), ready: () => !meter.behind };
+  const admin = options.admin === undefined ? null : await openAdmin(options.admin, shown);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
     url: `http://${host}:${port}`,
     adminUrl: admin?.url ?? null,
+    prepare(offer) {
+      const next = targetsOf(offer);
+      return () => {
+        now.snapshot = { ...now.snapshot, targets: next };
+        upstreams.keep(new Set(next.all.map(({ origin }) => origin)));
+      };
+    },
     flush: () => meter.flush(),
     async close() {
       stopSweeping();

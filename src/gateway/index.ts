@@ -1,5 +1,5 @@
 /** Room `gateway`: any model behind one address that keeps nothing of what is said through it. */
-export { type Gateway, type GatewayOptions, openGateway } from "./gateway.ts";
+export { type Gateway, type GatewayOptions, type Offer, openGateway } from "./gateway.ts";
 export {
   type Key,
   type KeyId,

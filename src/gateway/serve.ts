@@ -1,16 +1,14 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { CallId, Clock } from "../kernel/index.ts";
-import type { ModelCard } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { Exchange, type ExchangeParts, refuse } from "./exchange.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { KeyRecord } from "./keys.ts";
 import { listModels } from "./list-models.ts";
 import type { Meter } from "./meter.ts";
-import { noWishes, plan, type Wishes } from "./plan.ts";
+import { noWishes, plan, type Snapshot, type Wishes } from "./plan.ts";
 import { claim, type Claim, type FirstCall, IDEMPOTENCY_CHARS_MAX, type Receipt } from "./receipts.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
-import type { Targets } from "./targets.ts";
 
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -19,29 +17,27 @@ export type Serving = {
   readonly db: Database;
   readonly clock: Clock;
   readonly say: (line: string) => void;
-  readonly targets: Targets;
+  /** What holds now: a call takes it once, and goes by it to its end. */
+  readonly now: { snapshot: Snapshot };
   readonly ring: KeyRing;
   readonly parts: ExchangeParts;
   readonly meter: Meter;
   readonly live: Set<Exchange>;
   readonly nonce: string;
-  readonly sealKey: Buffer;
-  readonly forbids: (card: ModelCard) => string | null;
 };
 
 /** Answers requests: finds the key, reads the body, plans, and leaves the rest to an exchange. */
 export function makeServe(serving: Serving): RequestListener {
-  const { db, clock, say, targets, ring, parts, meter, live, nonce, sealKey, forbids } = serving;
+  const { db, clock, say, now, ring, parts, meter, live, nonce } = serving;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
-  const snapshot = { targets, health: parts.breaker, sealKey, forbids };
   const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
     const { id, surface, key, request } = asked;
     const at = Math.floor(clock.now().getTime() / 1000);
-    const planned = plan({ surface, body, key, id, at, wishes: wishesOf(request) }, snapshot);
+    const planned = plan({ surface, body, key, id, at, wishes: wishesOf(request) }, now.snapshot);
     if (planned.kind === "refused") {
       const told = (): void => refuse(asked.response, surface, planned.refusal, asked.id);
       if (receipt === null) told();
@@ -80,7 +76,7 @@ export function makeServe(serving: Serving): RequestListener {
     const key = ring.find(secretOf(request), clock.now().getTime());
     if (key === null) turnAway(NO_KEY);
     else if (request.method === "GET" && path.startsWith("/v1/models")) {
-      listModels(request, response, path, key, targets);
+      listModels(request, response, path, key, now.snapshot.targets);
     } else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
     else if (meter.behind) turnAway(BEHIND);
     else if (request.headers["content-encoding"] !== undefined) turnAway(ENCODED);

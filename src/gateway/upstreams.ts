@@ -3,7 +3,12 @@ import { BlockList, isIP, type LookupFunction } from "node:net";
 import { Pool } from "undici";
 
 /** Connections to providers, kept alive, one pool for each origin. */
-export type Upstreams = { pool(origin: string): Pool; close(): Promise<void> };
+export type Upstreams = {
+  pool(origin: string): Pool;
+  /** Lets the connections to all others go, each once its answer is whole. */
+  keep(origins: ReadonlySet<string>): void;
+  close(): Promise<void>;
+};
 
 /** After so long each phase of an attempt is given up. */
 export type PhaseLimits = {
@@ -43,6 +48,7 @@ FORBIDDEN.addAddress("fd00:ec2::254", "ipv6");
 /** Opens no connection yet. Redirects are never followed. */
 export function openUpstreams(limits: PhaseLimits): Upstreams {
   const pools = new Map<string, Pool>();
+  const leaving = new Set<Pool>();
   const open = (origin: string): Pool => {
     const host = new URL(origin).hostname.replaceAll(/^\[|\]$/g, "");
     if (isIP(host) !== 0 && isForbidden(host)) throw addressError(host, host);
@@ -58,8 +64,17 @@ export function openUpstreams(limits: PhaseLimits): Upstreams {
   };
   return {
     pool: (origin) => pools.get(origin) ?? open(origin),
+    keep(origins) {
+      for (const [origin, pool] of pools) {
+        if (origins.has(origin)) continue;
+        pools.delete(origin);
+        leaving.add(pool);
+        const gone = (): boolean => leaving.delete(pool);
+        pool.close().then(gone, gone);
+      }
+    },
     async close() {
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all([...pools.values(), ...leaving].map((pool) => pool.destroy()));
     },
   };
 }

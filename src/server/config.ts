@@ -1,7 +1,7 @@
 import { InputError, type Json } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
-import type { Aliases } from "../gateway/index.ts";
+import type { Aliases, KeyTerms } from "../gateway/index.ts";
 import type { Attention } from "../inbox/index.ts";
 import type { DeclaredBudgets } from "../ledger/index.ts";
 import type { CardConfig } from "../models/index.ts";
@@ -33,7 +33,10 @@ export type Intake = {
 /** A business clock other than the machine's: a demo may start on a given day and run faster. */
 export type ClockConfig = { readonly at: Date; readonly rate: number };
 
-/** The stateless model API: which names stand for which models, and where it listens. */
+/**
+ * The stateless model API: which names stand for which models, and where it listens. A gateway that serves
+ * goes by changes at once, but for the port.
+ */
 export type GatewayConfig = {
   /** A name for one of `models`, or for several to try in order. */
   readonly aliases?: Aliases;
@@ -44,6 +47,8 @@ export type GatewayConfig = {
    * about before a call. By default a stateless API on a cloud called as the endpoint is, in no region known.
    */
   readonly channels?: Readonly<Record<string, Partial<Channel>>>;
+  /** What a new key may do where whoever makes it does not say. */
+  readonly keyDefaults?: Pick<KeyTerms, "models" | "budget" | "requestsPerMinute" | "tokensPerMinute">;
 };
 
 /** How people answer by links of their own, and how a chat tool proves who it is. */

@@ -167,7 +167,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       economics: makeEconomicsDoor(db),
       terms: openTerms(db),
     },
-    gateway: makeGatewayDoor(config, db, found, given.say, given.env["FACTOTUM_GATEWAY_SECRET"]),
+    gateway: makeGatewayDoor(config, db, found, given),
     prepare: () => makeReady(config, db),
     start: async ({ agent: name, key, input, at, deadline }) => {
       const agent = config.agents.find((one) => one.name === name);

@@ -7,24 +7,43 @@ import {
   type KeyTerms,
   listKeys,
   makeKey,
+  type Offer,
   openGateway,
   revokeKey,
   rotateKey,
 } from "../gateway/index.ts";
 import { InputError, isDecimalId, microUsd, systemClock } from "../kernel/index.ts";
 import { putBudget } from "../ledger/index.ts";
-import type { Discovery } from "../models/index.ts";
+import { type Discovery, discoverModels } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
-import type { Config } from "./config.ts";
+import type { Config, GatewayConfig } from "./config.ts";
+import type { Changeable } from "./fresh-config.ts";
+import { followConfig } from "./reload.ts";
 import { watchServing } from "./serving.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** A key that was just made, with its text, which is shown this once. */
 export type NewKey = { readonly key: Key; readonly secret: string };
 
+/** Where a gateway listens, and what it goes by. */
+export type ServeOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly adminPort?: number;
+  /** The configuration's file and what that is made of: while it serves, a change of them is put in force. */
+  readonly follow?: { readonly path: string; readonly files: readonly string[] };
+};
+
+/** A gateway that serves, and goes by its configuration as it is now. */
+export type ServingGateway = Gateway & {
+  /** Reads the configuration anew, where it is followed; one that is broken is told and changes nothing. */
+  reload(): Promise<void>;
+};
+
 /** The stateless model API of a project, and the keys to it. */
 export type GatewayDoor = {
   /** Starts to listen; any number of processes may, on one database. */
-  serve(at: { readonly host: string; readonly port: number; readonly adminPort?: number }): Promise<Gateway>;
+  serve(options: ServeOptions): Promise<ServingGateway>;
   /** @param cap of the budget named in `terms`, which is made where it is missing */
   createKey(terms: KeyTerms, cap?: { readonly usd: number }): Promise<NewKey>;
   listKeys(): Promise<readonly Key[]>;
@@ -41,28 +60,40 @@ export function makeGatewayDoor(
   config: Config,
   db: Database,
   models: Discovery,
-  say: (line: string) => void,
-  secret: string | undefined,
+  { say, env }: Pick<Surroundings, "say" | "env">,
 ): GatewayDoor {
   return {
-    serve: async ({ host, port, adminPort }) => {
+    serve: async ({ host, port, adminPort, follow }) => {
+      const secret = env["FACTOTUM_GATEWAY_SECRET"];
       const serving = await watchServing(db, models.cards, config.gateway?.channels ?? {}, say);
       const gateway = await openGateway({
         forbids: serving.forbids,
-        ...{ db, cards: models.cards, keys: models.keys, clock: systemClock, random: randomBytes },
+        ...offerOf(models, config.gateway ?? {}),
+        ...{ db, clock: systemClock, random: randomBytes },
         ...(adminPort !== undefined && { admin: { host: ADMIN_HOST, port: adminPort } }),
         ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
         ...(secret !== undefined && secret !== "" && { secret }),
-        ...(config.gateway?.aliases !== undefined && { aliases: config.gateway.aliases }),
       });
-      const close = async (): Promise<void> => {
-        await gateway.close();
-        await serving.close();
+      const take = async (changed: Changeable): Promise<void> => {
+        const found = discoverModels(env, { models: [...changed.models] });
+        const putInForce = gateway.prepare(offerOf(found, changed.gateway));
+        await serving.watch(found.cards, changed.gateway.channels ?? {});
+        putInForce();
       };
-      return { ...gateway, close };
+      const followed = follow === undefined ? null : followConfig({ ...follow, take, say });
+      return {
+        ...gateway,
+        reload: async () => followed?.reload(),
+        async close() {
+          await followed?.close();
+          await gateway.close();
+          await serving.close();
+        },
+      };
     },
-    createKey: (terms, cap) =>
+    createKey: (given, cap) =>
       db.transaction(async (tx) => {
+        const terms = { ...config.gateway?.keyDefaults, ...given };
         if (terms.budget !== undefined && cap !== undefined) {
           await putBudget(tx, terms.budget, { cap: microUsd(Math.round(cap.usd * MICRO_PER_USD)) });
         }
@@ -72,6 +103,10 @@ export function makeGatewayDoor(
     revokeKey: (id) => db.transaction((tx) => revokeKey(tx, id)),
     rotateKey: (id, graceSeconds) => db.transaction((tx) => rotateKey(tx, id, graceSeconds, randomBytes)),
   };
+}
+
+function offerOf({ cards, keys }: Discovery, { aliases }: GatewayConfig): Offer {
+  return { cards, keys, ...(aliases !== undefined && { aliases }) };
 }
 
 /** A key's number, as typed. @throws {InputError} `key-invalid` */

@@ -11,8 +11,14 @@ export {
 } from "./config.ts";
 export type { Finding } from "./finding.ts";
 export { type Factotum, openFactotum } from "./factotum.ts";
-export { type GatewayDoor, type NewKey, parseKeyId } from "./gateway.ts";
-export { loadConfig } from "./load-config.ts";
+export {
+  type GatewayDoor,
+  type NewKey,
+  parseKeyId,
+  type ServeOptions,
+  type ServingGateway,
+} from "./gateway.ts";
+export { loadConfig, type LoadedConfig } from "./load-config.ts";
 export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
 export { type Binding, checkBinding } from "./http-guard.ts";

@@ -1,11 +1,21 @@
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { registerHooks } from "node:module";
+import { dirname, resolve, sep } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { defineAgent } from "../agents/index.ts";
 import { InputError, messageOf } from "../kernel/index.ts";
 import { type Config, defineConfig } from "./config.ts";
 
+const INSTALLED = `${sep}node_modules${sep}`;
 const NAMES = ["factotum.config.ts", "factotum.config.mts", "factotum.config.js", "factotum.config.mjs"];
+
+/** A project's configuration, and where it is. */
+export type LoadedConfig = {
+  readonly config: Config;
+  readonly path: string;
+  /** What it is made of in its own folder, itself among them; of a second load in a process itself alone. */
+  readonly files: readonly string[];
+};
 
 /**
  * Finds and loads a project's configuration.
@@ -14,10 +24,7 @@ const NAMES = ["factotum.config.ts", "factotum.config.mts", "factotum.config.js"
  * @param explicit a path that goes before the search
  * @throws {InputError} `config-missing`, `config-broken`, `agent-invalid`
  */
-export async function loadConfig(
-  directory: string,
-  explicit?: string,
-): Promise<{ config: Config; path: string }> {
+export async function loadConfig(directory: string, explicit?: string): Promise<LoadedConfig> {
   const path = explicit === undefined ? find(directory) : resolve(directory, explicit);
   if (path === undefined || !existsSync(path)) {
     throw new InputError({
@@ -25,7 +32,7 @@ export async function loadConfig(
       message: `there is no ${path ?? `${NAMES[0]} in ${directory}`}; make one with: factotum init`,
     });
   }
-  const loaded = await load(path);
+  const { loaded, files } = await load(path);
   if (loaded === undefined || !Array.isArray(loaded.agents) || typeof loaded.name !== "string") {
     throw new InputError({
       code: "config-broken",
@@ -34,22 +41,34 @@ export async function loadConfig(
   }
   // One that never went through defineAgent() is looked at here.
   for (const agent of loaded.agents) defineAgent(agent);
-  return { config: defineConfig(loaded), path };
+  return { config: defineConfig(loaded), path, files };
 }
 
 function find(directory: string): string | undefined {
   return NAMES.map((name) => resolve(directory, name)).find((path) => existsSync(path));
 }
 
-async function load(path: string): Promise<Config | undefined> {
+type Loaded = { readonly loaded: Config | undefined; readonly files: readonly string[] };
+
+async function load(path: string): Promise<Loaded> {
+  const files = new Set([path]);
+  const hooks = registerHooks({
+    load(url, context, next) {
+      const file = url.startsWith("file:") ? fileURLToPath(url) : "";
+      if (file.startsWith(`${dirname(path)}${sep}`) && !file.includes(INSTALLED)) files.add(file);
+      return next(url, context);
+    },
+  });
   try {
     const module = (await import(pathToFileURL(path).href)) as { readonly default?: Config };
-    return module.default;
+    return { loaded: module.default, files: [...files] };
   } catch (error) {
     throw new InputError({
       code: "config-broken",
       message: `${path} cannot be loaded: ${messageOf(error)}`,
       cause: error,
     });
+  } finally {
+    hooks.deregister();
   }
 }

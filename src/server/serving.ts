@@ -7,6 +7,8 @@ import type { GatewayConfig } from "./config.ts";
 export type Serving = {
   /** Why a model may not be served now, with the clause, or null. */
   readonly forbids: (card: ModelCard) => string | null;
+  /** Judges other models from now on; once it resolves, what is said holds for them. */
+  watch(cards: readonly ModelCard[], channels: NonNullable<GatewayConfig["channels"]>): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -26,18 +28,20 @@ export async function watchServing(
   say: (line: string) => void,
 ): Promise<Serving> {
   let forbidden: ReadonlyMap<string, string> = new Map();
+  let watched = { cards, channels };
   const look = async (): Promise<void> => {
+    const looked = watched;
     const { facts, knownAt, at } = await db.transaction(async (tx) => {
       const { rows } = await tx.query<{ now: Date }>("select factotum.now() as now");
       return { ...(await servingFacts(tx)), at: (rows[0]?.now ?? new Date(0)).toISOString() };
     });
     const found = new Map<string, string>();
-    for (const card of facts.length === 0 ? [] : cards) {
-      const question = { model: card.model, channel: channelOf(card, channels), at };
+    for (const card of facts.length === 0 ? [] : looked.cards) {
+      const question = { model: card.model, channel: channelOf(card, looked.channels), at };
       const decision = judgeServing(facts, question, knownAt);
       if (decision.kind === "refused") found.set(card.id, decision.refusals[0].because);
     }
-    forbidden = found;
+    if (looked === watched) forbidden = found;
   };
   await look();
   let failed = false;
@@ -58,6 +62,18 @@ export async function watchServing(
   timer.unref();
   return {
     forbids: ({ id }) => forbidden.get(id) ?? null,
+    async watch(nextCards, nextChannels) {
+      const former = watched;
+      // Those of before are judged on: calls go by them until these take their place.
+      const byId = new Map([...former.cards, ...nextCards].map((card) => [card.id, card]));
+      watched = { cards: [...byId.values()], channels: nextChannels };
+      try {
+        await look();
+      } catch (error) {
+        watched = former;
+        throw error;
+      }
+    },
     async close() {
       clearInterval(timer);
       await looking;
