@@ -132,6 +132,7 @@ test("SIGHUP reads it anew, also what it does not import", async () => {
   names("e");
   gateway.child.kill("SIGHUP");
   await until(async () => (await answers()) === "e");
+  expect(said).toContain("is in force");
 });
 
 test("a new key has the limits of the configuration where nobody says others", async () => {
