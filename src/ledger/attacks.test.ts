@@ -103,7 +103,8 @@ test("holds up to the largest amount never overflow a budget without a cap", asy
   const answers = await Promise.all(Array.from({ length: 9_300 }, (_, at) => hold(`vast-${at}`, leaf, most)));
   const held = answers.filter(({ kind }) => kind === "held").length;
   expect(held).toBe(Number((2n ** 63n - 1n) / most));
-  expect(answers.at(-1)).toMatchObject({ kind: "full" });
+  // Two visits to the tree are under way at once, so it need not be the last who asked.
+  expect(answers.filter(({ kind }) => kind === "full")).toHaveLength(answers.length - held);
   expect(await standing("vast")).toEqual([BigInt(held) * most, 0n]);
 });
 
