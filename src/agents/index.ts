@@ -17,7 +17,7 @@ export { NO_ATTEMPT } from "./attending.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
 export { type Drive, makeDriver } from "./driver.ts";
 export { generateTools } from "./generate/generate-tools.ts";
-export { type Begun, makeOutside, type Outside, type OutsideOrder } from "./outside.ts";
+export { type Begun, makeOutside, type Outside, type OutsideOrder, type Watcher } from "./outside.ts";
 export type { Committed } from "./outside-commit.ts";
 export type { Standing } from "./outside-standing.ts";
 export { type Refusal, RefusedError } from "./refusal.ts";

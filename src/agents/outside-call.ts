@@ -15,6 +15,8 @@ import { type Staged, stageMore, toolContext } from "./workshop.ts";
 const CALLS_MAX = 200;
 /** The most characters of JSON that a tool may answer with: it is kept in the transcript. */
 const OUTPUT_CHARS_MAX = 100_000;
+/** The most characters kept of a tool's error, which may quote all that it was given. */
+const FAILURE_CHARS_MAX = 4_000;
 
 /** Makes one tool call on top of what an attempt staged, and writes down what came of it in one turn. */
 export async function callOutside(h: Held, tool: string, input: Json): Promise<Json> {
@@ -60,7 +62,7 @@ async function record(h: Held, staged: Staged, data: NewStep["data"]): Promise<v
 async function recordFailure(h: Held, call: { tool: string; input: Json }, error: unknown): Promise<void> {
   if (error instanceof ConflictError) return void (await endInConflict(h, error));
   if (isContention(error) || (error instanceof FactotumError && error.retry === "later")) return;
-  const failed = { ...call, failed: messageOf(error) };
+  const failed = { ...call, failed: messageOf(error).slice(0, FAILURE_CHARS_MAX) };
   if (!(error instanceof RefusedError)) return record(h, h.staged, failed);
   return record(h, { ...h.staged, refusals: [...h.staged.refusals, error.refusal] }, failed);
 }

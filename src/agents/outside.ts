@@ -37,6 +37,14 @@ export type OutsideOrder = {
   readonly secret: string;
 };
 
+/** Who waits for a commit's verifiers. */
+export type Watcher = {
+  /** The client has gone: nobody waits any more. */
+  readonly signal: AbortSignal;
+  /** Called whenever it was looked for a result, with the time waited so far and the most there will be. */
+  readonly waited: (ms: number, msMax: number) => void;
+};
+
 /** An attempt as its client knows it. */
 export type Begun = { readonly attempt: string } & Standing;
 
@@ -57,7 +65,12 @@ export type Outside = {
   /** What is staged, and what the checks say of it so far. */
   diff(attempt: string): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }>;
   /** Has it checked: committed, refused with the findings, or put to a person. */
-  commit(attempt: string, unsure: readonly string[], askPerson: boolean): Promise<Committed>;
+  commit(
+    attempt: string,
+    unsure: readonly string[],
+    askPerson: boolean,
+    watcher?: Watcher,
+  ): Promise<Committed>;
   discard(attempt: string, because: string): Promise<Begun>;
   status(attempt: string): Promise<Begun>;
 };
@@ -79,8 +92,8 @@ export function makeOutside(parts: WorkshopParts): Outside {
     beginAgain: (text) => held(text, (h) => beginAgain(h)),
     call: (text, tool, input) => open(text, (h) => callOutside(h, tool, input)),
     diff: (text) => open(text, look),
-    commit: (text, unsure, askPerson) =>
-      whenVerified(workshop, () =>
+    commit: (text, unsure, askPerson, watcher = nobody) =>
+      whenVerified(workshop, watcher, () =>
         held(text, async (h) => {
           if (isOpen(h)) return commitOutside(h, unsure, askPerson);
           const standing = await standingOf(workshop.db, h);
@@ -100,12 +113,23 @@ export function makeOutside(parts: WorkshopParts): Outside {
 /** Standings that a commit made again is answered with. */
 const ANSWERS: ReadonlySet<Standing["kind"]> = new Set(["committed", "asked", "verifying"]);
 
+const nobody: Watcher = { signal: new AbortController().signal, waited: () => {} };
+
 /** Looks again while a worker asks the verifiers, for a while; nothing is held meanwhile. */
-async function whenVerified(workshop: Workshop, ask: () => Promise<Committed>): Promise<Committed> {
-  const never = new AbortController().signal;
+async function whenVerified(
+  workshop: Workshop,
+  { signal, waited }: Watcher,
+  ask: () => Promise<Committed>,
+): Promise<Committed> {
+  waited(0, VERIFY_MS_MAX);
   let found = await ask();
-  for (let waited = 0; found.kind === "verifying" && waited < VERIFY_MS_MAX; waited += LOOK_MS) {
-    await workshop.sleep(LOOK_MS, never);
+  for (
+    let ms = LOOK_MS;
+    found.kind === "verifying" && ms <= VERIFY_MS_MAX && !signal.aborted;
+    ms += LOOK_MS
+  ) {
+    await workshop.sleep(LOOK_MS, signal);
+    waited(ms, VERIFY_MS_MAX);
     found = await ask();
   }
   return found;

@@ -13,6 +13,8 @@ export type HttpServer = { readonly url: string; close(): Promise<void> };
 const HEADERS_MS_MAX = 10_000;
 const REQUEST_MS_MAX = 30_000;
 const KEEPALIVE_MS = 5_000;
+/** How much longer than it says an idle connection is kept, so that a busy client never meets its end. */
+const KEEPALIVE_GRACE_MS = 10_000;
 const CHECK_MS = 2_000;
 const CONNECTIONS_MAX = 256;
 /** How long requests in hand may take to end after `close()`. */
@@ -41,6 +43,7 @@ export async function serveHttp(
     },
     (request, response) => void listener(request, response),
   );
+  server.keepAliveTimeoutBuffer = KEEPALIVE_GRACE_MS;
   server.maxConnections = CONNECTIONS_MAX;
   server.on("clientError", refuse);
   await listen(server, binding);

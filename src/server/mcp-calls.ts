@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { CallToolResult } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import type { Begun, Committed } from "../agents/index.ts";
+import type { Begun, Committed, Watcher } from "../agents/index.ts";
 import { FactotumError, InputError, type Json, type JsonObject, messageOf, toJson } from "../kernel/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { plainText } from "./http-body.ts";
+import { checkArguments } from "./mcp-arguments.ts";
 import { type Menu, unwrap, type WayName } from "./mcp-tools.ts";
 
 /** What a call is made with: the project, the agent it is for, and who calls. */
@@ -14,6 +15,8 @@ export type McpCaller = {
   readonly menu: Menu;
   /** As the client calls itself. */
   readonly client: string;
+  /** Hears how long a commit has been waiting, and says when the client has gone. */
+  readonly watcher: Watcher;
   readonly say: (line: string) => void;
 };
 
@@ -22,6 +25,8 @@ const HANDLE_CHARS_MAX = 120;
 const KEY_CHARS_MAX = 200;
 const REASONS_MAX = 20;
 const REASON_CHARS_MAX = 1_000;
+/** A tool's error may quote all that it was given. */
+const SENTENCE_CHARS_MAX = 4_000;
 
 const handle = plainText.min(1).max(HANDLE_CHARS_MAX);
 const reason = plainText.max(REASON_CHARS_MAX);
@@ -50,6 +55,7 @@ const INPUTS = {
 /** Makes a call. What goes wrong becomes a result that says so; only a tool there is not is no call. */
 export async function callMcp(caller: McpCaller, name: string, given: JsonObject): Promise<CallToolResult> {
   try {
+    checkArguments(name, given);
     return result(await dispatch(caller, name, given));
   } catch (error) {
     if (!(error instanceof FactotumError)) caller.say(`mcp ${name}: ${messageOf(error)}`);
@@ -59,7 +65,7 @@ export async function callMcp(caller: McpCaller, name: string, given: JsonObject
 
 /** Whether there is such a tool. */
 export function hasTool(menu: Menu, name: string): boolean {
-  return name in INPUTS || menu.routes.has(name);
+  return Object.hasOwn(INPUTS, name) || menu.routes.has(name);
 }
 
 async function dispatch(caller: McpCaller, name: string, given: JsonObject): Promise<Json> {
@@ -84,7 +90,7 @@ async function dispatch(caller: McpCaller, name: string, given: JsonObject): Pro
       return toJson(await outside.diff(parse(name, INPUTS.diff, given).attempt));
     case "commit": {
       const { attempt, unsure, ask } = parse(name, INPUTS.commit, given);
-      return told(await outside.commit(attempt, unsure, ask));
+      return told(await outside.commit(attempt, unsure, ask, caller.watcher));
     }
     case "discard": {
       const { attempt, because } = parse(name, INPUTS.discard, given);
@@ -119,31 +125,22 @@ const NEXT: Readonly<Record<Committed["kind"], string>> = {
 
 /** Structured content where the answer is an object; the text says the same to clients without it. */
 function result(value: Json): CallToolResult {
-  const content: CallToolResult["content"] = [{ type: "text", text: JSON.stringify(value) }];
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const content: CallToolResult["content"] = [{ type: "text", text }];
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? { content, structuredContent: value } : { content };
 }
 
 function parse<T>(name: string, schema: z.ZodType<T>, given: unknown): T {
-  const parsed = safely(() => schema.safeParse(given));
-  if (parsed?.success === true) return parsed.data;
-  const because = parsed === undefined ? "it is nested too deeply" : z.prettifyError(parsed.error);
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
   throw new InputError({
     code: "tool-input",
-    message: `${name} refused its input: ${because.replaceAll(/\s+/g, " ")}`,
+    message: `${name} refused its input: ${z.prettifyError(parsed.error).replaceAll(/\s+/g, " ")}`,
   });
 }
 
-/** JSON can be nested deeper than a recursive schema can follow. */
-function safely<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
-}
-
 function sentence(error: unknown): string {
-  return error instanceof FactotumError ? error.message : `the tool failed: ${messageOf(error)}`;
+  const text = error instanceof FactotumError ? error.message : `the tool failed: ${messageOf(error)}`;
+  return text.length <= SENTENCE_CHARS_MAX ? text : `${text.slice(0, SENTENCE_CHARS_MAX)}…`;
 }

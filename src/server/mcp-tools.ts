@@ -20,13 +20,15 @@ export type Route = {
 export type Menu = { readonly listed: readonly McpTool[]; readonly routes: ReadonlyMap<string, Route> };
 
 const ATTEMPT = { type: "string", description: "What begin returned, exactly as it is." } as const;
+/** Where a recursive schema stands among the definitions when it is put beneath another. */
+const ITSELF = "_itself_";
 const CLOSED_WORLD = { openWorldHint: false } as const;
 
 /** Makes the menu of an agent. A tool of its own that is named like one of ours gets `_tool` behind it. */
 export function menuOf(agent: Agent, toolbox: Toolbox): Menu {
   const routes = new Map<string, Route>();
   for (const tool of toolbox.values()) {
-    const name = tool.name in WAYS ? `${tool.name}_tool` : tool.name;
+    const name = Object.hasOwn(WAYS, tool.name) ? `${tool.name}_tool` : tool.name;
     routes.set(name, { tool, wrapped: mustWrap(tool.inputSchema) });
   }
   const own = [...routes].map(([name, route]) => listing(name, route));
@@ -41,11 +43,12 @@ export function unwrap(route: Route, given: JsonObject): Json {
 }
 
 function listing(name: string, { tool, wrapped }: Route): McpTool {
-  const { $schema: _schema, ...schema } = tool.inputSchema as JsonObject;
-  const properties = wrapped ? { input: schema } : ((schema["properties"] ?? {}) as JsonObject);
+  const schema = tool.inputSchema as JsonObject;
+  const { top, inner } = beneath(schema);
+  const properties = wrapped ? { input: inner } : ((schema["properties"] ?? {}) as JsonObject);
   const required = wrapped ? ["input"] : ((schema["required"] ?? []) as readonly string[]);
   const inputSchema = {
-    ...(wrapped ? { type: "object" } : schema),
+    ...(wrapped ? { ...top, type: "object" } : schema),
     properties: { attempt: ATTEMPT, ...properties },
     required: ["attempt", ...required],
   };
@@ -60,27 +63,43 @@ function listing(name: string, { tool, wrapped }: Route): McpTool {
 
 function mustWrap(schema: Json): boolean {
   const { type, properties } = (schema ?? {}) as { type?: Json; properties?: JsonObject };
-  return type !== "object" || (properties !== undefined && "attempt" in properties);
+  if (type !== "object" || (properties !== undefined && "attempt" in properties)) return true;
+  // What refers to itself as a whole would ask for an `attempt` at every level.
+  return refersToItself(schema);
+}
+
+const refersToItself = (schema: Json): boolean => JSON.stringify(schema).includes('"$ref":"#"');
+
+/**
+ * A schema to be put beneath another: what is referred to by its place from the top stays at the top, the
+ * schema itself too where it is recursive.
+ */
+function beneath(schema: JsonObject): { readonly top: JsonObject; readonly inner: JsonObject } {
+  const { $schema, $defs, ...inner } = schema;
+  const dialect = $schema === undefined ? {} : { $schema };
+  if (!refersToItself(schema)) {
+    return { top: { ...dialect, ...($defs !== undefined && { $defs }) }, inner };
+  }
+  const moved = { ...($defs as JsonObject | undefined), [ITSELF]: inner };
+  const text = JSON.stringify(moved).replaceAll('"$ref":"#"', `"$ref":"#/$defs/${ITSELF}"`);
+  return {
+    top: { ...dialect, $defs: JSON.parse(text) as JsonObject },
+    inner: { $ref: `#/$defs/${ITSELF}` },
+  };
 }
 
 function ways(agent: Agent): readonly McpTool[] {
-  const {
-    $schema: _schema,
-    $defs,
-    ...work
-  } = z.toJSONSchema(agent.input, {
-    io: "input",
-    unrepresentable: "any",
-  });
+  const work = z.toJSONSchema(agent.input, { io: "input", unrepresentable: "any" });
+  const { top, inner } = beneath(work as JsonObject);
   const staged = { readOnlyHint: false, destructiveHint: false, ...CLOSED_WORLD };
   return [
     way(
       "begin",
       { ...staged, idempotentHint: false },
       {
-        ...($defs !== undefined && { $defs }),
+        ...top,
         properties: {
-          work: { description: "What is to be done.", ...work },
+          work: { description: "What is to be done.", ...inner },
           key: { type: "string", maxLength: 200, description: "Unique to this work, such as a message id." },
           again: { type: "string", description: "An earlier attempt, instead of work." },
         },

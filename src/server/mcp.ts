@@ -1,6 +1,7 @@
 import { CLIENT_INFO_META_KEY, ProtocolError, ProtocolErrorCode, Server } from "@modelcontextprotocol/server";
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
+import type { Watcher } from "../agents/index.ts";
 import type { Config } from "./config.ts";
 import { InputError, type JsonObject } from "../kernel/index.ts";
 import type { Factotum } from "./factotum.ts";
@@ -56,7 +57,9 @@ export async function makeMcpServer(
         menu.listed.map((tool) => tool.name),
       );
     const client = `mcp:${clientName(context, server.getClientVersion()?.name)}`;
-    const caller = { factotum, agent: agent.name, menu, client, say };
+    const { _meta: meta } = params;
+    const watcher = watcherOf(context, meta?.progressToken);
+    const caller = { factotum, agent: agent.name, menu, client, watcher, say };
     return callMcp(caller, params.name, (params.arguments ?? {}) as JsonObject);
   });
   server.setRequestHandler("resources/list", () => ({ resources: [...RESOURCES] }));
@@ -76,6 +79,19 @@ export async function makeMcpServer(
     return { messages: [{ role: "user", content: { type: "text", text } }] };
   });
   return server;
+}
+
+/** Tells a client that asked for progress how long its call waits; one that has gone is not waited for. */
+function watcherOf({ mcpReq }: ServerContext, token: string | number | undefined): Watcher {
+  const tell = async (progress: number, total: number): Promise<void> => {
+    const params = { progressToken: token, progress, total, message: "milliseconds waited for verifiers" };
+    await mcpReq.notify({ method: "notifications/progress", params });
+  };
+  return {
+    signal: mcpReq.signal,
+    // A client that cannot be told any more has gone; the signal says so.
+    waited: (ms, msMax) => void (token === undefined || tell(ms, msMax).catch(() => {})),
+  };
 }
 
 /** As the client calls itself, on each request or when it connected; kept to what a timeline can show. */

@@ -164,3 +164,28 @@ test("what a check refuses is refused first: neither a judge nor a person is ask
   expect(await factotum.inbox()).toEqual([]);
   expect(provider.requests).toEqual([]);
 });
+
+test("a client that asked for progress is told while it waits, and may leave", async () => {
+  const { factotum, client, provider } = await open([reader]);
+  provider.otherwise(says("pass", "fine"));
+  const attempt = await lampOrdered(client);
+  const told: { readonly progress: number; readonly total?: number | undefined }[] = [];
+  const heard = Promise.withResolvers<void>();
+  const onprogress = (progress: (typeof told)[number]): void => {
+    if (told.push(progress) === 3) heard.resolve();
+  };
+  const gone = new AbortController();
+  const request = { name: "commit", arguments: { attempt } };
+  const left = client.callTool(request, { onprogress, signal: gone.signal }).catch(() => "left");
+  await heard.promise;
+  gone.abort();
+  expect(await left).toBe("left");
+  expect(told.slice(0, 3).map(({ progress, total }) => [progress, total])).toEqual([
+    [0, 20_000],
+    [200, 20_000],
+    [400, 20_000],
+  ]);
+  expect((await call(client, "status", { attempt })).value).toMatchObject({ kind: "verifying" });
+  working(factotum);
+  expect((await call(client, "commit", { attempt })).value).toMatchObject({ kind: "committed" });
+});
