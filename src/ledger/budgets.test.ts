@@ -10,16 +10,28 @@ const teller = await openTeller(db, { name: "test" });
 
 type Node = { readonly name: string; readonly parent: number | null; readonly cap: number | null };
 type Move =
-  | { readonly kind: "hold"; readonly node: number; readonly amount: number }
+  | {
+      readonly kind: "hold";
+      readonly node: number;
+      /** A budget of the other tree that it counts on as well. */
+      readonly side: number | null;
+      readonly amount: number;
+    }
   | { readonly kind: "settle"; readonly hold: number; readonly actual: number };
 
 const NODES = 8;
-const caps = fc.array(fc.option(fc.integer({ min: 0, max: 200 })), { minLength: NODES, maxLength: NODES });
+/** Of a second tree, as of models. */
+const SIDES = 3;
+const caps = fc.array(fc.option(fc.integer({ min: 0, max: 200 })), {
+  minLength: NODES + SIDES,
+  maxLength: NODES + SIDES,
+});
 const moves = fc.array(
   fc.oneof(
     fc.record({
       kind: fc.constant("hold" as const),
       node: fc.nat(NODES - 1),
+      side: fc.option(fc.integer({ min: NODES, max: NODES + SIDES - 1 })),
       amount: fc.integer({ min: 0, max: 60 }),
     }),
     fc.record({
@@ -31,11 +43,12 @@ const moves = fc.array(
   { maxLength: 40 },
 );
 
-/** A binary tree of budgets under one root. */
-function tree(prefix: string, given: readonly (number | null)[]): readonly Node[] {
+/** Two binary trees of budgets. */
+function trees(prefix: string, given: readonly (number | null)[]): readonly Node[] {
   const nodes: Node[] = [];
   for (const [at, cap] of given.entries()) {
-    const parent = at === 0 ? null : (at - 1) >> 1;
+    const root = at < NODES ? 0 : NODES;
+    const parent = at === root ? null : root + ((at - root - 1) >> 1);
     const above = parent === null ? "" : `${must(nodes[parent], "parent").name}/`;
     nodes.push({ name: `${above}${prefix}${at}`, parent, cap });
   }
@@ -53,8 +66,8 @@ function naive(nodes: readonly Node[]) {
   return {
     gone,
     /** The name of the budget that has no room, or `held`. */
-    hold(id: number, node: number, amount: number): string {
-      const path = pathOf(node);
+    hold(id: number, node: number, side: number | null, amount: number): string {
+      const path = [...pathOf(node), ...(side === null ? [] : pathOf(side))];
       const full = path.find((at) => {
         const { held, spent } = must(gone[at], "balance");
         return held + spent + amount > (nodes[at]?.cap ?? Infinity);
@@ -95,7 +108,7 @@ test("whatever is held and settled, budgets stand as a book kept by hand, and no
   await fc.assert(
     fc.asyncProperty(caps, moves, async (given, all) => {
       trials += 1;
-      const nodes = tree(`n${trials}-`, given);
+      const nodes = trees(`n${trials}-`, given);
       const ids = await db.transaction(async (tx) => {
         const made: BudgetId[] = [];
         for (const { name, cap } of nodes) {
@@ -114,10 +127,11 @@ test("whatever is held and settled, budgets stand as a book kept by hand, and no
             await teller.settle(idOf(one.hold), microUsd(one.actual));
             return;
           }
-          const expected = book.hold(at, one.node, one.amount);
+          const expected = book.hold(at, one.node, one.side, one.amount);
           const request = {
             id: idOf(at),
             budget: must(ids[one.node], "budget"),
+            also: one.side === null ? [] : [must(ids[one.side], "side")],
             amount: microUsd(one.amount),
           };
           const answer = await teller.hold({ ...request, ifOrphaned: "keep" });
@@ -126,7 +140,10 @@ test("whatever is held and settled, budgets stand as a book kept by hand, and no
         });
         await Promise.all(done);
       }
-      const standing = await listBudgets(db, nodes[0]?.name);
+      const standing = [
+        ...(await listBudgets(db, nodes[0]?.name)),
+        ...(await listBudgets(db, nodes[NODES]?.name)),
+      ];
       const byName = new Map(standing.map((one) => [one.name, one]));
       for (const [at, { name }] of nodes.entries()) {
         const { held, spent } = must(byName.get(name), name);

@@ -22,7 +22,11 @@ export type DeclaredBudgets = { readonly [name: string]: DeclaredBudget };
  * @throws {InputError} `usd-invalid`, and what `putBudget` throws
  */
 export async function applyDeclared(tx: Transaction, budgets: DeclaredBudgets): Promise<void> {
-  // Parents before children, and always in one order: two processes that start at once never deadlock.
+  // The roots first, as whoever moves a balance takes them; then parents before children, always in one
+  // order: two processes that start at once never deadlock.
+  await tx.query("select from factotum.budgets where name = any ($1) order by id for update", [
+    Object.keys(budgets).map((name) => name.split("/")[0]),
+  ]);
   for (const name of Object.keys(budgets).sort()) {
     const said = budgets[name] ?? {};
     const declared = JSON.stringify(said);

@@ -34,7 +34,8 @@ export async function forecastBudgets(tx: Pick<Transaction, "query">): Promise<r
        where b.period <> 'ever' and (b.cap_micro_usd is not null or b.soft_micro_usd is not null)
        union all
        select b.*, greatest(factotum.now() - interval '7 days', (
-           select min(s.at) from factotum.spendings s join factotum.budgets l on l.id = s.budget
+           select min(s.at) from factotum.spendings s
+           join factotum.budgets l on l.id = any (s.budget || s.also)
            where b.id = any (l.path))), 'infinity'
        from factotum.budgets b
        where b.period = 'ever' and (b.cap_micro_usd is not null or b.soft_micro_usd is not null)),
@@ -44,7 +45,7 @@ export async function forecastBudgets(tx: Pick<Transaction, "query">): Promise<r
            else s.spent_micro_usd end as gone
        from standing s, lateral (
          select coalesce(sum(p.spent_micro_usd), 0) as spent
-         from factotum.spendings p join factotum.budgets l on l.id = p.budget
+         from factotum.spendings p join factotum.budgets l on l.id = any (p.budget || p.also)
          where s.id = any (l.path) and p.at >= s.begun) w),
      reached as (
        select r.*, case when l.what is null or r.spent = 0 or r.seconds <= 0 then null else

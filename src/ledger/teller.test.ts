@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { microUsd, must } from "../kernel/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import {
+  applyDeclared,
   auditBudgets,
   type BudgetId,
   type HoldId,
@@ -143,6 +144,58 @@ test("a cap cannot be set below what is gone, and Postgres itself refuses an ove
   });
   await expect(forged).rejects.toMatchObject({ fault: { constraint: "budgets_never_overrun" } });
   await db.transaction((tx) => putBudget(tx, top, { cap: microUsd(60) }));
+});
+
+test("a hold that counts in two trees needs room in both, and gives back in both", async () => {
+  const [team, model] = [await root(100), await root(50)];
+  const also = [await budget(model, null)];
+  const leaf = await budget(team, null);
+  const asked = request(leaf, 40, { also });
+  expect(await teller.hold(asked)).toEqual({ kind: "held" });
+  const full = await teller.hold(request(leaf, 20, { also }));
+  expect(full).toEqual({ kind: "full", budget: must((await listBudgets(db, model))[0], model).id });
+  expect([await standing(team), await standing(model)]).toEqual([
+    [40n, 0n],
+    [40n, 0n],
+  ]);
+  expect(await teller.hold(request(leaf, 20))).toEqual({ kind: "held" });
+  await db.transaction((tx) => settleLater(tx, asked.id, microUsd(15)));
+  await teller.sweep();
+  expect([await standing(team), await standing(model)]).toEqual([
+    [20n, 15n],
+    [0n, 15n],
+  ]);
+  await expect(teller.hold(request(leaf, 1, { also: [await budget(team, null)] }))).rejects.toMatchObject({
+    code: "budgets-overlap",
+  });
+  await expect(teller.hold(request(leaf, 1, { also: ["999999" as BudgetId] }))).rejects.toMatchObject({
+    code: "budget-unknown",
+  });
+});
+
+test("spenders of many processes over many trees never wait in a ring, and overrun none", async () => {
+  const tops = [await root(3_000), await root(2_500), await root(2_000)];
+  const leaves = await Promise.all(tops.map((top) => budget(top, null)));
+  const others = await Promise.all([1, 2, 3].map((at) => openTeller(db, { name: `other ${at}` })));
+  const spend = async (by: number, at: number): Promise<string> => {
+    // Each of the three is the first of somebody.
+    const [leaf, ...also] = [0, 1, 2].map((turn) => must(leaves[(at + turn) % 3], "leaf"));
+    const asked = request(must(leaf, "leaf"), 5 + (at % 7), { also: also.slice(at % 3) });
+    const one = must(others[by], "teller");
+    const answer = await one.hold(asked);
+    if (answer.kind === "held") await one.settle(asked.id, microUsd(at % 12));
+    return answer.kind;
+  };
+  const changing = [0, 1, 2, 3].map(async (at) => {
+    const name = must(tops[at % 3], "top");
+    await db.transaction((tx) => applyDeclared(tx, { [name]: { capUsd: "0.003" }, [`${name}/new`]: {} }));
+  });
+  const spending = Array.from({ length: 600 }, (_, at) => spend(at % 3, at));
+  const answers = await Promise.all(spending);
+  await Promise.all(changing);
+  expect(answers.filter((kind) => kind === "held").length).toBeGreaterThan(100);
+  expect(await auditBudgets(db)).toEqual([]);
+  await Promise.all(others.map((one) => one.close()));
 });
 
 test("every balance is the sum of its rows", async () => {

@@ -18,6 +18,8 @@ export type HoldRequest = {
   readonly id: HoldId;
   /** The leaf that it is spent from; every budget above must have room, too. */
   readonly budget: BudgetId;
+  /** Budgets of other trees that it counts on as well, such as its model's; no two under one root. */
+  readonly also?: readonly BudgetId[];
   /** The most that the call can cost, in micro-USD. */
   readonly amount: MicroUsd;
   /**
@@ -30,7 +32,7 @@ export type HoldRequest = {
 /** Whether a hold was made. */
 export type Admission =
   | { readonly kind: "held" }
-  /** No room: the first budget from the root that is full. */
+  /** No room: the first budget from the root that is full, of its own tree before the others. */
   | { readonly kind: "full"; readonly budget: BudgetId };
 
 /** The one that holds and settles money for a process. */
@@ -39,7 +41,8 @@ export type Teller = {
    * Sets money aside. Committed and on disk when it answers.
    *
    * @throws {InputError} `hold-ended` where that hold was settled or released before, `budget-unknown`,
-   * `hold-invalid` for an id or an amount that no hold can have
+   * `budgets-overlap` where two of its budgets are of one tree, `hold-invalid` for an id or an amount that
+   * no hold can have
    */
   hold(request: HoldRequest): Promise<Admission>;
   /**
@@ -92,7 +95,7 @@ type Holding = Asked<Admission> & { readonly request: HoldRequest };
 type Settling = Asked<void> & { readonly id: HoldId; readonly actual: MicroUsd };
 type Visit = { readonly holdings: readonly Holding[]; readonly settlings: readonly Settling[] };
 
-const TELL = "select id, verdict, budget from factotum.tell($1, $2, $3, $4, $5, $6, $7, $8)";
+const TELL = "select id, verdict, budget from factotum.tell($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 /**
  * Opens a teller: all holds and settlements of a process that are asked for while one visit to Postgres is
@@ -153,8 +156,7 @@ export async function openTeller(db: Database, options: TellerOptions): Promise<
   };
   return {
     async hold(request) {
-      expectValid(request.id, request.amount);
-      if (!BUDGET_ID.test(request.budget)) throw refusal(request, "no-budget");
+      expectAskable(request);
       return asking<Admission>((asked) => holdings.push({ ...asked, request }));
     },
     async settle(id, actual) {
@@ -182,6 +184,12 @@ function expectValid(id: HoldId, amount: MicroUsd): void {
       `hold ${JSON.stringify(id.slice(0, ID_LENGTH_MAX))} of ${amount} micro-USD is none: an id has 1 to ` +
       `${ID_LENGTH_MAX} characters, and an amount is between 0 and ${AMOUNT_MAX}`,
   });
+}
+
+function expectAskable(request: HoldRequest): void {
+  expectValid(request.id, request.amount);
+  const budgets = [request.budget, ...(request.also ?? [])];
+  if (!budgets.every((id) => BUDGET_ID.test(id))) throw refusal(request, "no-budget");
 }
 
 type Office = {
@@ -226,10 +234,11 @@ async function tellForGood({ db, keeper, lines }: Office, visit: Visit): Promise
   }
 }
 
+type Refusal = "ended" | "no-budget" | "overlap";
 type Verdicts = ReadonlyMap<HoldId, Verdict>;
 type Verdict = {
   readonly id: HoldId;
-  readonly verdict: "full" | "ended" | "no-budget";
+  readonly verdict: "full" | Refusal;
   readonly budget: BudgetId | null;
 };
 
@@ -247,8 +256,13 @@ async function tell(line: Session, keeper: Keeper, visit: Visit): Promise<Verdic
     requests.map(({ amount }) => amount),
     requests.map(({ ifOrphaned }) => ifOrphaned),
     QUEUE_MAX,
+    requests.some(hasSides) ? requests.map((one) => (hasSides(one) ? `{${one.also?.join()}}` : null)) : [],
   ]);
   return new Map(rows.map((row) => [row.id, row]));
+}
+
+function hasSides({ also = [] }: HoldRequest): boolean {
+  return also.length > 0;
 }
 
 function answerAll(visit: Visit, verdicts: ReadonlyMap<HoldId, Verdict>): void {
@@ -261,17 +275,23 @@ function answerAll(visit: Visit, verdicts: ReadonlyMap<HoldId, Verdict>): void {
   }
 }
 
-function refusal(request: HoldRequest, verdict: "ended" | "no-budget"): InputError {
-  if (verdict === "ended") {
-    return new InputError({
-      code: "hold-ended",
-      message: `hold ${request.id} was settled or released before; a new call needs a hold of its own`,
-    });
-  }
-  return new InputError({
-    code: "budget-unknown",
-    message: `hold ${request.id} names budget ${request.budget}, which is not there; make it with putBudget`,
-  });
+function refusal({ id, budget, also = [] }: HoldRequest, verdict: Refusal): InputError {
+  const named = [budget, ...also].join(", ");
+  const [code, message] = {
+    ended: [
+      "hold-ended",
+      `hold ${id} was settled or released before; a new call needs a hold of its own`,
+    ] as const,
+    "no-budget": [
+      "budget-unknown",
+      `hold ${id} names budgets that are not there, of ${named}; make them with putBudget`,
+    ] as const,
+    overlap: [
+      "budgets-overlap",
+      `hold ${id} names two budgets under one root, of ${named}; name the lower one alone`,
+    ] as const,
+  }[verdict];
+  return new InputError({ code, message });
 }
 
 /**

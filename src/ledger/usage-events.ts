@@ -1,5 +1,5 @@
 import { InputError, must, type TenantId } from "../kernel/index.ts";
-import { sqlStateOf, type Transaction } from "../postgres/index.ts";
+import { copyIn, copyText, sqlStateOf, type Transaction } from "../postgres/index.ts";
 
 /** Something that was used, as its source counted it. */
 export type UsageEvent = {
@@ -36,9 +36,9 @@ const COLUMNS = "source, id, at, tenant, subject, meter, quantity";
 const GIVEN = `unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
   $7::bigint[]) as g (${COLUMNS})`;
 
-// In the order of the key, so that two batches with the same events never wait for each other in a ring.
-const INSERT = `insert into factotum.usage_events (${COLUMNS})
-  select ${COLUMNS} from ${GIVEN} order by source, id`;
+const INSERT = `insert into factotum.usage_events (${COLUMNS}) select ${COLUMNS} from ${GIVEN}
+  on conflict on constraint usage_events_pkey do nothing`;
+const COPY = `savepoint usage; copy factotum.usage_events (${COLUMNS}) from stdin; release savepoint usage`;
 const UNIQUE_VIOLATION = "23505";
 
 /**
@@ -50,26 +50,52 @@ const UNIQUE_VIOLATION = "23505";
 export async function recordUsage(tx: Transaction, events: readonly UsageEvent[]): Promise<UsageRecorded> {
   if (events.length > USAGE_BATCH_MAX) throw invalid(`a batch has ${USAGE_BATCH_MAX} events at most`);
   for (const event of events) expectValid(event);
-  const params = columnsOf(events);
-  if (await allFresh(tx, params)) return { fresh: events.length, repeated: 0, disputed: 0 };
-  const added = await tx.query(`${INSERT} on conflict on constraint usage_events_pkey do nothing`, params);
-  const fresh = added.rowCount;
+  // In one order, so that two batches with the same events never wait for each other in a ring.
+  const ordered = events.toSorted(byKey);
+  if (await allFresh(tx, ordered)) return { fresh: events.length, repeated: 0, disputed: 0 };
+  const params = columnsOf(ordered);
+  const { rowCount: fresh } = await tx.query(INSERT, params);
   const disputed = await noteDisputes(tx, params);
   return { fresh, repeated: events.length - fresh - disputed, disputed };
 }
 
-/** Tries a plain insert, which costs two thirds of one that looks for conflicts; most batches have none. */
-async function allFresh(tx: Transaction, params: readonly unknown[]): Promise<boolean> {
-  await tx.query("savepoint usage");
+function byKey(left: UsageEvent, right: UsageEvent): number {
+  if (left.source !== right.source) return left.source < right.source ? -1 : 1;
+  if (left.id === right.id) return 0;
+  return left.id < right.id ? -1 : 1;
+}
+
+/**
+ * Tries a plain COPY, which costs a third of an insert that looks for conflicts; most batches have none. One
+ * that is sent again, as after a lost answer, is known by its ends, so that it leaves no dead rows behind.
+ */
+async function allFresh(tx: Transaction, ordered: readonly UsageEvent[]): Promise<boolean> {
+  const [first, last] = [ordered[0], ordered.at(-1)];
+  if (first === undefined || last === undefined) return true;
+  if (ordered.some((event, at) => at > 0 && byKey(must(ordered[at - 1], "neighbour"), event) === 0))
+    return false;
+  const { rows } = await tx.query(
+    "select from factotum.usage_events where (source, id) in (($1, $2), ($3, $4)) limit 1",
+    [first.source, first.id, last.source, last.id],
+  );
+  if (rows.length > 0) return false;
   try {
-    await tx.query(INSERT, params);
-    await tx.query("release savepoint usage");
+    await copyIn(tx, COPY, linesOf(ordered));
     return true;
   } catch (error) {
     if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error;
     await tx.query("rollback to savepoint usage");
     return false;
   }
+}
+
+function linesOf(events: readonly UsageEvent[]): string {
+  let lines = "";
+  for (const { source, id, at, tenant, subject, meter, quantity } of events) {
+    const who = `${copyText(source)}\t${copyText(id)}\t${at.toISOString()}\t${copyText(tenant)}`;
+    lines += `${who}\t${copyText(subject)}\t${copyText(meter)}\t${quantity}\n`;
+  }
+  return lines;
 }
 
 async function noteDisputes(tx: Transaction, params: readonly unknown[]): Promise<number> {

@@ -16,6 +16,7 @@ export {
   type Table,
   type TableKind,
 } from "./introspect.ts";
+export { copyIn, copyText } from "./copy-in.ts";
 export { sendTogether } from "./pipeline.ts";
 export { type DeferredWork, isCommitUnknown, type Opening, type Prepared } from "./transaction.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";
