@@ -1,9 +1,33 @@
 import type { Command } from "commander";
 import type { Command as Work } from "./command.ts";
+import { wholeNumber } from "./whole-number.ts";
+import { workCommand, type WorkerOptions, workersCommand } from "./work.ts";
 import { cancelCommand, holdCommand, schedulesCommand, startCommand, type StartOptions } from "./control.ts";
 
-/** Commands on runs under way, and on what begins them. */
+const AT_ONCE_MAX = 1_000;
+const DRAIN_SECONDS_MAX = 86_400;
+
+/** Commands on workers, on runs under way, and on what begins them. */
 export function addRuns(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("work")
+    .description("work on runs, in as many processes and on as many machines as you like")
+    .option("--agents <names>", "only runs of these, joined by commas (default: all)")
+    .option(
+      "--concurrency <count>",
+      "runs at once (default: the configuration's)",
+      wholeNumber(1, AT_ONCE_MAX),
+    )
+    .option(
+      "--drain <seconds>",
+      "how long what is in hand may take once it is to stop (default: 30)",
+      wholeNumber(0, DRAIN_SECONDS_MAX),
+    )
+    .action((options: WorkerOptions) => choose(workCommand(options)));
+  program
+    .command("workers")
+    .description("list the workers of all machines, and what they have in hand")
+    .action(() => choose(workersCommand()));
   program
     .command("start")
     .description("start one piece of work")

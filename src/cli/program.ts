@@ -24,6 +24,7 @@ import { runCommand, serveCommand } from "./run.ts";
 import { addSteering } from "./program-steer.ts";
 import { addTerms } from "./terms-program.ts";
 import { toolsCommand } from "./tools.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 /** The options that every command knows. */
 export type GlobalOptions = {
@@ -267,14 +268,6 @@ function listening(command: Command): Command {
       "address of the HTTP API; any but loopback needs FACTOTUM_TOKEN (default: 127.0.0.1)",
     )
     .option("--port <number>", "port of the HTTP API (default: 7717)", wholeNumber(0, PORT_MAX));
-}
-
-function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
-  };
 }
 
 function dollars(text: string): number {

@@ -9,6 +9,7 @@ import { renderFindings } from "./render-findings.ts";
 import { renderRuns } from "./render-runs.ts";
 import { renderStory } from "./render-story.ts";
 import { renderSummary } from "./render-summary.ts";
+import { renderWorkers } from "./render-workers.ts";
 
 const paint = picocolors.createColors(false);
 const piped = { framed: false, paint };
@@ -220,4 +221,24 @@ describe("cards and stories", () => {
       ...["ok       database  fine", "warning  triggers  missing", "                   -> factotum attach"],
     ]);
   });
+});
+
+test("workers are listed with what they have in hand, cut short where it is much", () => {
+  const worker = {
+    name: "a:1",
+    living: true,
+    startedAt: at,
+    agents: null,
+    concurrency: 2,
+    held: 0,
+    runs: [],
+  };
+  const lines = [
+    { ...worker, id: "7" },
+    { ...worker, id: "8", living: false, agents: ["saw"], held: 3, runs: ["4", "5"] as RunId[] },
+  ];
+  const [head, idle, gone] = renderWorkers(lines, piped).split("\n");
+  expect(head).toMatch(/^worker +name +stands +since +works for +at once +runs in hand$/);
+  expect(idle).toMatch(/^ +7 +a:1 +works +\S+ \S+ +all agents +2 +none$/);
+  expect(gone).toMatch(/^ +8 +a:1 +gone +\S+ \S+ +saw +2 +4, 5 and 1 more$/);
 });

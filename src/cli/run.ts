@@ -1,6 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { must } from "../kernel/index.ts";
-import { checkBinding, type Factotum, type HttpServer, serveHttp, summaryJson } from "../server/index.ts";
+import {
+  checkBinding,
+  type Factotum,
+  type HttpServer,
+  serveHttp,
+  summaryJson,
+  type Worker,
+} from "../server/index.ts";
 import { type Command, loadProject, type Setting, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { bindingOf, type ListenOptions } from "./listen-options.ts";
@@ -8,6 +15,7 @@ import { startProgress } from "./progress.ts";
 import { renderSummary } from "./render-summary.ts";
 import type { Terminal } from "./terminal.ts";
 import { duplicatesLine, type TakenIn, takeIn } from "./take-in.ts";
+import { aborted, untilStopped } from "./until-stopped.ts";
 
 /** Options of `run`; `source` is the value of the intake's own option. */
 export type RunOptions = ListenOptions & { readonly once: boolean; readonly source: string | undefined };
@@ -68,8 +76,6 @@ export function serveCommand(options: ListenOptions): Command {
     });
   };
 }
-
-type Worker = ReturnType<Factotum["work"]>;
 
 /** Takes the intake in and waits until nothing is ready, showing progress; ends early when stopped. */
 async function workOff(
@@ -155,12 +161,6 @@ async function serveUntilStopped(
 ): Promise<void> {
   terminal.note(`serving ${http.url}; answer questions in another terminal with: npx factotum inbox`);
   terminal.note("stop with Ctrl-C");
-  const fault = await Promise.race([aborted(signal), worker.ended]);
-  if (fault !== undefined) throw fault;
+  await untilStopped(worker, signal);
   terminal.note("stopping: what is in hand is finished first");
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

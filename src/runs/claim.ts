@@ -33,21 +33,22 @@ const freeing = {
         and ((worker = $1 and id <> all ($2::bigint[])) or worker in (select worker from gone))
       limit $3 for no key update skip locked))`,
 };
-const claiming = {
-  name: "factotum.runs.claim",
-  text: `update factotum.runs r set worker = $1, fence = fence + 1
+/** @param condition on a free run `f`, beside what holds for all of them */
+const claimingText = (condition: string): string =>
+  `update factotum.runs r set worker = $1, fence = fence + 1
     where id = any (array(
       select f.id from factotum.runs f
       where f.status = 'ready' and f.worker is null
         and (f.retry_at is null or f.retry_at <= clock_timestamp())
         and exists (select from factotum.workers where id = $1 and lease_until > clock_timestamp())
-        and not exists (select from factotum.limits)
+        and not exists (select from factotum.limits) ${condition}
       order by f.priority desc, f.id limit $2 for no key update skip locked))
-    returning ${runColumns}, r.fence`,
-};
+    returning ${runColumns}, r.fence`;
+const claiming = { name: "factotum.runs.claim", text: claimingText("") };
+const claimingSome = { name: "factotum.runs.claim-some", text: claimingText("and f.agent = any ($3)") };
 const claimingLimited = {
   name: "factotum.runs.claim-limited",
-  text: `select ${runColumns}, r.fence from factotum.claim_limited($1, $2) r`,
+  text: `select ${runColumns}, r.fence from factotum.claim_limited($1, $2, $3) r`,
 };
 const dating = {
   name: "factotum.runs.due",
@@ -99,18 +100,21 @@ export async function lookAhead(session: Transaction): Promise<Outlook> {
  * holds the worker's lock.
  *
  * @param limited leave out what is at a limit; without it, nothing is taken where there are limits
+ * @param agents whose runs alone are taken; null: every one's
  */
 export async function claim(
   session: Transaction,
   worker: string,
   limit: number,
   limited: boolean,
+  agents: readonly string[] | null,
 ): Promise<readonly Hold[]> {
-  const statement = limited ? claimingLimited : claiming;
-  const { rows } = await session.client.query<RunRow & { fence: string }>({
-    ...statement,
-    values: [worker, limit],
-  });
+  const statement = limited
+    ? { ...claimingLimited, values: [worker, limit, agents] }
+    : agents === null
+      ? { ...claiming, values: [worker, limit] }
+      : { ...claimingSome, values: [worker, limit, agents] };
+  const { rows } = await session.client.query<RunRow & { fence: string }>(statement);
   return rows
     .map((row) => ({ worker, fence: row.fence, run: runOf(row), stateText: JSON.stringify(row.state) }))
     .sort((a, b) => b.run.priority - a.run.priority || (BigInt(a.run.id) < BigInt(b.run.id) ? -1 : 1));
@@ -134,12 +138,15 @@ export async function release(tx: Reader, holds: readonly Hold[]): Promise<void>
   );
 }
 
-/** Whether any run wants a turn now, or has one. */
-export async function anyReady(tx: Reader): Promise<boolean> {
+/** Whether any run of these agents wants a turn now, or has one; null: of any agent. */
+export async function anyReady(tx: Reader, agents: readonly string[] | null): Promise<boolean> {
   const { rows } = await tx.query<{ any: boolean }>(
-    `select exists (select from factotum.runs where status = 'ready')
+    `select exists (select from factotum.runs
+                    where status = 'ready' and ($1::text[] is null or agent = any ($1)))
        or exists (select from factotum.runs
-                  where status = 'waiting' and wake_at <= (select factotum.now())) as any`,
+                  where status = 'waiting' and wake_at <= (select factotum.now())
+                    and ($1::text[] is null or agent = any ($1))) as any`,
+    [agents],
   );
   return rows[0]?.any ?? false;
 }

@@ -47,3 +47,4 @@ export type { TurnEnd } from "./hold.ts";
 export type { TurnWork } from "./turn.ts";
 export { isNudged, type Nudge, nudge, takeNudges, wake, wakeAll } from "./wake.ts";
 export { type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";
+export { listWorkers, type WorkerLine } from "./workers.ts";

@@ -145,3 +145,24 @@ test("a run that comes to need a limited provider waits for its turn there", asy
   });
   expect([letGo, most.get("p"), (await countRuns(db)).done]).toEqual([6, 1, 6]);
 });
+
+test("a worker of some agents takes theirs alone, with limits and without", async () => {
+  const db = await throwawayDatabase();
+  for (const limits of [[], [{ kind: "agent", name: "*", atOnce: 1 }]] satisfies Limit[][]) {
+    await put(db, ...limits);
+    await start(db, [{ agent: "a" }, { agent: "b" }, { agent: "a" }]);
+    const seen: string[] = [];
+    const some = startWorker({
+      ...{ db, sweepMs: 50, agents: ["a"] },
+      drive: async (lease) => {
+        seen.push(lease.run.agent);
+        await finish(lease);
+      },
+    });
+    await some.drained();
+    expect([seen, (await countRuns(db)).ready]).toEqual([["a", "a"], 1]);
+    await some.stop();
+    await workTogether(db, 1, finish);
+    expect((await countRuns(db)).ready).toBe(0);
+  }
+});

@@ -20,6 +20,9 @@ export type Membership = {
 /** What a membership is made of. */
 export type MembershipOptions = {
   readonly name: string;
+  /** Whose runs it takes up; null: every agent's. */
+  readonly agents: readonly string[] | null;
+  readonly concurrency: number;
   readonly leaseMs: number;
   /** Called with the payload of each notification. */
   readonly hear: (payload: string) => void;
@@ -50,9 +53,9 @@ async function enrol(session: Session, options: MembershipOptions): Promise<stri
      delete from factotum.workers where lease_until < clock_timestamp() - interval '${DEAD_KEPT}'`,
   );
   const { rows } = await session.query<{ id: string }>(
-    `insert into factotum.workers (name, lease_until)
-     values ($1, clock_timestamp() + $2 * interval '1 millisecond') returning id`,
-    [options.name, options.leaseMs],
+    `insert into factotum.workers (name, lease_until, agents, concurrency)
+     values ($1, clock_timestamp() + $2 * interval '1 millisecond', $3, $4) returning id`,
+    [options.name, options.leaseMs, options.agents, options.concurrency],
   );
   const id = must(rows[0], "the new worker's row").id;
   await session.query("select pg_advisory_lock(factotum.worker_lock_key($1))", [id]);

@@ -19,6 +19,8 @@ export type WorkerOptions = {
   readonly drive: Drive;
   /** Runs driven at once; 8 by default. Most of a driver's time is waiting for models. */
   readonly concurrency?: number;
+  /** Whose runs alone it takes up; every agent's by default. */
+  readonly agents?: readonly string[];
   /** Told in one line what went wrong, and what is done about it. */
   readonly say?: (line: string) => void;
   /** Shown in factotum.workers: host and process, for instance. */
@@ -79,6 +81,7 @@ class RunWorker {
   readonly #options: WorkerOptions;
   readonly #means: TurnMeans;
   readonly #concurrency: number;
+  readonly #agents: readonly string[] | null;
   readonly #leaseMs: number;
   readonly #sweepMs: number;
   readonly #say: (line: string) => void;
@@ -102,6 +105,7 @@ class RunWorker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#concurrency = options.concurrency ?? CONCURRENCY;
+    this.#agents = options.agents ?? null;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
     this.#means = { db: options.db, closer: closeTogether(options.db), turnMsMax: this.#leaseMs };
     this.#sweepMs = options.sweepMs ?? SWEEP_MS;
@@ -128,7 +132,7 @@ class RunWorker {
       try {
         const membership = await join(this.#options.db, {
           name: this.#options.name ?? "worker",
-          leaseMs: this.#leaseMs,
+          ...{ agents: this.#agents, concurrency: this.#concurrency, leaseMs: this.#leaseMs },
           hear: (payload) => this.#hear(payload),
         });
         await this.#serve(membership);
@@ -179,7 +183,9 @@ class RunWorker {
     if (this.#sweep || performance.now() >= this.#sweepAt) {
       this.#sweep = false;
       await this.#giveBack("stale");
-      await sweep(session, id, this.#idsHeld(id), this.#free());
+      // What it made ready may be nothing that it takes: the others are told.
+      const slots = this.#agents === null ? this.#free() : 0;
+      await sweep(session, id, this.#idsHeld(id), slots);
       this.#more = true;
       this.#redate = true;
     }
@@ -190,14 +196,14 @@ class RunWorker {
     const wanted = this.#free() + ahead - size;
     if (this.#more && wanted > 0 && size <= ahead / 2) {
       this.#more = false;
-      const claimed = await claim(session, id, wanted, this.#limited);
+      const claimed = await claim(session, id, wanted, this.#limited, this.#agents);
       if (claimed.length === wanted) this.#more = true;
       else if (this.#limited) await this.#date(session);
       this.#inHand.add(claimed);
     }
     this.#begin(membership);
     if (this.#driving.size + this.#inHand.size > 0 || this.#waiters.length === 0) return;
-    if (await anyReady(session)) return;
+    if (await anyReady(session, this.#agents)) return;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
   }
 

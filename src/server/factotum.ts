@@ -15,16 +15,8 @@ import { type Blame, blame } from "../changes/index.ts";
 import { checkAttention } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
-import { startDeliverer } from "../outbox/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
-import {
-  type Run,
-  type RunPage,
-  startRun,
-  startWorker,
-  type Worker,
-  type WorkerOptions,
-} from "../runs/index.ts";
+import { type Run, type RunPage, startRun, type Worker } from "../runs/index.ts";
 import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
@@ -33,20 +25,18 @@ import type { Finding } from "./finding.ts";
 import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
 import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { besideDeliverer, bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
+import { bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type EconomicsDoor, makeEconomicsDoor } from "./economics.ts";
 import { makeReportsDoor, type ReportsDoor } from "./reports.ts";
 import { openLinks } from "./links.ts";
 import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 import { makeTalk } from "./talk.ts";
-import { besideOverseer, openOverseer, versionsOf } from "./oversee.ts";
+import { versionsOf } from "./oversee.ts";
 import { makeRunControl, type RunControl } from "./run-control.ts";
 import { checkStarts, declareStarts } from "./starts.ts";
 import { openTerms, type TermsDoor } from "./terms.ts";
-
-/** How many runs one process works on at once unless the configuration says otherwise. */
-const CONCURRENCY_DEFAULT = 2;
+import { startWork, unknownAgent, type WorkOptions } from "./working.ts";
 
 /** What people may do. */
 type Doors = PeopleDoor & RunControl;
@@ -72,8 +62,10 @@ export type Factotum = Doors & {
   /**
    * Starts a worker in this process, and what delivers effects; any number of processes may have them.
    * Drained means that no run is ready and no effect can be delivered now.
+   *
+   * @throws {InputError} `agent-unknown` for one to work on that the configuration lacks
    */
-  work(): Worker;
+  work(options?: WorkOptions): Worker;
   /** Work driven by a client outside, in staged change sets. */
   readonly outside: Outside;
   summary(agent?: string): Promise<Summary>;
@@ -181,7 +173,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       };
       return db.transaction((tx) => startRun(tx, order));
     },
-    work: () => startWork(config, given, { db, say: given.say, drive: makeDriver(workshop) }),
+    work: (options) => startWork(config, given, { db, drive: makeDriver(workshop) }, options),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
@@ -225,31 +217,12 @@ async function putOn(config: Config, db: Database, rotate: boolean): Promise<rea
   return tables;
 }
 
-/** The worker of this process, what starts runs by itself, and the deliverer where there are channels. */
-function startWork(
-  config: Config,
-  { directory }: Surroundings,
-  parts: Pick<WorkerOptions, "db" | "drive"> & { readonly say: (line: string) => void },
-): Worker {
-  const { concurrency = CONCURRENCY_DEFAULT, channels = {} } = config;
-  const { db, say } = parts;
-  const alone = startWorker({ ...parts, concurrency, name: `${hostname()}:${process.pid}` });
-  const worker = besideOverseer(alone, openOverseer({ config, db, directory, say }), db);
-  if (Object.keys(channels).length === 0) return worker;
-  return besideDeliverer(worker, startDeliverer({ db, say, channels }));
-}
-
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   await setTimeout(milliseconds, undefined, { signal }).catch(() => undefined);
 }
 
 function qualified(table: string): string {
   return table.includes(".") ? table : `public.${table}`;
-}
-
-function unknownAgent(config: Config, name: string): InputError {
-  const known = config.agents.map((agent) => agent.name).join(", ");
-  return new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
 }
 
 function badInput(name: string, error: z.ZodError): InputError {

@@ -19,6 +19,7 @@ export {
   type ServingGateway,
 } from "./gateway.ts";
 export { loadConfig, type LoadedConfig } from "./load-config.ts";
+export { concurrencyOf, workerName, type WorkOptions } from "./working.ts";
 export type { RunLine, RunStory } from "./story.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
 export { type Binding, checkBinding } from "./http-guard.ts";
@@ -45,7 +46,7 @@ export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
-export { scheduleJson } from "./run-wire.ts";
+export { scheduleJson, workerJson } from "./run-wire.ts";
 export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
 export {
@@ -78,6 +79,6 @@ export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
 export type { Gateway, Key, KeyTerms } from "../gateway/index.ts";
-export type { ScheduleLine, Step } from "../runs/index.ts";
+export type { ScheduleLine, Step, Worker, WorkerLine } from "../runs/index.ts";
 export type { AgreementView, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

@@ -1,7 +1,14 @@
 import { type Cancelled, cancelRun } from "../agents/index.ts";
 import type { RunId } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
-import { listSchedules, pauseRun, resumeRun, type ScheduleLine } from "../runs/index.ts";
+import {
+  listSchedules,
+  listWorkers,
+  pauseRun,
+  resumeRun,
+  type ScheduleLine,
+  type WorkerLine,
+} from "../runs/index.ts";
 import type { Config } from "./config.ts";
 import { versionsOf } from "./oversee.ts";
 import { type HookRequest, schedulesOf, takeHook } from "./starts.ts";
@@ -23,6 +30,8 @@ export type RunControl = {
   resume(id: RunId, by: string): Promise<void>;
   /** The schedules of the configuration, with the time of their next occurrence. */
   schedules(): Promise<readonly ScheduleLine[]>;
+  /** The workers of all processes and machines, and what they have in hand. */
+  workers(): Promise<readonly WorkerLine[]>;
   /** Starts the run of a signed webhook. */
   hook(
     name: string,
@@ -38,6 +47,7 @@ export function makeRunControl(config: Config, db: Database): RunControl {
     pause: (id, by) => db.transaction((tx) => pauseRun(tx, id, by)),
     resume: (id, by) => db.transaction((tx) => resumeRun(tx, id, by)),
     schedules: () => listSchedules(db, schedulesOf(config)),
+    workers: () => listWorkers(db),
     hook: (name, request) => takeHook(config, db, name, request),
   };
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Factotum } from "./factotum.ts";
 import { plainText, readBody, readText } from "./http-body.ts";
 import { parseRunId } from "./parse-id.ts";
-import { scheduleJson } from "./run-wire.ts";
+import { scheduleJson, workerJson } from "./run-wire.ts";
 
 const NAME_CHARS_MAX = 200;
 const BECAUSE_CHARS_MAX = 2_000;
@@ -21,6 +21,7 @@ export const RUN_ROUTES: readonly string[] = [
   "POST /api/runs/:id/pause {by?}",
   "POST /api/runs/:id/resume {by?}",
   "GET /api/schedules",
+  "GET /api/workers",
   "POST /hooks/:name (a webhook, signed as Standard Webhooks says; no token)",
 ];
 
@@ -42,6 +43,9 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
   }
   app.get("/api/schedules", async (context) =>
     context.json({ schedules: (await factotum.schedules()).map(scheduleJson) }),
+  );
+  app.get("/api/workers", async (context) =>
+    context.json({ workers: (await factotum.workers()).map(workerJson) }),
   );
 }
 

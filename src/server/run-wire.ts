@@ -1,4 +1,4 @@
-import type { ScheduleLine } from "../runs/index.ts";
+import type { ScheduleLine, WorkerLine } from "../runs/index.ts";
 
 /** A schedule as JSON. */
 export function scheduleJson(line: ScheduleLine) {
@@ -8,6 +8,11 @@ export function scheduleJson(line: ScheduleLine) {
     ...{ nextAt: instant(nextAt), lastAt: instant(lastAt) },
     passedOver: passedOver === null ? null : { from: instant(passedOver.from), to: instant(passedOver.to) },
   };
+}
+
+/** A worker as JSON. */
+export function workerJson({ startedAt, ...line }: WorkerLine) {
+  return { ...line, startedAt: instant(startedAt) };
 }
 
 function instant(at: Date | null): string | null {
