@@ -50,6 +50,7 @@ export type KeyOptions = {
   readonly days?: number;
   readonly rpm?: number;
   readonly tpm?: number;
+  readonly cache?: number;
 };
 
 const DAY_MS = 86_400_000;
@@ -102,7 +103,7 @@ export function rotateKeyCommand(text: string, graceSeconds: number): Command {
 }
 
 function termsOf(name: string, options: KeyOptions): KeyTerms {
-  const { tenant, models, budget, days, rpm, tpm } = options;
+  const { tenant, models, budget, days, rpm, tpm, cache } = options;
   return {
     name,
     ...(tenant !== undefined && { tenant: tenant as NonNullable<KeyTerms["tenant"]> }),
@@ -110,6 +111,7 @@ function termsOf(name: string, options: KeyOptions): KeyTerms {
     ...(budget !== undefined && { budget }),
     ...(rpm !== undefined && { requestsPerMinute: rpm }),
     ...(tpm !== undefined && { tokensPerMinute: tpm }),
+    ...(cache !== undefined && { cacheSeconds: cache }),
     ...(days !== undefined && { expiresAt: new Date(Date.now() + days * DAY_MS) }),
   };
 }

@@ -36,6 +36,8 @@ export type GlobalOptions = {
 
 const PORT_MAX = 65_535;
 const DAYS_MAX = 3_650;
+/** A week, in seconds. */
+const CACHE_MAX = 604_800;
 const PER_MINUTE_MAX = 1_000_000_000_000;
 const GRACE_MAX = 2_592_000;
 const LIST_DEFAULT = 50;
@@ -219,6 +221,7 @@ function addGateway(program: Command, choose: (work: Work) => void): void {
     .option("--cap-usd <dollars>", "makes that budget, or caps it anew", dollars)
     .option("--rpm <count>", "requests a minute (default: no limit)", wholeNumber(1, PER_MINUTE_MAX))
     .option("--tpm <count>", "tokens a minute (default: no limit)", wholeNumber(1, PER_MINUTE_MAX))
+    .option("--cache <seconds>", "answers may be so old (default: none is kept)", wholeNumber(1, CACHE_MAX))
     .option("--days <count>", "how long it holds (default: for ever)", wholeNumber(1, DAYS_MAX))
     .action((name: string, options: KeyOptions) => choose(createKeyCommand(name, options)));
   key

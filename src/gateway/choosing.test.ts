@@ -18,7 +18,7 @@ const models: CardConfig[] = [
 ];
 const everything = {
   ...{ id: "1" as KeyId, tenant: "t" as TenantId, budget: null, until: Infinity, models: null },
-  ...{ requestsPerMinute: null, tokensPerMinute: null, receiptSalt: Buffer.alloc(16) },
+  ...{ requestsPerMinute: null, tokensPerMinute: null, cacheSeconds: null, receiptSalt: Buffer.alloc(16) },
 } satisfies KeyRecord;
 const engines = Array.from({ length: 5 }, (_, index) => `openai/engine-${index}`);
 

@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { AttemptEnd } from "./attempt.ts";
 import { Leg, type LegCall, type LegEars, type LegParts } from "./leg.ts";
-import { Outflow } from "./outflow.ts";
+import { Outflow, type Sink } from "./outflow.ts";
 import type { Attempt, Plan } from "./plan.ts";
 import type { Receipt } from "./receipts.ts";
 import { type Refusal, refusalBody, refusalEvent, restartEvent, type Surface } from "./surfaces.ts";
@@ -15,13 +15,13 @@ export type ExchangeParts = LegParts & { readonly limits: PhaseLimits };
 /** A call as it was planned, and whose it is. */
 export type Call = LegCall & {
   readonly plan: Extract<Plan, { kind: "call" }>;
-  readonly response: ServerResponse;
+  readonly response: Sink;
   /** Where the client gave an idempotency key. */
   readonly receipt: Receipt | null;
   /** Milliseconds of the process's own clock. */
   readonly startedAt: number;
-  /** Called once, when all is over. */
-  readonly over: () => void;
+  /** Called once, when all is over, with the leg whose answer has passed in full. */
+  readonly over: (answer: Leg | null) => void;
 };
 
 /** Answer headers that are between the provider and us, or that say how its bytes were framed. */
@@ -238,14 +238,15 @@ export class Exchange implements LegEars {
     this.#over = true;
     clearTimeout(this.#timer);
     const { receipt, over } = this.#call;
+    const answer = answered ? this.#winner : null;
     if (receipt === null) {
       last?.();
-      over();
+      over(answer);
       return;
     }
     receipt.end(answered || this.#billed > 0n ? (answered ? "answered" : "failed") : "unbilled", () => {
       last?.();
-      over();
+      over(answer);
     });
   }
 
@@ -272,7 +273,7 @@ function unanswered(id: string, end: AttemptEnd): Refusal {
 
 /** Answers with a refusal, in the protocol's own form. */
 export function refuse(
-  response: ServerResponse,
+  response: Sink,
   surface: Surface,
   refusal: Refusal,
   id: string,

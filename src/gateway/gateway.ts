@@ -1,10 +1,11 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Accounts, openAccounts } from "../calls/index.ts";
 import type { Clock, MicroUsd } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { openAdmin } from "./admin.ts";
+import { forgetAnswers, openAnswers } from "./answers.ts";
 import { makeBreaker } from "./breaker.ts";
 import type { Exchange, ExchangeParts } from "./exchange.ts";
 import { openKeyRing } from "./key-ring.ts";
@@ -18,6 +19,7 @@ import { derivedKey } from "./secret.ts";
 import { type Aliases, makeTargets, type Targets } from "./targets.ts";
 import { openTelemetry } from "./telemetry.ts";
 import { openUpstreams, type PhaseLimits, phaseLimits } from "./upstreams.ts";
+import { makeVault } from "./vault.ts";
 
 /** What a gateway may call, and by which names. */
 export type Offer = {
@@ -41,7 +43,7 @@ export type GatewayOptions = Offer & {
   readonly name: string;
   /**
    * What all replicas share and the database does not hold; at least 32 characters. Envelopes of sealed
-   * thoughts are made with keys derived from it.
+   * thoughts, and answers that are kept, are made with keys derived from it.
    */
   readonly secret?: string;
   readonly limits?: PhaseLimits;
@@ -110,18 +112,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const parts = { upstreams, accounts, paces, breaker, limits, record };
   const live = new Set<Exchange>();
   const forbids = options.forbids ?? ((): null => null);
-  const now = { snapshot: { targets, health: breaker, sealKey: sealKeyOf(options), forbids } };
-  const serve = makeServe({ db, clock, say, now, ring, parts, meter, live, nonce });
-  const server = createServer(
-    {
-      ...{ headersTimeout: limits.clientHeadMs, requestTimeout: limits.clientBodyMs },
-      keepAliveTimeout: KEEPALIVE_MS,
-      ...{ noDelay: true, insecureHTTPParser: false, requireHostHeader: true },
-      connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, limits.clientHeadMs),
-    },
-    serve,
-  );
-  server.maxConnections = CONNECTIONS_MAX;
+  const secret = secretOf(options);
+  const now = { snapshot: { targets, health: breaker, sealKey: derivedKey(secret, "envelopes"), forbids } };
+  const answers = openAnswers(db, makeVault(secret, "answers", options.random), say);
+  const serve = makeServe({ db, clock, say, now, ring, parts, meter, live, answers, nonce });
+  const server = makeServer(limits, serve);
   const stopSweeping = sweep(live, accounts, db, say);
   await listen(server, options.host, options.port);
   const gauges = () => ({
@@ -147,6 +142,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       stopSweeping();
       await closeServer(server);
       await admin?.close();
+      await answers.close();
       await upstreams.close();
       await ring.close();
       await paces.close();
@@ -157,10 +153,10 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 /** Replicas that share a secret can open what another one sealed; without one each has its own. */
-function sealKeyOf({ secret, random, say = () => {} }: GatewayOptions): Buffer {
-  if (secret !== undefined) return derivedKey(secret, "envelopes");
-  say("FACTOTUM_GATEWAY_SECRET is not set: what this replica seals can be handed back to it alone");
-  return random(SECRET_BYTES);
+function secretOf({ secret, random, say = () => {} }: GatewayOptions): string {
+  if (secret !== undefined) return secret;
+  say("FACTOTUM_GATEWAY_SECRET is not set: what this replica seals can be opened by it alone");
+  return random(SECRET_BYTES).toString("base64url");
 }
 
 /** Gives up calls that take too long, and ends what dead replicas left. */
@@ -176,8 +172,8 @@ function sweep(
     for (const exchange of live) exchange.look(now);
     sweeps += 1;
     if (sweeps % RECONCILE_SWEEPS !== 0) return;
-    forgetReceipts(db).catch((error: unknown) =>
-      say(`old receipts could not be forgotten: ${String(error)}`),
+    Promise.all([forgetReceipts(db), forgetAnswers(db)]).catch((error: unknown) =>
+      say(`old receipts and answers could not be forgotten: ${String(error)}`),
     );
     accounts.reconcile(knownOfSlice).then(
       (lost) => lost.forEach(({ slice, unknown }) => say(lostLine(slice, unknown))),
@@ -190,6 +186,20 @@ function sweep(
 
 function lostLine(slice: string, unknown: MicroUsd): string {
   return `a replica died holding ${slice}; ${unknown} micro-USD of it nobody can account for, and count`;
+}
+
+function makeServer(limits: PhaseLimits, serve: RequestListener): Server {
+  const server = createServer(
+    {
+      ...{ headersTimeout: limits.clientHeadMs, requestTimeout: limits.clientBodyMs },
+      keepAliveTimeout: KEEPALIVE_MS,
+      ...{ noDelay: true, insecureHTTPParser: false, requireHostHeader: true },
+      connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, limits.clientHeadMs),
+    },
+    serve,
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  return server;
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {

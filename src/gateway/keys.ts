@@ -20,6 +20,8 @@ export type KeyTerms = {
   readonly requestsPerMinute?: number;
   /** A call counts with the most that it can use until it is over, then with what it used. */
   readonly tokensPerMinute?: number;
+  /** Its calls may be answered by an answer that is so many seconds old at most; never unless told. */
+  readonly cacheSeconds?: number;
 };
 
 /** A key as people may see it. */
@@ -31,6 +33,7 @@ export type Key = {
   readonly budget: string | null;
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
+  readonly cacheSeconds: number | null;
   readonly madeAt: Date;
   readonly expiresAt: Date | null;
   readonly revokedAt: Date | null;
@@ -44,6 +47,7 @@ export type KeyRecord = {
   readonly budget: string | null;
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
+  readonly cacheSeconds: number | null;
   /** With it idempotency keys are hashed. */
   readonly receiptSalt: Buffer;
   /** Milliseconds of the wall clock; Infinity for never. */
@@ -53,12 +57,15 @@ export type KeyRecord = {
 /** Random bytes, from whoever may have them. */
 export type Random = (bytes: number) => Buffer;
 
+/** Answers are kept for a week at most. */
+export const KEPT_SECONDS_MAX = 604_800;
+
 const PREFIX = "fk-";
 const SECRET_BYTES = 32;
 const LISTED_MAX = 10_000;
 
 const LIMITS = `requests_per_minute::float8 as "requestsPerMinute",
-  tokens_per_minute::float8 as "tokensPerMinute"`;
+  tokens_per_minute::float8 as "tokensPerMinute", cache_seconds as "cacheSeconds"`;
 const COLUMNS = `id, name, tenant, models, budget, ${LIMITS}, made_at as "madeAt", expires_at as "expiresAt",
   revoked_at as "revokedAt"`;
 
@@ -70,7 +77,7 @@ export function digestOfKey(secret: string): string {
 /**
  * Makes a key; its text is in the answer and nowhere else. Writes factotum.gateway_keys.
  *
- * @throws {InputError} `budget-unknown`, `limit-invalid` for one that is no whole number above 0
+ * @throws {InputError} `budget-unknown`, `cache-invalid`, `limit-invalid` for no whole number above 0
  */
 export async function makeKey(
   tx: Transaction,
@@ -81,11 +88,12 @@ export async function makeKey(
   const budget = terms.budget === undefined ? null : await budgetNamed(tx, terms.budget);
   const { rows } = await tx.query<Key>(
     `insert into factotum.gateway_keys
-       (name, tenant, hash, models, budget, expires_at, requests_per_minute, tokens_per_minute)
-     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8) returning ${COLUMNS}`,
+       (name, tenant, hash, models, budget, expires_at, requests_per_minute, tokens_per_minute, cache_seconds)
+     values ($1, $2, decode($3, 'hex'), $4, $5, $6, $7, $8, $9) returning ${COLUMNS}`,
     [
       ...[terms.name, terms.tenant ?? defaultTenant, digestOfKey(secret), terms.models ?? null, budget],
       ...[terms.expiresAt ?? null, limitOf(terms.requestsPerMinute), limitOf(terms.tokensPerMinute)],
+      cacheSecondsOf(terms.cacheSeconds),
     ],
   );
   return { key: must(rows[0], "the new key's row"), secret };
@@ -166,6 +174,15 @@ function limitOf(limit: number | undefined): number | null {
   throw new InputError({
     code: "limit-invalid",
     message: `a limit per minute must be a whole number above 0, not ${limit}; leave it out for none`,
+  });
+}
+
+function cacheSecondsOf(seconds: number | undefined): number | null {
+  if (seconds === undefined) return null;
+  if (Number.isSafeInteger(seconds) && seconds >= 1 && seconds <= KEPT_SECONDS_MAX) return seconds;
+  throw new InputError({
+    code: "cache-invalid",
+    message: `answers are kept for 1 to ${KEPT_SECONDS_MAX} seconds, not ${seconds}; leave it out for none`,
   });
 }
 

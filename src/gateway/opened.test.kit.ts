@@ -19,12 +19,16 @@ export type Opened = {
   close(): Promise<void>;
 };
 
-/** Opens it; one model for each protocol, and a spare one. */
-export async function opened(limits?: PhaseLimits): Promise<Opened> {
+/**
+ * Opens it; one model for each protocol, and a spare one.
+ *
+ * @param upstream another provider's address in the place of the scripted one
+ */
+export async function opened(limits?: PhaseLimits, upstream?: string): Promise<Opened> {
   const db = await throwawayDatabase();
   const provider = await scriptedProvider();
   const price = { inputUsdPerMtok: "1", outputUsdPerMtok: "10" };
-  const at = { baseUrl: provider.url, price, outputTokensMax: 1_000, keyFrom: "UPSTREAM_KEY" };
+  const at = { baseUrl: upstream ?? provider.url, price, outputTokensMax: 1_000, keyFrom: "UPSTREAM_KEY" };
   const models: CardConfig[] = [
     { id: "openai/small", ...at },
     { id: "anthropic/claude-small", ...at },

@@ -1,5 +1,20 @@
-import type { ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { UsageTap } from "./usage-tap.ts";
+
+/** Where an answer goes: a client's response, or whatever stands in its place. */
+export type Sink = Pick<
+  ServerResponse,
+  "headersSent" | "destroyed" | "writableEnded" | "useChunkedEncodingByDefault" | "chunkedEncoding"
+> & {
+  writeHead(status: number, headers: string[] | OutgoingHttpHeaders): unknown;
+  flushHeaders(): void;
+  /** @returns false where no more is wanted for now */
+  write(piece: Buffer): boolean;
+  end(last?: Buffer | string): unknown;
+  destroy(): unknown;
+  on(event: "close", listener: () => void): unknown;
+  once(event: "drain", listener: () => void): unknown;
+};
 
 const CRLF = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
@@ -12,7 +27,7 @@ const LAST_CHUNK = Buffer.from("0\r\n\r\n");
  * stream of small pieces its own framing costs four writes where one does.
  */
 export class Outflow {
-  readonly #response: ServerResponse;
+  readonly #response: Sink;
   readonly #blocked: () => void;
   #head: { readonly status: number; readonly headers: string[]; readonly eager: boolean } | null = null;
   #tap: UsageTap | null = null;
@@ -24,7 +39,7 @@ export class Outflow {
   #begun = false;
 
   /** @param blocked called when the client takes no more for now, until the response drains */
-  constructor(response: ServerResponse, blocked: () => void) {
+  constructor(response: Sink, blocked: () => void) {
     this.#response = response;
     this.#blocked = blocked;
   }

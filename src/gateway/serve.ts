@@ -1,12 +1,16 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { CallId, Clock } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
+import type { Answers } from "./answers.ts";
 import { Exchange, type ExchangeParts, refuse } from "./exchange.ts";
+import { keepingOf } from "./keeping.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { KeyRecord } from "./keys.ts";
 import { listModels } from "./list-models.ts";
+import type { Leg } from "./leg.ts";
 import type { Meter } from "./meter.ts";
-import { noWishes, plan, type Snapshot, type Wishes } from "./plan.ts";
+import type { Sink } from "./outflow.ts";
+import { noWishes, type Plan, plan, type Snapshot, type Wishes } from "./plan.ts";
 import { claim, type Claim, type FirstCall, IDEMPOTENCY_CHARS_MAX, type Receipt } from "./receipts.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 
@@ -23,34 +27,40 @@ export type Serving = {
   readonly parts: ExchangeParts;
   readonly meter: Meter;
   readonly live: Set<Exchange>;
+  readonly answers: Answers;
   readonly nonce: string;
 };
 
 /** Answers requests: finds the key, reads the body, plans, and leaves the rest to an exchange. */
 export function makeServe(serving: Serving): RequestListener {
-  const { db, clock, say, now, ring, parts, meter, live, nonce } = serving;
+  const { db, clock, say, now, ring, parts, meter, live, answers, nonce } = serving;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
     return `gw-${nonce}-${calls.toString(36)}` as CallId;
   };
+  const exchange = makeStart(parts, live);
   const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
-    const { id, surface, key, request } = asked;
+    const { id, surface, key, request, response } = asked;
     const at = Math.floor(clock.now().getTime() / 1000);
     const planned = plan({ surface, body, key, id, at, wishes: wishesOf(request) }, now.snapshot);
-    if (planned.kind === "refused") {
-      const told = (): void => refuse(asked.response, surface, planned.refusal, asked.id);
+    const refused = (refusal: Refusal): void => {
+      const told = (): void => refuse(response, surface, refusal, id);
       if (receipt === null) told();
       else receipt.end("unbilled", told);
+    };
+    if (planned.kind === "refused") {
+      refused(planned.refusal);
       return;
     }
-    const exchange: Exchange = new Exchange(parts, {
-      ...{ ...asked, receipt, startedAt: performance.now(), plan: planned, asked: planned.model },
-      stream: planned.stream,
-      over: () => live.delete(exchange),
-    });
-    live.add(exchange);
-    exchange.start();
+    const keeping = keepingOf(request.headers, key, surface, body);
+    if (keeping.kind === "refused") refused(keeping.refusal);
+    else if (keeping.kind === "no" || receipt !== null) exchange(asked, planned, receipt, response);
+    else {
+      answers.answer({ ...asked, body, plan: planned, seconds: keeping.seconds }, (sink, over) =>
+        exchange(asked, planned, null, sink, over),
+      );
+    }
   };
   /** A client that names its call is told of the first one by that name, instead of making a second. */
   const beginOnce = (asked: Arrived, body: Buffer, name: string): void => {
@@ -93,6 +103,25 @@ export function makeServe(serving: Serving): RequestListener {
     }
   };
 }
+
+/** Begins exchanges; those under way are in `live`. */
+function makeStart(parts: ExchangeParts, live: Set<Exchange>) {
+  return (asked: Arrived, planned: Planned, receipt: Receipt | null, sink: Sink, over?: Over): void => {
+    const exchange: Exchange = new Exchange(parts, {
+      ...{ ...asked, response: sink, receipt, startedAt: performance.now(), plan: planned },
+      ...{ asked: planned.model, stream: planned.stream },
+      over(answer) {
+        live.delete(exchange);
+        over?.(answer);
+      },
+    });
+    live.add(exchange);
+    exchange.start();
+  };
+}
+
+type Planned = Extract<Plan, { kind: "call" }>;
+type Over = (answer: Leg | null) => void;
 
 /** A call before it is planned. */
 type Arrived = {

@@ -48,7 +48,7 @@ export type GatewayConfig = {
    */
   readonly channels?: Readonly<Record<string, Partial<Channel>>>;
   /** What a new key may do where whoever makes it does not say. */
-  readonly keyDefaults?: Pick<KeyTerms, "models" | "budget" | "requestsPerMinute" | "tokensPerMinute">;
+  readonly keyDefaults?: Omit<KeyTerms, "name" | "tenant" | "expiresAt">;
 };
 
 /** How people answer by links of their own, and how a chat tool proves who it is. */
