@@ -9,8 +9,11 @@ import { channel } from "./start.ts";
  */
 export type Membership = {
   readonly id: string;
-  /** Claims go through this connection, so that each of them proves it alive. */
-  readonly session: Session;
+  /**
+   * What goes through its connection, so that each claim proves it alive: one after the other, renewals of
+   * the lease among them, since the driver warns where a statement is sent while another is under way.
+   */
+  ask<T>(work: (session: Session) => Promise<T>): Promise<T>;
   /** Aborted, with the reason, when the connection or the lease is lost. */
   readonly lost: AbortSignal;
   /** Gives it up in good order. */
@@ -65,6 +68,7 @@ async function enrol(session: Session, options: MembershipOptions): Promise<stri
 function keep(session: Session, id: string, options: MembershipOptions): Membership {
   const controller = new AbortController();
   const { client } = session;
+  const ask = oneAtATime(session);
   const hear = (message: { payload?: string | undefined }): void => options.hear(message.payload ?? "");
   const fail = (error?: Error): void =>
     lose(error === undefined ? "the connection was closed" : error.message);
@@ -81,32 +85,44 @@ function keep(session: Session, id: string, options: MembershipOptions): Members
     close();
   };
   const everyMs = options.leaseMs / RENEWALS_PER_LEASE;
-  const renewing = setInterval(() => void renew(session, id, options.leaseMs, everyMs).catch(fail), everyMs);
+  const renewing = setInterval(() => {
+    const renewed = ask((mine) => renew(mine, id, options.leaseMs));
+    void within(everyMs, renewed).catch(fail);
+  }, everyMs);
   client.on("notification", hear);
   client.on("error", fail);
   client.on("end", fail);
   return {
     id,
-    session,
+    ask,
     lost: controller.signal,
     leave: async () => {
       if (controller.signal.aborted) return;
       const farewell = `with gone as (delete from factotum.workers where id = $1 returning id)
         select pg_advisory_unlock(factotum.worker_lock_key(id)) from gone`;
-      await session.query(farewell, [id]).catch(() => undefined);
+      await ask((mine) => mine.query(farewell, [id])).catch(() => undefined);
       lose("the worker left");
     },
   };
 }
 
-/** Throws when the lease has run out, or when the answer takes longer than the lease can wait for. */
-async function renew(session: Session, id: string, leaseMs: number, answerMsMax: number): Promise<void> {
-  const renewal = session.query(
+/** What is asked waits for the answer to what was asked before. */
+function oneAtATime(session: Session): Membership["ask"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return async (work) => {
+    const mine = last.then(() => work(session));
+    last = mine.catch(() => undefined);
+    return await mine;
+  };
+}
+
+/** Throws when the lease has run out. */
+async function renew(session: Session, id: string, leaseMs: number): Promise<void> {
+  const { rowCount } = await session.query(
     `update factotum.workers set lease_until = clock_timestamp() + $2 * interval '1 millisecond'
      where id = $1 and lease_until > clock_timestamp()`,
     [id, leaseMs],
   );
-  const { rowCount } = await within(answerMsMax, renewal);
   if (rowCount === 0) throw new Error("its lease ran out: the process stood still for too long");
 }
 

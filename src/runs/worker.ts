@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
-import { type Database, isConnectionFault, type Session } from "../postgres/index.ts";
+import { type Database, isConnectionFault } from "../postgres/index.ts";
 import { anyReady, claim, lookAhead, release, sweep } from "./claim.ts";
 import { closeTogether } from "./close-together.ts";
 import { FencedError, RunError } from "./errors.ts";
@@ -179,38 +179,40 @@ class RunWorker {
 
   /** One look at the database. */
   async #look(membership: Membership): Promise<void> {
-    const { id, session } = membership;
+    const { id } = membership;
     if (this.#sweep || performance.now() >= this.#sweepAt) {
       this.#sweep = false;
       await this.#giveBack("stale");
       // What it made ready may be nothing that it takes: the others are told.
       const slots = this.#agents === null ? this.#free() : 0;
-      await sweep(session, id, this.#idsHeld(id), slots);
+      await membership.ask((session) => sweep(session, id, this.#idsHeld(id), slots));
       this.#more = true;
       this.#redate = true;
     }
-    if (this.#redate) await this.#date(session);
+    if (this.#redate) await this.#date(membership);
     const { size } = this.#inHand;
     // With limits, one that waits in hand would keep another from its place.
     const ahead = this.#limited ? 0 : this.#inHand.ahead;
     const wanted = this.#free() + ahead - size;
     if (this.#more && wanted > 0 && size <= ahead / 2) {
       this.#more = false;
-      const claimed = await claim(session, id, wanted, this.#limited, this.#agents);
+      const claimed = await membership.ask((session) =>
+        claim(session, id, wanted, this.#limited, this.#agents),
+      );
       if (claimed.length === wanted) this.#more = true;
-      else if (this.#limited) await this.#date(session);
+      else if (this.#limited) await this.#date(membership);
       this.#inHand.add(claimed);
     }
     this.#begin(membership);
     if (this.#driving.size + this.#inHand.size > 0 || this.#waiters.length === 0) return;
-    if (await anyReady(session, this.#agents)) return;
+    if (await membership.ask((session) => anyReady(session, this.#agents))) return;
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
   }
 
   /** When to look at everything again: when the next run is due, and soon in any case. */
-  async #date(session: Session): Promise<void> {
+  async #date(membership: Membership): Promise<void> {
     this.#redate = false;
-    const { dueInMs, limited } = await lookAhead(session);
+    const { dueInMs, limited } = await membership.ask(lookAhead);
     this.#limited = limited;
     this.#sweepAt = performance.now() + Math.max(0, Math.min(this.#sweepMs, dueInMs ?? Infinity));
   }
@@ -349,7 +351,8 @@ class RunWorker {
 
 /** Whether an error is the run's own: one of the connection is not if this worker lost its place with it. */
 async function stillMember(membership: Membership, error: unknown): Promise<boolean> {
-  if (isConnectionFault(error)) await membership.session.query("select").catch(() => undefined);
+  if (isConnectionFault(error))
+    await membership.ask((session) => session.query("select")).catch(() => undefined);
   return !membership.lost.aborted;
 }
 
