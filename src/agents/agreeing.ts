@@ -28,7 +28,10 @@ export function beginTwin(w: Working, verifying: Verifying): Promise<Run> {
 }
 
 /** The agreement that the try under way is made for, if it is made for one. */
-export function agreementOf(w: Pick<Working, "bench" | "state">): AgreementVerifier<unknown> | undefined {
+export function agreementOf(w: {
+  readonly bench: Pick<Working["bench"], "agent">;
+  readonly state: Working["state"];
+}): AgreementVerifier<unknown> | undefined {
   const { verifying } = w.state;
   if (verifying === null) return undefined;
   const verifier = w.bench.agent.verifiers?.[verifying.step];

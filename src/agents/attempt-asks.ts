@@ -8,6 +8,7 @@ import { append, entries, type Transcript } from "./transcript.ts";
 import type { Acted } from "./attempt-acts.ts";
 import { hold, intendNext, keepWorking, numberOf, saidSoFar, stagedSoFar, type Trying } from "./trying.ts";
 import type { Working } from "./workshop.ts";
+import { unnamed } from "./provider.ts";
 
 /** Nobody answers a question that was taken back; its run goes on only where somebody revived it. */
 const WITHDRAWN: AskAnswer = { choice: "withdrawn", by: "nobody", note: "the question was withdrawn" };
@@ -68,6 +69,8 @@ export async function goOnAnswered(t: Trying, answer: AskAnswer): Promise<Run> {
   const free: Trying = { ...t, state: { ...t.state, question: null } };
   const next = await t.lease.turn(async (tx, run) => {
     await append(tx, run.id, numberOf(t), said);
+    const first = unnamed(run, t.card.id);
+    if (first !== undefined) return { kind: "continue", state: { ...free.state, call: null }, ...first };
     return { kind: "continue", state: { ...free.state, ...(await intendNext(tx, free, run, grown)) } };
   });
   return hold(free, next, { transcript: grown, staged });

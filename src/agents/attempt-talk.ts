@@ -5,6 +5,7 @@ import { hear, listSaid, type Said, sayToPerson } from "./say.ts";
 import type { Talk, TalkEnd } from "./state.ts";
 import { append, type Entry, type Transcript } from "./transcript.ts";
 import { finish, hold, intendNext, numberOf, stagedSoFar, type Trying } from "./trying.ts";
+import { unnamed } from "./provider.ts";
 
 /** How long a person may be silent, unless the agent says otherwise. */
 const SILENCE_MS_MAX = 86_400_000;
@@ -77,6 +78,8 @@ export async function nextEnd(
 ): Promise<TurnEnd> {
   const state = { ...t.state, talk: { ...talk, listening: false, until: null } };
   if (isOver(t, talk) || t.lease.shouldYield()) return { kind: "continue", state: { ...state, call: null } };
+  const first = unnamed(run, t.card.id);
+  if (first !== undefined) return { kind: "continue", state: { ...state, call: null }, ...first };
   return { kind: "continue", state: { ...state, ...(await intendNext(tx, t, run, transcript)) } };
 }
 

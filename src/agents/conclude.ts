@@ -13,6 +13,7 @@ import { type AttemptRecord, listAttempts, saveAttempt, stagedOf } from "./attem
 import { buildCard } from "./card.ts";
 import { followEnd } from "./follow.ts";
 import { nextRung } from "./cascade.ts";
+import { calledNext } from "./provider.ts";
 import type { AgentState, Disposition } from "./state.ts";
 import { type Examined, examine, parseInput, type Staged, type Working } from "./workshop.ts";
 
@@ -90,7 +91,7 @@ function verifyNext(d: Decision): Promise<Run> {
     await saveAttempt(tx, { ...d.attempt, status: "working" });
     const verifying = { attempt: d.attempt.number, by: d.by, step: 0, twins: 0 };
     const state = { ...d.state, phase: "verify", attempt: d.attempt.number, verifying, call: null } as const;
-    return { kind: "continue", state };
+    return { kind: "continue", state, ...calledNext(d, state) };
   });
 }
 
@@ -139,7 +140,7 @@ async function reconsider(tx: Transaction, d: Decision): Promise<TurnEnd> {
   const because = "a person said something before it was committed";
   await saveAttempt(tx, { ...d.attempt, because });
   await appendStep(tx, d.run.id, { kind: "reconsidered", attempt: d.attempt.number, data: { because } });
-  return { kind: "continue", state: tryingAgain(d, {}) };
+  return goOn(d, tryingAgain(d, {}));
 }
 
 /** Throws an attempt away because the database moved under it, and has it made again, told why. */
@@ -153,8 +154,12 @@ function retryAfterConflict(d: Decision, because: string): Promise<Run> {
     await saveAttempt(tx, { ...attempt, because });
     await appendStep(tx, d.run.id, { kind: "conflict", attempt: attempt.number, data: { because } });
     const feedback = [...d.state.feedback, `${attempt.rung}: ${because}`];
-    return { kind: "continue", state: tryingAgain(d, { conflicts: d.state.conflicts + 1, feedback }) };
+    return goOn(d, tryingAgain(d, { conflicts: d.state.conflicts + 1, feedback }));
   });
+}
+
+function goOn(w: Pick<Working, "workshop" | "bench">, state: AgentState): TurnEnd {
+  return { kind: "continue", state, ...calledNext(w, state) };
 }
 
 /** The state in which the next attempt is made. */
@@ -210,7 +215,8 @@ export async function commitInTurn(
   };
   if (agent.follow === undefined || rows === 0) return over(state, c.disposition);
   const step = await agent.follow.begin({ ...done, view: tx, at: c.at });
-  return followEnd(tx, { agent, run: c.run, state, attention: parts.workshop.attention }, step);
+  const end = await followEnd(tx, { agent, run: c.run, state, attention: parts.workshop.attention }, step);
+  return { ...end, ...calledNext(parts, state) };
 }
 
 /** Puts the best of what was staged to a person, as one card, and parks the run. */
@@ -236,7 +242,8 @@ export async function askPerson(
     await appendStep(tx, runId, { kind: "asked", attempt: best.number, data: { question: put.id, because } });
     const asked = { phase: "asked", question: put.id, askedAttempt: best.number } as const;
     const until = put.until === null ? {} : { until: put.until };
-    return { kind: "park", state: tryingAgain({ ...c, attempt }, asked), ...until };
+    const state = tryingAgain({ ...c, attempt }, asked);
+    return { kind: "park", state, ...until, ...calledNext(c, state) };
   });
 }
 
@@ -249,7 +256,7 @@ function handOver(c: Decision, attempt: AttemptRecord, because: readonly string[
     await appendStep(tx, c.run.id, { kind: "discarded", attempt: attempt.number, data: { because } });
     const feedback = because.map((one) => `${attempt.rung}: ${one}`);
     const told = { rung, feedback: [...c.state.feedback, ...feedback] };
-    return { kind: "continue", state: tryingAgain(c, told) };
+    return goOn(c, tryingAgain(c, told));
   });
 }
 

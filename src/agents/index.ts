@@ -41,6 +41,7 @@ export {
   routingSaved,
   type RoutingSaved,
 } from "./margins.ts";
+export { calledFirst } from "./provider.ts";
 export { openSpending, ROOT_BUDGET, type Spending } from "./spending.ts";
 export { openToolbox, type Toolbox } from "./toolbox.ts";
 export type { TableAccess, TableGrant } from "../changes/index.ts";

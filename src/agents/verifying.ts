@@ -10,6 +10,7 @@ import { modelNamed } from "./cascade.ts";
 import { decide } from "./conclude.ts";
 import { EVIDENCE_CHARS_MAX, questionOf } from "./evidence.ts";
 import { decideOutside } from "./outside-verify.ts";
+import { unnamed } from "./provider.ts";
 import { admitting, clamped } from "./spending.ts";
 import type { Verifying } from "./state.ts";
 import { readTranscript, turnsOf } from "./transcript.ts";
@@ -110,13 +111,16 @@ async function askModel(
 function intendCall(v: InHand, call: ModelCall, card: ModelCard): Promise<Run> {
   return v.lease.turn(async (tx, run) => {
     await reconcile(tx, run.id);
+    const state = { ...v.state, verifying: v.verifying };
+    const first = unnamed(run, card.id);
+    if (first !== undefined) return { kind: "continue", state: { ...state, call: null }, ...first };
     const { id: runId, tenant, agent } = run;
     const intent = { runId, tenant, agent, attempt: v.attempt.number, card };
     const fitting = await clamped(tx, v, call, card);
     const budget = v.budget === undefined ? {} : { budget: v.budget };
     const id = await intend(tx, { ...intent, call: fitting, ...budget });
     const { outputTokensMax } = fitting;
-    return { kind: "continue", state: { ...v.state, verifying: v.verifying, call: id, outputTokensMax } };
+    return { kind: "continue", state: { ...state, call: id, outputTokensMax } };
   });
 }
 

@@ -1,4 +1,6 @@
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
+import { type Limit, limitKinds } from "../server/index.ts";
+import { type Bounds, changeLimitCommand, limitsCommand } from "./limits.ts";
 import type { Command as Work } from "./command.ts";
 import { wholeNumber } from "./whole-number.ts";
 import { workCommand, type WorkerOptions, workersCommand } from "./work.ts";
@@ -6,6 +8,7 @@ import { cancelCommand, holdCommand, schedulesCommand, startCommand, type StartO
 
 const AT_ONCE_MAX = 1_000;
 const DRAIN_SECONDS_MAX = 86_400;
+const BOUND_MAX = 1_000_000;
 
 /** Commands on workers, on runs under way, and on what begins them. */
 export function addRuns(program: Command, choose: (work: Work) => void): void {
@@ -56,8 +59,29 @@ export function addRuns(program: Command, choose: (work: Work) => void): void {
       .argument("<run>", "its number")
       .action((run: string) => choose(holdCommand(doing, run)));
   }
+  addLimits(program, choose);
   program
     .command("schedules")
     .description("list what begins by itself, and when it does next")
     .action(() => choose(schedulesCommand()));
+}
+
+function addLimits(program: Command, choose: (work: Work) => void): void {
+  const limits = program
+    .command("limits")
+    .description("list what all workers together take up, by tenant, agent and provider")
+    .action(() => choose(limitsCommand()));
+  const which = (command: Command): Command =>
+    command
+      .addArgument(new Argument("<kind>", "by what").choices(limitKinds))
+      .argument("<name>", "whose; * is each one that has no limit of its own");
+  which(limits.command("set").description("put a limit, at work in every process at once"))
+    .option("--at-once <count>", "runs in workers' hands at once", wholeNumber(0, BOUND_MAX))
+    .option("--per-minute <count>", "times that a run is taken up in a minute", wholeNumber(1, BOUND_MAX))
+    .action((kind: Limit["kind"], name: string, bounds: Bounds) =>
+      choose(changeLimitCommand({ kind, name }, bounds)),
+    );
+  which(limits.command("lift").description("lift a limit")).action((kind: Limit["kind"], name: string) =>
+    choose(changeLimitCommand({ kind, name }, undefined)),
+  );
 }

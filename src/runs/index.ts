@@ -14,7 +14,16 @@ export {
 } from "./children.ts";
 export { cancel, deadlineDueInMs, endRun, overdueRuns, pauseRun, resumeRun, retryFailed } from "./control.ts";
 export { FencedError, RunError } from "./errors.ts";
-export { type Limit, liftLimit, listLimits, setLimit } from "./limits.ts";
+export {
+  checkLimit,
+  declareLimits,
+  type Limit,
+  type LimitLine,
+  liftLimit,
+  limitKinds,
+  listLimits,
+  setLimit,
+} from "./limits.ts";
 export {
   countBadEvents,
   type EventStart,

@@ -6,6 +6,7 @@ import type { Attention } from "../inbox/index.ts";
 import type { DeclaredBudgets } from "../ledger/index.ts";
 import type { CardConfig } from "../models/index.ts";
 import type { Channels } from "../outbox/index.ts";
+import type { Limit } from "../runs/index.ts";
 import type { Channel } from "../terms/index.ts";
 
 /** One piece of work for an agent. `key` makes it unique: the same key is never worked twice. */
@@ -64,6 +65,17 @@ export type LinksConfig = {
   readonly hours?: number;
 };
 
+/** How much of something is taken up at once, and in a minute. */
+export type Bounds = Pick<Limit, "atOnce" | "perMinute">;
+
+/** Limits by name; `*` is each one that has none of its own, and has no rate. */
+export type LimitsConfig = {
+  readonly tenants?: Readonly<Record<string, Bounds>>;
+  readonly agents?: Readonly<Record<string, Bounds>>;
+  /** Whose models runs call: the first part of a model's id, such as `anthropic`. */
+  readonly providers?: Readonly<Record<string, Bounds>>;
+};
+
 /** Everything a project tells Factotum; the default export of `factotum.config.ts`. */
 export type Config = {
   /** Names the embedded database and appears in listings. */
@@ -102,13 +114,15 @@ export type Config = {
   readonly gateway?: GatewayConfig;
   /** How many runs one process works on at once. */
   readonly concurrency?: number;
+  /** What all workers together take up; put in place whenever a worker starts. */
+  readonly limits?: LimitsConfig;
 };
 
 /** Every part of a configuration; the compiler misses one that is forgotten here. */
 const PARTS: { readonly [part in keyof Required<Config>]: true } = {
   ...{ name: true, agents: true, formerAgents: true, prepare: true, intake: true, models: true, clock: true },
   ...{ channels: true, budgets: true, port: true, leastPrivilege: true, gateway: true, concurrency: true },
-  ...{ attention: true, links: true },
+  ...{ attention: true, links: true, limits: true },
 };
 
 /**

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import {
+  calledFirst,
   makeDriver,
   makeOutside,
   openSpending,
@@ -16,7 +17,7 @@ import { checkAttention } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type RunId, systemClock } from "../kernel/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
-import { type Run, type RunPage, startRun, type Worker } from "../runs/index.ts";
+import { declareLimits, type Run, type RunPage, startRun, type Worker } from "../runs/index.ts";
 import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
@@ -28,6 +29,7 @@ import type { Surroundings } from "./surroundings.ts";
 import { bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type EconomicsDoor, makeEconomicsDoor } from "./economics.ts";
 import { makeReportsDoor, type ReportsDoor } from "./reports.ts";
+import { limitsOf } from "./limits.ts";
 import { openLinks } from "./links.ts";
 import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
@@ -110,6 +112,7 @@ export async function openFactotum(config: Config, surroundings: Surroundings): 
   checkChannels(config);
   checkAttention(config.attention ?? {});
   checkStarts(config);
+  limitsOf(config);
   const options = databaseOptions(config, surroundings);
   const db = await openDatabase(options.database);
   try {
@@ -167,7 +170,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       const parsed = agent.input.safeParse(input);
       if (!parsed.success) throw badInput(name, parsed.error);
       const order = {
-        ...{ agent: name, agentVersion: agent.version, key, input },
+        ...{ agent: name, agentVersion: agent.version, key, input, ...calledFirst(workshop, agent) },
         ...(at !== undefined && { parkedUntil: at }),
         ...(deadline !== undefined && { deadline }),
       };
@@ -201,6 +204,7 @@ async function makeReady(config: Config, db: Database): Promise<void> {
     await prepare?.(tx);
     await putTriggers(tx, config);
     await declareStarts(tx, config);
+    await declareLimits(tx, config.name, limitsOf(config));
   });
   await makeRoles(db, config);
   for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));

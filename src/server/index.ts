@@ -6,6 +6,7 @@ export {
   defineConfig,
   type GatewayConfig,
   type Intake,
+  type LimitsConfig,
   type LinksConfig,
   type WorkItem,
 } from "./config.ts";
@@ -46,7 +47,7 @@ export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
-export { scheduleJson, workerJson } from "./run-wire.ts";
+export { limitJson, scheduleJson, workerJson } from "./run-wire.ts";
 export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
 export {
@@ -79,6 +80,14 @@ export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";
 export type { Gateway, Key, KeyTerms } from "../gateway/index.ts";
-export type { ScheduleLine, Step, Worker, WorkerLine } from "../runs/index.ts";
+export {
+  type Limit,
+  limitKinds,
+  type LimitLine,
+  type ScheduleLine,
+  type Step,
+  type Worker,
+  type WorkerLine,
+} from "../runs/index.ts";
 export type { AgreementView, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

@@ -2,11 +2,16 @@ import { type Cancelled, cancelRun } from "../agents/index.ts";
 import type { RunId } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
 import {
+  liftLimit,
+  type Limit,
+  type LimitLine,
+  listLimits,
   listSchedules,
   listWorkers,
   pauseRun,
   resumeRun,
   type ScheduleLine,
+  setLimit,
   type WorkerLine,
 } from "../runs/index.ts";
 import type { Config } from "./config.ts";
@@ -32,6 +37,16 @@ export type RunControl = {
   schedules(): Promise<readonly ScheduleLine[]>;
   /** The workers of all processes and machines, and what they have in hand. */
   workers(): Promise<readonly WorkerLine[]>;
+  /** What all workers together take up. */
+  limits(): Promise<readonly LimitLine[]>;
+  /**
+   * Puts a limit; one that the configuration declares comes back when a worker starts.
+   *
+   * @throws {InputError} `limit-invalid`
+   */
+  setLimit(limit: Limit): Promise<void>;
+  /** False: there was none. */
+  liftLimit(limit: Pick<Limit, "kind" | "name">): Promise<boolean>;
   /** Starts the run of a signed webhook. */
   hook(
     name: string,
@@ -48,6 +63,9 @@ export function makeRunControl(config: Config, db: Database): RunControl {
     resume: (id, by) => db.transaction((tx) => resumeRun(tx, id, by)),
     schedules: () => listSchedules(db, schedulesOf(config)),
     workers: () => listWorkers(db),
+    limits: () => listLimits(db),
+    setLimit: (limit) => db.transaction((tx) => setLimit(tx, limit)),
+    liftLimit: (limit) => db.transaction((tx) => liftLimit(tx, limit)),
     hook: (name, request) => takeHook(config, db, name, request),
   };
 }

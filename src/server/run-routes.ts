@@ -1,9 +1,10 @@
 import type { Hono } from "hono";
 import { z } from "zod";
+import { limitKinds } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
-import { plainText, readBody, readText } from "./http-body.ts";
+import { plainText, parseRequest, readBody, readText } from "./http-body.ts";
 import { parseRunId } from "./parse-id.ts";
-import { scheduleJson, workerJson } from "./run-wire.ts";
+import { limitJson, scheduleJson, workerJson } from "./run-wire.ts";
 
 const NAME_CHARS_MAX = 200;
 const BECAUSE_CHARS_MAX = 2_000;
@@ -15,6 +16,9 @@ const cancelling = z.strictObject({
   keep: z.boolean().default(false),
 });
 
+const limited = z.object({ kind: z.enum(limitKinds), name: plainText.min(1).max(NAME_CHARS_MAX) });
+const bounds = z.strictObject({ atOnce: z.number().optional(), perMinute: z.number().optional() });
+
 /** What the API says of them. */
 export const RUN_ROUTES: readonly string[] = [
   "POST /api/runs/:id/cancel {because?, keep?, by?}",
@@ -22,6 +26,9 @@ export const RUN_ROUTES: readonly string[] = [
   "POST /api/runs/:id/resume {by?}",
   "GET /api/schedules",
   "GET /api/workers",
+  "GET /api/limits",
+  "PUT /api/limits/:kind/:name {atOnce?, perMinute?} (kind: tenant, agent or provider)",
+  "DELETE /api/limits/:kind/:name",
   "POST /hooks/:name (a webhook, signed as Standard Webhooks says; no token)",
 ];
 
@@ -44,9 +51,29 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
   app.get("/api/schedules", async (context) =>
     context.json({ schedules: (await factotum.schedules()).map(scheduleJson) }),
   );
+  limitRoutes(app, factotum);
   app.get("/api/workers", async (context) =>
     context.json({ workers: (await factotum.workers()).map(workerJson) }),
   );
+}
+
+function limitRoutes(app: Hono, factotum: Factotum): void {
+  const list = async () => ({ limits: (await factotum.limits()).map(limitJson) });
+  app.get("/api/limits", async (context) => context.json(await list()));
+  app.put("/api/limits/:kind/:name", async (context) => {
+    const which = parseRequest(limited, context.req.param());
+    const { atOnce, perMinute } = await readBody(context, bounds);
+    await factotum.setLimit({
+      ...which,
+      ...(atOnce !== undefined && { atOnce }),
+      ...(perMinute !== undefined && { perMinute }),
+    });
+    return context.json(await list());
+  });
+  app.delete("/api/limits/:kind/:name", async (context) => {
+    const which = parseRequest(limited, context.req.param());
+    return context.json({ lifted: await factotum.liftLimit(which) });
+  });
 }
 
 /** Webhooks are let in by their signature alone, so they stand before the guard of the API. */

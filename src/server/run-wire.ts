@@ -1,4 +1,4 @@
-import type { ScheduleLine, WorkerLine } from "../runs/index.ts";
+import type { LimitLine, ScheduleLine, WorkerLine } from "../runs/index.ts";
 
 /** A schedule as JSON. */
 export function scheduleJson(line: ScheduleLine) {
@@ -13,6 +13,11 @@ export function scheduleJson(line: ScheduleLine) {
 /** A worker as JSON. */
 export function workerJson({ startedAt, ...line }: WorkerLine) {
   return { ...line, startedAt: instant(startedAt) };
+}
+
+/** A limit as JSON. */
+export function limitJson({ atOnce, perMinute, ...line }: LimitLine) {
+  return { ...line, atOnce: atOnce ?? null, perMinute: perMinute ?? null };
 }
 
 function instant(at: Date | null): string | null {
