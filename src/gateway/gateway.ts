@@ -6,6 +6,7 @@ import type { Keys, ModelCard } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { openAdmin } from "./admin.ts";
 import { forgetAnswers, openAnswers } from "./answers.ts";
+import { openBatchRoom } from "./batches/open.ts";
 import { makeBreaker } from "./breaker.ts";
 import type { Exchange, ExchangeParts } from "./exchange.ts";
 import { openKeyRing } from "./key-ring.ts";
@@ -115,8 +116,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const secret = secretOf(options);
   const now = { snapshot: { targets, health: breaker, sealKey: derivedKey(secret, "envelopes"), forbids } };
   const answers = openAnswers(db, makeVault(secret, "answers", options.random), say);
-  const serve = makeServe({ db, clock, say, now, ring, parts, meter, live, answers, nonce });
-  const server = makeServer(limits, serve);
+  const serving = { db, clock, say, now, ring, parts, meter, live, answers, nonce };
+  const batches = openBatchRoom({ ...options, say }, { ring, nonce, underWay: () => live.size }, (inside) =>
+    makeServe({ ...serving, ring: inside, nonce: `${nonce}b`, desk: null }),
+  );
+  const server = makeServer(limits, makeServe({ ...serving, desk: batches.desk }));
   const stopSweeping = sweep(live, accounts, db, say);
   await listen(server, options.host, options.port);
   const gauges = () => ({
@@ -140,6 +144,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     flush: () => meter.flush(),
     async close() {
       stopSweeping();
+      await batches.close();
       await closeServer(server);
       await admin?.close();
       await answers.close();

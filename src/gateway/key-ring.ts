@@ -1,10 +1,12 @@
 import type { Database, Session } from "../postgres/index.ts";
-import { digestOfKey, type KeyRecord, loadKeys } from "./keys.ts";
+import { digestOfKey, type KeyId, type KeyRecord, loadKeys } from "./keys.ts";
 
 /** The keys of this replica: a snapshot that is replaced as a whole whenever somebody changes one. */
 export type KeyRing = {
   /** @param at milliseconds of the wall clock */
   find(secret: string, at: number): KeyRecord | null;
+  /** A key by its number, for what it brought in before. */
+  withId(id: KeyId, at: number): KeyRecord | null;
   /** Reads them anew; happens by itself when told by Postgres, and every few seconds. */
   refresh(): Promise<void>;
   close(): Promise<void>;
@@ -18,10 +20,13 @@ const SECRET_CHARS_MAX = 200;
 /** Opens the ring: reads all keys and listens for changes. */
 export async function openKeyRing(db: Database, say: (line: string) => void): Promise<KeyRing> {
   let keys: ReadonlyMap<string, KeyRecord> = new Map();
+  let byId: ReadonlyMap<KeyId, KeyRecord> = new Map();
   let session: Session | undefined;
   let closed = false;
   const refresh = async (): Promise<void> => {
     keys = await loadKeys(db);
+    // Its former text, which ends sooner, comes after its present one.
+    byId = new Map([...keys.values()].toReversed().map((key) => [key.id, key]));
   };
   const tell = (error: unknown): void => say(`the gateway's keys could not be read: ${String(error)}`);
   const listen = async (): Promise<void> => {
@@ -53,6 +58,10 @@ export async function openKeyRing(db: Database, say: (line: string) => void): Pr
     find(secret, at) {
       if (secret.length > SECRET_CHARS_MAX) return null;
       const found = keys.get(digestOfKey(secret));
+      return found !== undefined && at < found.until ? found : null;
+    },
+    withId(id, at) {
+      const found = byId.get(id);
       return found !== undefined && at < found.until ? found : null;
     },
     async close() {

@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { CallId, Clock } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
 import type { Answers } from "./answers.ts";
+import type { Desk } from "./batches/desk.ts";
 import { Exchange, type ExchangeParts, refuse } from "./exchange.ts";
 import { keepingOf } from "./keeping.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -29,11 +30,13 @@ export type Serving = {
   readonly live: Set<Exchange>;
   readonly answers: Answers;
   readonly nonce: string;
+  /** What is at `/v1/files` and `/v1/batches`; null for calls that come from there. */
+  readonly desk: Desk | null;
 };
 
 /** Answers requests: finds the key, reads the body, plans, and leaves the rest to an exchange. */
 export function makeServe(serving: Serving): RequestListener {
-  const { db, clock, say, now, ring, parts, meter, live, answers, nonce } = serving;
+  const { db, clock, say, now, ring, parts, meter, live, answers, nonce, desk } = serving;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
@@ -73,10 +76,7 @@ export function makeServe(serving: Serving): RequestListener {
   };
   return (request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    if (path === "/healthz") {
-      response.end("ok");
-      return;
-    }
+    if (path === "/healthz") return void response.end("ok");
     const id = nextId();
     const surface = surfaces.get(path) ?? ELSEWHERE;
     const turnAway = (refusal: Refusal): void => {
@@ -87,7 +87,8 @@ export function makeServe(serving: Serving): RequestListener {
     if (key === null) turnAway(NO_KEY);
     else if (request.method === "GET" && path.startsWith("/v1/models")) {
       listModels(request, response, path, key, now.snapshot.targets);
-    } else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
+    } else if (desk?.serves(path) === true) desk.answer(request, response, key, id);
+    else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
     else if (meter.behind) turnAway(BEHIND);
     else if (request.headers["content-encoding"] !== undefined) turnAway(ENCODED);
     else {
