@@ -1,6 +1,7 @@
 import type { Asked, Attempt } from "./planned.ts";
 import type { Seals } from "./envelope.ts";
 import { type Edit, edited, type Field, valueOf } from "./scan.ts";
+import type { Wrapping } from "./providers.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 import type { Target } from "./targets.ts";
 import { hasThoughts, sealingTap, unwrap } from "./thoughts.ts";
@@ -61,6 +62,7 @@ export function passed(passing: Passing, target: Target, seals: Seals): Fitted {
   const renamed = same ? edits : [...edits, { ...model, by: name }];
   const sent = unwrap(edited(body, renamed), seals, target.card.id);
   if (sent.kind === "forged") return { kind: "refused", refusal: FORGED };
+  const { wrapping } = target.speaking;
   const tap: Attempt["tap"] = !passing.thoughts
     ? passing.tap
     : (status) => {
@@ -70,9 +72,22 @@ export function passed(passing: Passing, target: Target, seals: Seals): Fitted {
   return {
     kind: "fitted",
     fitted: {
-      ...{ path, headers, query: query === "" ? null : query, body: sent.body, translated: false, tap },
+      ...{ path, headers, translated: false },
+      ...(wrapping === undefined
+        ? { query: query === "" ? null : query, body: sent.body, tap }
+        : wrapped({ query, body: sent.body, tap }, wrapping, stream)),
       told: strippedTold(sent.stripped),
     },
+  };
+}
+
+type Wrapped = Pick<Attempt, "query" | "body" | "tap">;
+
+/** In a provider's own wrapping: the client's query is not the provider's, and errors come unwrapped. */
+function wrapped({ query, body, tap }: Wrapped, wrapping: Wrapping, stream: boolean): Wrapped {
+  return {
+    ...{ query, body: wrapping.body(body) },
+    tap: (status) => (status < 400 ? wrapping.tap(tap(status), stream) : tap(status)),
   };
 }
 
@@ -119,11 +134,12 @@ export function translated(asked: Asked, target: Target, wishes: Wishes): Fitted
   const { to, made } = best;
   if (made.kind === "refused") return made;
   const { path, query, headers } = target.route(to, wishes.stream);
+  const sent = { query, tap: made.tap, body: Buffer.from(JSON.stringify(made.body), "utf8") };
   return {
     kind: "fitted",
     fitted: {
-      ...{ path, query, headers, translated: true, tap: made.tap },
-      body: Buffer.from(JSON.stringify(made.body), "utf8"),
+      ...{ path, headers, translated: true },
+      ...(speaking.wrapping === undefined ? sent : wrapped(sent, speaking.wrapping, wishes.stream)),
       told: {
         "x-factotum-translated": to,
         ...(made.dropped.length > 0 && { "x-factotum-dropped": named(made.dropped) }),

@@ -168,6 +168,10 @@ export class Leg implements AttemptEars {
       const value = request.headers[name];
       if (typeof value === "string") headers[name] = value;
     }
+    const sign = target.speaking.wrapping?.sign;
+    if (sign !== undefined) {
+      Object.assign(headers, sign({ origin: target.origin, path: path + query, body }));
+    }
     this.#begunAt = performance.now();
     this.#parts.breaker.sent(target.card.id);
     const pool = this.#parts.upstreams.pool(target.origin);

@@ -1,7 +1,9 @@
 import { InputError } from "../kernel/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Protocol } from "./surfaces.ts";
+import { bedrockBody, bedrockSigner, bedrockTap } from "./bedrock.ts";
 import type { Spoken } from "./translate/dialects.ts";
+import type { UsageTap } from "./usage-tap.ts";
 
 /** Where a call goes below its provider's origin, and with which headers. */
 export type Route = {
@@ -20,7 +22,22 @@ export type Speaking = {
   readonly compatible: boolean;
   readonly base: string | null;
   route(base: string, protocol: Protocol, stream: boolean): Route;
+  /** Where it wraps a protocol in words of its own. */
+  readonly wrapping?: Wrapping;
 };
+
+/** What a provider wraps around a protocol: nothing but these calls pass it. */
+export type Wrapping = {
+  /** The body as it is sent. */
+  body(body: Buffer): Buffer;
+  /** Reads what comes, and gives it to `inner` as the protocol has it. */
+  tap(inner: UsageTap, stream: boolean): UsageTap;
+  /** Headers that stand for this one request, made when it is sent. */
+  readonly sign?: (request: Signable) => Readonly<Record<string, string>>;
+};
+
+/** A request as it is about to be sent. */
+type Signable = { readonly origin: string; readonly path: string; readonly body: Buffer };
 
 /** Sent where the client names none; it names one as a rule. */
 const ANTHROPIC_VERSION = "2023-06-01";
@@ -54,6 +71,8 @@ export function speakingOf(card: ModelCard, key: string | undefined): Speaking {
       };
     case "google":
       return google(card, key);
+    case "bedrock":
+      return bedrock(card, key);
   }
 }
 
@@ -112,6 +131,27 @@ function google(card: ModelCard, key: string | undefined): Speaking {
         headers: key === undefined ? {} : { "x-goog-api-key": key },
       };
     },
+  };
+}
+
+/** Anthropic's models at Bedrock: its messages, in a wrapping of AWS's own. */
+function bedrock(card: ModelCard, key: string | undefined): Speaking {
+  const sign = key === undefined ? null : bedrockSigner(key);
+  const bearer: Readonly<Record<string, string>> =
+    key === undefined || sign !== null ? {} : { authorization: `Bearer ${key}` };
+  return {
+    ...{
+      protocols: ["anthropic-messages"],
+      translated: ["anthropic-messages"],
+      compatible: false,
+      base: null,
+    },
+    route: (base, _, stream) =>
+      plain(
+        `${base}/model/${encodeURIComponent(card.model)}/invoke${stream ? "-with-response-stream" : ""}`,
+        bearer,
+      ),
+    wrapping: { body: bedrockBody, tap: bedrockTap, ...(sign !== null && { sign }) },
   };
 }
 

@@ -47,7 +47,7 @@ export function resolve(
     // `auto` may be somebody's alias; then it is that.
     const auto = name === AUTO && named.targets.length === 0;
     const choice: Choice = auto ? { targets: targets.able(surface.protocol), by: "order" } : named;
-    const able = choice.targets.filter((target) => surface.below === "" || speaks(target, surface));
+    const able = choice.targets.filter((target) => surface.below === "" || hasBeside(target, surface));
     served ||= able.length > 0;
     const usable = able.filter(({ card }) => mayUse(key, name, card.id));
     const allowed = usable.filter(({ card }) => forbids(card) === null);
@@ -76,6 +76,11 @@ export function mayUse(key: KeyRecord, name: string, id: string): boolean {
 /** Whether a model is asked in the client's own protocol. */
 export function speaks({ speaking }: Target, { protocol }: Surface): boolean {
   return speaking.protocols.includes(protocol);
+}
+
+/** Whether what stands beside a protocol's calls is there: in a wrapping there are the calls alone. */
+function hasBeside(target: Target, surface: Surface): boolean {
+  return speaks(target, surface) && target.speaking.wrapping === undefined;
 }
 
 function inOrder(

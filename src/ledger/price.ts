@@ -79,7 +79,8 @@ function roundedUp(pico: bigint): MicroUsd {
 
 function fromCatalogue(what: Priced, at: Date): Rates | null {
   if (what.provider !== "openai-compatible") {
-    return catalogueRates({ providerId: what.provider, model: what.model }, at);
+    const providerId = what.provider === "bedrock" ? "aws" : what.provider;
+    return catalogueRates({ providerId, model: what.model }, at);
   }
   return what.baseUrl === undefined
     ? null

@@ -1,4 +1,5 @@
 import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider";
+import { InputError } from "../kernel/index.ts";
 import type { ModelCard } from "./spec.ts";
 
 /** The providers' own addresses. Always passed, since the SDK would otherwise read the environment. */
@@ -49,6 +50,12 @@ export async function adapterOf(
       fetch,
     });
     return wireOf(card) === "chat" ? provider.chat(card.model) : provider.responses(card.model);
+  }
+  if (card.provider === "bedrock") {
+    throw new InputError({
+      code: "provider-unspoken",
+      message: `${card.id} is at Bedrock, and only the gateway speaks to it; give agents its address`,
+    });
   }
   const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
   const auth = key === undefined ? {} : { apiKey: key };

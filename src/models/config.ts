@@ -18,7 +18,7 @@ const instant = z.iso.datetime({ offset: true }).or(z.iso.date());
 
 const cardConfig = z.strictObject({
   id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
-  provider: z.enum(["openai", "anthropic", "google", "azure", "openai-compatible"]).optional(),
+  provider: z.enum(["openai", "anthropic", "google", "azure", "bedrock", "openai-compatible"]).optional(),
   model: z.string().min(1).optional(),
   baseUrl: z.url({ protocol: /^https?$/ }).optional(),
   keyFrom: z.string().min(1).optional(),

@@ -9,7 +9,10 @@ export type Role = "cheap" | "strong";
  * default is always one whose cost can be stated. To be looked over with each update of the catalogue.
  */
 const PREFERRED: Readonly<
-  Record<Exclude<ProviderKind, "openai-compatible" | "azure">, Readonly<Record<Role, readonly string[]>>>
+  Record<
+    Exclude<ProviderKind, "openai-compatible" | "azure" | "bedrock">,
+    Readonly<Record<Role, readonly string[]>>
+  >
 > = {
   anthropic: {
     cheap: ["claude-haiku-4-5", "claude-3-5-haiku-latest"],
@@ -36,5 +39,7 @@ export function contextTokensOf(provider: ProviderKind, model: string): number |
 }
 
 function inCatalogue(provider: ProviderKind, model: string): ReturnType<typeof calcPrice> {
-  return calcPrice({ input_tokens: 0, output_tokens: 0 }, model, { providerId: provider });
+  return calcPrice({ input_tokens: 0, output_tokens: 0 }, model, {
+    providerId: provider === "bedrock" ? "aws" : provider,
+  });
 }

@@ -52,7 +52,8 @@ function defaultsOf(env: Env): ModelCard[] {
   return endpoints.flatMap((endpoint) => {
     const { provider } = endpoint;
     // Behind an address of one's own the default models may not be served: list them.
-    if (provider === "openai-compatible" || provider === "azure" || urlIsSet(endpoint, env)) return [];
+    if (provider === "openai-compatible" || provider === "azure" || provider === "bedrock") return [];
+    if (urlIsSet(endpoint, env)) return [];
     if (keyOf(endpoint, env) === undefined) return [];
     const models = roles.map((role) => defaultModel(provider, role)).filter((model) => model !== null);
     return models.map((model) => cardOf({ id: `${provider}/${model}` }, env));
@@ -86,13 +87,13 @@ function cardOf(config: CardConfig, env: Env): ModelCard {
 }
 
 /** Providers that have no address of their own. */
-const ADDRESSED: ReadonlySet<string> = new Set(["openai-compatible", "azure"]);
+const ADDRESSED: ReadonlySet<string> = new Set(["openai-compatible", "azure", "bedrock"]);
 
 function notServed(id: string): string {
   const names = endpoints.map((each) => each.name).join(", ");
   return (
     `model "${id}" has no known address; write endpoint/model with an endpoint of ${names}` +
-    ` (openai-compatible needs OPENAI_BASE_URL), or give its baseUrl in the config`
+    ` (openai-compatible needs OPENAI_BASE_URL, bedrock AWS_REGION), or give its baseUrl in the config`
   );
 }
 

@@ -26,6 +26,10 @@ export const endpoints: readonly Endpoint[] = [
     ...{ urlName: "AZURE_OPENAI_ENDPOINT", url: null, local: false },
   },
   {
+    ...{ name: "bedrock", provider: "bedrock", keyNames: ["AWS_BEARER_TOKEN_BEDROCK"] },
+    ...{ urlName: "BEDROCK_BASE_URL", url: null, local: false },
+  },
+  {
     ...{ name: "mistral", provider: "openai-compatible", keyNames: ["MISTRAL_API_KEY"] },
     ...{ urlName: null, url: "https://api.mistral.ai/v1", local: false },
   },
@@ -40,14 +44,28 @@ export const endpoints: readonly Endpoint[] = [
 
 /** The key of an endpoint, if the environment has one. An empty variable counts as not set. */
 export function keyOf(endpoint: Endpoint, env: Env): string | undefined {
-  return endpoint.keyNames.map((name) => valueOf(env, name)).find((key) => key !== undefined);
+  const key = endpoint.keyNames.map((name) => valueOf(env, name)).find((each) => each !== undefined);
+  return key ?? (endpoint.provider === "bedrock" ? accessKeyOf(env) : undefined);
 }
 
 /** The address of an endpoint, or null for the provider's own. */
 export function urlOf(endpoint: Endpoint, env: Env): string | null {
   const set = endpoint.urlName === null ? undefined : valueOf(env, endpoint.urlName);
-  const url = set ?? endpoint.url;
+  const url = set ?? (endpoint.provider === "bedrock" ? bedrockUrl(env) : endpoint.url);
   return url === null ? null : baseUrlOf(url, endpoint);
+}
+
+/** The two or three parts of an access key of AWS, none of which has a colon, as one key. */
+function accessKeyOf(env: Env): string | undefined {
+  const id = valueOf(env, "AWS_ACCESS_KEY_ID");
+  const secret = valueOf(env, "AWS_SECRET_ACCESS_KEY");
+  const session = valueOf(env, "AWS_SESSION_TOKEN") ?? "";
+  return id === undefined || secret === undefined ? undefined : `aws:${id}:${secret}:${session}`;
+}
+
+function bedrockUrl(env: Env): string | null {
+  const region = valueOf(env, "AWS_REGION") ?? valueOf(env, "AWS_DEFAULT_REGION");
+  return region === undefined ? null : `https://bedrock-runtime.${region}.amazonaws.com`;
 }
 
 /** Whether the environment names the endpoint's address. */
@@ -56,7 +74,7 @@ export function urlIsSet(endpoint: Endpoint, env: Env): boolean {
 }
 
 function hosted(
-  name: Exclude<ProviderKind, "openai-compatible" | "azure">,
+  name: Exclude<ProviderKind, "openai-compatible" | "azure" | "bedrock">,
   keyNames: readonly string[],
   urlName: string | null,
 ): Endpoint {

@@ -2,7 +2,7 @@ import type { Json, JsonObject, ModelId } from "../kernel/index.ts";
 import type { Usage } from "./usage.ts";
 
 /** Which adapter speaks to the model. */
-export type ProviderKind = "openai" | "anthropic" | "google" | "azure" | "openai-compatible";
+export type ProviderKind = "openai" | "anthropic" | "google" | "azure" | "bedrock" | "openai-compatible";
 
 /** Prices as stated: decimal US dollars per million tokens, as text, so that they are exact: `"0.15"`. */
 type StatedUsd = {
