@@ -3,7 +3,8 @@ import { type CallId, defaultTenant, formatUsd, microUsd, type ModelId } from ".
 import {
   type Budget,
   type BudgetId,
-  budgetsAbove,
+  budgetsOfCall,
+  MODELS_BUDGET,
   openTeller,
   putBudget,
   type Teller,
@@ -70,7 +71,7 @@ async function leafOf(db: Database, run: Run, agent: Agent): Promise<BudgetId | 
   const name = runCap === undefined ? agentBudget(run, agent) : own;
   const { rows } = await db.query<{ id: BudgetId; name: string }>(
     "select id, name from factotum.budgets where name = any ($1)",
-    [[ROOT_BUDGET, name, own]],
+    [[ROOT_BUDGET, MODELS_BUDGET, name, own]],
   );
   // A person may have given a run a budget of its own that its agent does not declare.
   const leaf = rows.find((row) => row.name === own) ?? rows.find((row) => row.name === name);
@@ -125,13 +126,13 @@ export type Degraded =
   | { readonly kind: "nothing-cheaper"; readonly because: string };
 
 /**
- * Looks at the soft limits above a run: warns beyond them, and where one says so, lets the cheapest model
+ * Looks at the soft limits above a run, and of its model: warns beyond them, and where one says so, lets the cheapest model
  * stand in, once a run; what it was not good enough for is then a person's.
  */
 export async function degrade(w: Spender & { readonly rung: string }, card: ModelCard): Promise<Degraded> {
   const { budget, workshop } = w;
   if (budget === undefined) return { kind: "as-planned" };
-  const beyond = (await budgetsAbove(workshop.db, budget)).filter(isBeyondSoft);
+  const beyond = (await budgetsOfCall(workshop.db, { budget, model: card.id })).filter(isBeyondSoft);
   for (const one of beyond) workshop.spending?.say(told(one));
   const because = beyond.find((one) => one.beyondSoft === "degrade");
   const cheapest = workshop.ladder[0];

@@ -2,8 +2,11 @@ import { type MicroUsd, microUsd } from "../kernel/index.ts";
 import {
   bookLooseCalls,
   type BudgetId,
+  degradedAmong,
   type HoldId,
+  listModelBudgets,
   type LooseBooking,
+  modelBudgetNames,
   openPurse,
   openTeller,
   type Purse,
@@ -15,8 +18,13 @@ export type { Taken, Taking } from "../ledger/index.ts";
 
 /** The ledger, as one needs it who calls models for others, without runs. */
 export type Accounts = {
-  /** The purse over a budget; the same one whenever it is asked for. */
-  purse(budget: string): Purse;
+  /**
+   * Who pays for a call: the key's budget and the model's, as far as there are any; null for neither. The
+   * same one whenever it is asked for.
+   */
+  payer(budget: string | null, model: string): Payer | null;
+  /** Reads which models have budgets, and who is to be thrifty; what changed since is at work from now on. */
+  look(): Promise<void>;
   /** Books tries in the caller's own transaction. */
   book(tx: Transaction, bookings: readonly LooseBooking[]): Promise<void>;
   /**
@@ -27,6 +35,13 @@ export type Accounts = {
    */
   reconcile(known: (tx: Transaction, slice: string) => Promise<MicroUsd>): Promise<readonly LostSlice[]>;
   close(): Promise<void>;
+};
+
+/** Who pays. */
+export type Payer = {
+  readonly purse: Purse;
+  /** Beyond a soft limit that asks for cheaper models. */
+  readonly isThrifty: boolean;
 };
 
 /** A slice of a process that died, and what of it nobody can account for. */
@@ -52,31 +67,62 @@ export async function openAccounts(
   },
 ): Promise<Accounts> {
   const teller = await openTeller(db, options);
-  const purses = new Map<string, Purse>();
+  const payers = new Map<string, Payer & { isThrifty: boolean; readonly budgets: readonly BudgetId[] }>();
+  let models: ReadonlyMap<string, BudgetId> = new Map();
   let slices = 0;
   const nextId = (): HoldId => {
     slices += 1;
     return `${SLICES}${options.nonce}-${slices}` as HoldId;
   };
   const { sliceMax, say } = options;
-  const open = (budget: string): Purse => {
-    const purse = openPurse(teller, {
-      ...{ budget: budget as BudgetId, nextId },
-      ...(sliceMax !== undefined && { sliceMax }),
-      ...(say !== undefined && { say }),
-    });
-    purses.set(budget, purse);
-    return purse;
+  const look = async (): Promise<void> => {
+    models = await listModelBudgets(db);
+    const all = [...payers.values()];
+    const degraded = await degradedAmong(
+      db,
+      all.flatMap(({ budgets }) => budgets),
+    );
+    for (const one of all) one.isThrifty = one.budgets.some((id) => degraded.has(id));
   };
-  return {
-    purse: (budget) => purses.get(budget) ?? open(budget),
+  await look();
+  const accounts: Accounts = {
+    payer(own, model) {
+      const budgets = budgetsFor(own as BudgetId | null, model, models);
+      const [budget, ...also] = budgets;
+      if (budget === undefined) return null;
+      const found = payers.get(budgets.join());
+      if (found !== undefined) return found;
+      const purse = openPurse(teller, {
+        ...{ budget, also, nextId },
+        ...(sliceMax !== undefined && { sliceMax }),
+        ...(say !== undefined && { say }),
+      });
+      const payer = { purse, budgets, isThrifty: false };
+      payers.set(budgets.join(), payer);
+      return payer;
+    },
+    look,
     book: bookLooseCalls,
     reconcile: (known) => db.transaction((tx) => endLost(tx, known)),
     async close() {
-      await Promise.all([...purses.values()].map((purse) => purse.close()));
+      await Promise.all([...payers.values()].map(({ purse }) => purse.close()));
       await teller.close();
     },
   };
+  return accounts;
+}
+
+/** A key's own budget and its model's lowest; one that is paid from a model's budget counts there once. */
+function budgetsFor(
+  own: BudgetId | null,
+  model: string,
+  models: ReadonlyMap<string, BudgetId>,
+): readonly BudgetId[] {
+  if (models.size === 0) return own === null ? [] : [own];
+  const lowest = modelBudgetNames(model).findLast((name) => models.has(name));
+  const leaf = lowest === undefined ? undefined : models.get(lowest);
+  if (own === null || leaf === undefined) return [own ?? leaf ?? []].flat();
+  return [...models.values()].includes(own) ? [own] : [own, leaf];
 }
 
 async function endLost(

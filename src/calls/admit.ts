@@ -1,5 +1,5 @@
 import { type CallId, formatUsd, microUsd } from "../kernel/index.ts";
-import { type BudgetId, budgetOf, type HoldId, leftOf, type Teller } from "../ledger/index.ts";
+import { type BudgetId, budgetOf, type HoldId, leftOf, modelBudgetOf, type Teller } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { CallError } from "./call-error.ts";
 import type { CallFailure } from "./outcome.ts";
@@ -7,7 +7,7 @@ import type { CallFailure } from "./outcome.ts";
 const MICRO_PER_CENT = 10_000n;
 
 /**
- * Sets the worst case of an intended call aside in its budget, after the intent is committed and before
+ * Sets the worst case of an intended call aside in its budget and its model's, after the intent is committed and before
  * anything is sent. A call that was intended without a budget needs none.
  *
  * @returns why it may not be sent, where a budget on the path has no room
@@ -18,8 +18,8 @@ export async function admit(
   teller: Pick<Teller, "hold">,
   callId: CallId,
 ): Promise<CallFailure | undefined> {
-  const { rows } = await db.query<{ budget: BudgetId | null; hold: string }>(
-    "select budget, hold_micro_usd as hold from factotum.calls where id = $1",
+  const { rows } = await db.query<{ budget: BudgetId | null; model: string; hold: string }>(
+    "select budget, model, hold_micro_usd as hold from factotum.calls where id = $1",
     [callId],
   );
   const [call] = rows;
@@ -29,7 +29,9 @@ export async function admit(
   }
   if (call.budget === null) return undefined;
   const amount = microUsd(BigInt(call.hold));
-  const request = { id: callId as string as HoldId, budget: call.budget, amount };
+  const models = await modelBudgetOf(db, call);
+  const also = models === null ? [] : [models];
+  const request = { id: callId as string as HoldId, budget: call.budget, also, amount };
   // A call that may be out costs money, whether its caller lives or not.
   const answer = await teller.hold({ ...request, ifOrphaned: "keep" });
   if (answer.kind === "held") return undefined;

@@ -1,5 +1,5 @@
 import { must, tokens } from "../kernel/index.ts";
-import { type BudgetId, budgetsAbove, leftOf, ratesOf } from "../ledger/index.ts";
+import { type BudgetId, budgetsOfCall, leftOf, ratesOf } from "../ledger/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { worstCaseOf } from "./worst-case.ts";
@@ -23,7 +23,9 @@ export async function clampToBudget(
   { call, card, budget }: Spending,
   outputTokensMin: number,
 ): Promise<ModelCall> {
-  const lefts = (await budgetsAbove(tx, budget)).map(leftOf).filter((left) => left !== null);
+  const lefts = (await budgetsOfCall(tx, { budget, model: card.id }))
+    .map(leftOf)
+    .filter((left) => left !== null);
   const now = await tx.query<{ at: Date }>("select factotum.now() as at");
   const found = ratesOf(card, must(now.rows[0], "the time").at);
   if (lefts.length === 0 || found.kind === "missing") return call;

@@ -1,5 +1,5 @@
 import { type CallId, defaultTenant, must, type RunId, type TenantId } from "../kernel/index.ts";
-import { type BudgetId, ratesOf, ratesToJson } from "../ledger/index.ts";
+import { type BudgetId, modelBudgetNames, ratesOf, ratesToJson } from "../ledger/index.ts";
 import type { ModelCall, ModelCard } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { CallError } from "./call-error.ts";
@@ -15,7 +15,10 @@ export type CallIntent = {
   readonly card: ModelCard;
   readonly tenant?: TenantId;
   readonly agent?: string;
-  /** What it is spent from; `admit` has to set its worst case aside before it is sent. */
+  /**
+   * What it is spent from, beside its model's budget; `admit` has to set its worst case aside before it is
+   * sent. Without it, the budget of its model alone, where there is one.
+   */
   readonly budget?: BudgetId;
   /** The business time, by which a price holds, where the caller has read it already. */
   readonly at?: Date;
@@ -37,13 +40,15 @@ export async function intend(tx: Transaction, intent: CallIntent): Promise<CallI
   const { rows } = await tx.query<{ id: CallId }>(
     `insert into factotum.calls (id, run_id, attempt, tenant, agent, model, digest, input_tokens_max,
        output_tokens_max, hold_per_try_micro_usd, hold_micro_usd, rates, budget)
-     values ('call_' || gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+     values ('call_' || gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+       coalesce($12::bigint, (select b.id from factotum.budgets b where b.name = any ($13)
+         order by cardinality(b.path) desc limit 1)))
      returning id`,
     [
       ...[intent.runId, intent.attempt, intent.tenant ?? defaultTenant, intent.agent ?? null],
       ...[intent.card.id, digestOf(intent.call), worst.inputTokensMax, worst.outputTokensMax],
       ...[worst.holdPerTry, worst.hold, JSON.stringify(ratesToJson(found.rates))],
-      intent.budget ?? null,
+      ...[intent.budget ?? null, modelBudgetNames(intent.card.id)],
     ],
   );
   return must(rows[0], "the id of an intended call").id;

@@ -117,7 +117,7 @@ describe("OpenAI's client", () => {
     for await (const model of openai().models.list()) names.push(model.id);
     expect(names).toEqual([
       ...["quick", "safe", "thoughtful", "mixed", "openai/small", "anthropic/claude-small", "spare/second"],
-      ...["google/gemini-small", "thinker/deep", "auto"],
+      ...["google/gemini-small", "dear/large", "thinker/deep", "auto"],
     ]);
     expect(await openai().models.retrieve("openai/small")).toMatchObject({ owned_by: "openai" });
   });

@@ -176,6 +176,7 @@ function sweep(
     const now = performance.now();
     for (const exchange of live) exchange.look(now);
     sweeps += 1;
+    accounts.look().catch((error: unknown) => say(`budgets could not be looked at: ${String(error)}`));
     if (sweeps % RECONCILE_SWEEPS !== 0) return;
     Promise.all([forgetReceipts(db), forgetAnswers(db)]).catch((error: unknown) =>
       say(`old receipts and answers could not be forgotten: ${String(error)}`),

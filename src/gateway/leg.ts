@@ -28,6 +28,8 @@ export type LegCall = {
   readonly surface: Surface;
   readonly key: KeyRecord;
   readonly request: IncomingMessage;
+  /** All that may be tried, in their order. */
+  readonly plan: { readonly attempts: readonly Attempt[] };
   /** What the client calls the model. */
   readonly asked: string;
   readonly stream: boolean;
@@ -122,23 +124,34 @@ export class Leg implements AttemptEars {
 
   #askBudget(): void {
     const { attempt } = this;
-    const { budget } = this.#call.key;
+    const { id } = attempt.target.card;
+    const payer = this.#parts.accounts.payer(this.#call.key.budget, id);
     if (this.#aborted) this.#withdraw(null);
-    else if (budget === null || attempt.worst === 0n) this.#send();
+    else if (payer === null || attempt.worst === 0n) this.#send();
     else if (attempt.worst === null) {
-      const message = `${attempt.target.card.id} has no known price, which a key with a budget needs`;
+      const message = `${id} has no known price, which a budget needs`;
       this.#withdraw({ status: 400, code: "price_unknown", message });
+    } else if (payer.isThrifty && this.#hasCheaper(attempt.worst)) {
+      const message = `a budget is beyond its soft limit, and a cheaper model than ${id} was named`;
+      this.#withdraw({ status: 402, code: BUDGET_EXHAUSTED, message });
     } else {
-      const taking = this.#parts.accounts.purse(budget).take(attempt.worst);
+      const taking = payer.purse.take(attempt.worst);
       if (!(taking instanceof Promise)) this.#paid(taking);
       else taking.then(this.#paid.bind(this), () => this.#withdraw(AWAY));
     }
   }
 
+  /** Whether the caller named another model that costs less, and is still to be tried. */
+  #hasCheaper(worst: bigint): boolean {
+    const { attempts } = this.#call.plan;
+    const later = attempts.slice(attempts.indexOf(this.attempt) + 1);
+    return later.some((other) => other.worst !== null && other.worst < worst);
+  }
+
   #paid(taking: Taking): void {
     if (taking.kind === "full") {
-      const message = "the budget of this key has no room for the most that this call can cost";
-      this.#withdraw({ status: 402, code: "budget_exhausted", message });
+      const message = "no room for the most that this call can cost in the budget of this key or model";
+      this.#withdraw({ status: 402, code: BUDGET_EXHAUSTED, message });
       return;
     }
     this.#taken = taking;
@@ -229,6 +242,8 @@ export class Leg implements AttemptEars {
 }
 
 type Cost = { readonly authoritative: boolean; readonly usage: Usage; readonly amount: MicroUsd | null };
+/** The code of a call that no budget has room for: the next of its list may fit. */
+export const BUDGET_EXHAUSTED = "budget_exhausted";
 const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0) };
 const AWAY: Refusal = {
   ...{ status: 503, code: "ledger_away", retryAfterS: 1 },

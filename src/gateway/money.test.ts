@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { auditBudgets, listBudgets } from "../ledger/index.ts";
+import { microUsd } from "../kernel/index.ts";
+import { auditBudgets, listBudgets, putBudget } from "../ledger/index.ts";
 import { hang, reply } from "../testing/index.ts";
 import { makeKey, revokeKey, rotateKey } from "./index.ts";
 import { budget, type Opened, opened } from "./opened.test.kit.ts";
@@ -94,6 +95,40 @@ test("a key holds for its models only, and no longer once it is revoked or rotat
   expect(await statusOf(made.secret)).toBe(401);
   await at.db.transaction((tx) => revokeKey(tx, made.key.id));
   await becomes(fresh.secret, 401);
+});
+
+test("a model's own budget holds for every key, and a list goes on to what there is money for", async () => {
+  at.provider.otherwise(() => reply("answered", { input: 500, output: 10 }));
+  await budget(at.db, "models/openai/small", 0);
+  const secret = await at.key();
+  const statusOf = async (model: string): Promise<number> => {
+    const answer = await ask(at.gateway.url, secret, body({ model }));
+    await answer.text();
+    return answer.status;
+  };
+  await expect.poll(() => statusOf("openai/small"), { timeout: 20_000 }).toBe(402);
+  expect(await statusOf("openai/small, spare/second")).toBe(200);
+  expect(await statusOf("spare/second")).toBe(200);
+  await at.db.transaction((tx) => putBudget(tx, "models/openai/small", { cap: null }));
+});
+
+test("beyond a soft limit that degrades, the cheaper of the named models answers", async () => {
+  at.provider.otherwise(() => reply("answered", { input: 500, output: 10 }));
+  const name = await budget(at.db, "company/thrifty", 1_000_000);
+  const secret = await at.key({ name: "thrifty", budget: name });
+  const list = body({ model: "dear/large, openai/small" });
+  const askOf = async (): Promise<string> => {
+    await (await ask(at.gateway.url, secret, list)).text();
+    await at.gateway.flush();
+    const { rows } = await at.db.query<{ model: string }>(
+      `select a.model from factotum.gateway_attempts a join factotum.gateway_keys k on k.id = a.key
+       where k.name = 'thrifty' and a.label = 'answered' order by a.at desc limit 1`,
+    );
+    return rows[0]?.model ?? "";
+  };
+  expect(await askOf()).toBe("dear/large");
+  await at.db.transaction((tx) => putBudget(tx, name, { soft: microUsd(0), beyondSoft: "degrade" }));
+  await expect.poll(askOf, { timeout: 20_000 }).toBe("openai/small");
 });
 
 test("neither what is said nor any key is in the database", async () => {

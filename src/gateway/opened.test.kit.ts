@@ -20,7 +20,7 @@ export type Opened = {
 };
 
 /**
- * Opens it; one model for each protocol, and a spare one.
+ * Opens it; one model for each protocol, a spare one and a dear one.
  *
  * @param upstream another provider's address in the place of the scripted one
  */
@@ -34,6 +34,10 @@ export async function opened(limits?: PhaseLimits, upstream?: string): Promise<O
     { id: "anthropic/claude-small", ...at },
     { id: "spare/second", provider: "openai-compatible", ...at },
     { id: "google/gemini-small", ...at },
+    {
+      ...{ id: "dear/large", provider: "openai-compatible", ...at },
+      price: { inputUsdPerMtok: "5", outputUsdPerMtok: "50" },
+    },
     { id: "thinker/deep", provider: "openai-compatible", wire: "responses", ...at },
   ];
   const found = discoverModels({ UPSTREAM_KEY: "upstream-secret" }, { models });

@@ -165,19 +165,20 @@ export async function listBudgets(
   tx: Pick<Transaction, "query">,
   below?: string,
 ): Promise<readonly Budget[]> {
-  const { rows } = await tx.query<BudgetRow>(
-    `${SELECT} where $1::text is null or n.name = $1 or starts_with(n.name, $1 || '/') order by n.path`,
+  return standingOf(
+    tx,
+    "where $1::text is null or n.name = $1 or starts_with(n.name, $1 || '/') order by n.path",
     [below ?? null],
   );
-  return rows.map(budgetFrom);
 }
 
-/** A budget and all above it, the root first: each of them must have room for what is spent from it. */
-export async function budgetsAbove(tx: Pick<Transaction, "query">, id: BudgetId): Promise<readonly Budget[]> {
-  const { rows } = await tx.query<BudgetRow>(
-    `${SELECT} join factotum.budgets b on n.id = any (b.path) where b.id = $1 order by cardinality(n.path)`,
-    [id],
-  );
+/** Budgets as they stand, read by the rest of a query after `from factotum.budgets n`. */
+export async function standingOf(
+  tx: Pick<Transaction, "query">,
+  which: string,
+  params: readonly unknown[],
+): Promise<readonly Budget[]> {
+  const { rows } = await tx.query<BudgetRow>(`${SELECT} ${which}`, params);
   return rows.map(budgetFrom);
 }
 

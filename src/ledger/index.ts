@@ -8,7 +8,6 @@ export {
   type BudgetId,
   budgetOf,
   type BudgetPeriod,
-  budgetsAbove,
   type BudgetTerms,
   type Imbalance,
   leftOf,
@@ -19,6 +18,14 @@ export { applyDeclared, type DeclaredBudget, type DeclaredBudgets, parseUsd } fr
 export { forecastBudgets, type Forecast } from "./forecast.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
 export { costOf, price, type Priced, type Pricing, type RatesFound, ratesOf, worstCostOf } from "./price.ts";
+export {
+  budgetsOfCall,
+  degradedAmong,
+  listModelBudgets,
+  modelBudgetNames,
+  modelBudgetOf,
+  MODELS_BUDGET,
+} from "./model-budgets.ts";
 export { openPurse, type Purse, type Taken, type Taking } from "./purse.ts";
 export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
 export {

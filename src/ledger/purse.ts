@@ -27,6 +27,8 @@ export type Purse = {
 /** What a purse is made of. */
 export type PurseOptions = {
   readonly budget: BudgetId;
+  /** Budgets of other trees that its calls count on as well. */
+  readonly also?: readonly BudgetId[];
   /** Names of slices, each new. */
   readonly nextId: () => HoldId;
   /** The most that may lie in one slice beyond what is asked for, in micro-USD: what a kill can cost. */
@@ -181,9 +183,9 @@ class SlicedPurse implements Purse {
 
   /** @returns null when it was made, else the budget that is full */
   async #openSlice(amount: bigint): Promise<BudgetId | null> {
-    const { budget, nextId } = this.#options;
+    const { budget, also = [], nextId } = this.#options;
     const id = nextId();
-    const request = { id, budget, amount: microUsd(amount), ifOrphaned: "keep" as const };
+    const request = { id, budget, also, amount: microUsd(amount), ifOrphaned: "keep" as const };
     const admission = await this.#teller.hold(request);
     if (admission.kind === "full") return admission.budget;
     this.#retire();

@@ -109,6 +109,19 @@ test("beyond a soft limit that degrades, the cheapest model stands in, and never
   expect(shop.said.join("\n")).toContain("budget company is beyond its soft limit");
 });
 
+test("beyond a soft limit of one model alone, the cheapest stands in for it", async () => {
+  const strongOnly = { cascade: [exactRung, { kind: "model", name: "strong", model: "strong" }] } as const;
+  const { shop, cheap, strong } = await place(strongOnly);
+  await cap(shop, "models/local1/tiny", 1_000_000n, { soft: microUsd(0), beyondSoft: "degrade" });
+  strong.script(...orders());
+  await shop.order(unknown);
+  cheap.script(...orders());
+  const second = await shop.order({ ...unknown, product: "the one with a bulb" });
+  const attempts = await listAttempts(shop.db, second.id);
+  expect(attempts.map((one) => one.model)).toEqual([null, "local0/tiny"]);
+  expect((await listBudgets(shop.db, "models/local1/tiny"))[0]?.spent).toBeGreaterThan(0n);
+});
+
 test("a judge is paid from the budget, and what it cannot pay for is a person's to decide", async () => {
   const reader = judge<{ product: string; quantity: number }>({
     ...{ name: "reader", model: "cheap", instructions: "Look at the quantity." },
