@@ -70,7 +70,7 @@ test("a call that does not fit its budget is not sent, and says which budget and
 
 test("a call counts in its model's budget beside its own, and alone where it has none", async () => {
   const leaf = await budget("four", 1_000_000n);
-  const models = await budget("models/openai", 5n);
+  const openai = await budget("models/openai", 5n);
   const refused = await sent((await intended(leaf)).id);
   expect(refused.kind === "failed" && refused.error.message).toContain("budget models/openai has $0.000005");
   await budget("models/openai", 1_000_000n);
@@ -79,7 +79,7 @@ test("a call counts in its model's budget beside its own, and alone where it has
   const { cost } = await db.transaction(async (tx) => settle(tx, id, await sent(id)));
   const alone = await db.transaction((tx) => intend(tx, { runId: "77" as RunId, attempt: 1, call, card }));
   const { rows } = await db.query("select budget from factotum.calls where id = $1", [alone]);
-  expect(rows).toEqual([{ budget: models }]);
+  expect(rows).toEqual([{ budget: openai }]);
   provider.script(reply("on Tuesday", { input: 1000, cachedInput: 0, output: 100 }));
   const second = await db.transaction(async (tx) => settle(tx, alone, await sent(alone)));
   await teller.sweep();

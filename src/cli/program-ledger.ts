@@ -9,6 +9,7 @@ import {
   ledgerSummaryCommand,
   setBudgetCommand,
 } from "./ledger.ts";
+import { addAccounts } from "./program-accounts.ts";
 import { addEconomics } from "./program-economics.ts";
 import { addReports } from "./program-reports.ts";
 
@@ -53,13 +54,14 @@ export function addLedger(
     .description("list budgets: what is spent, held and left, and when that will be gone")
     .argument("[below]", "only this one and those below it")
     .action((below: string | undefined) => choose(budgetsCommand(below)));
+  addAccounts(ledger, choose, count);
   addReports(ledger, choose);
   addEconomics(ledger, choose);
   program
     .command("budget")
     .description("change a budget, at work in every process from the next model call on")
     .command("set")
-    .description("make or change a budget: company, company/TENANT or company/TENANT/AGENT")
+    .description("make or change a budget: company, company/TENANT, company/TENANT/AGENT, or models/MODEL")
     .argument("<name>", "its place in the tree; the tenant of one business is default")
     .argument("[usd]", "its cap in US dollars, such as 5.00; without it the cap stays")
     .option("--no-cap", "take the cap away")

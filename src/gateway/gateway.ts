@@ -103,8 +103,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const upstreams = openUpstreams(limits);
   const breaker = makeBreaker(() => performance.now());
   const paces = openPaces(db, say);
-  const metrics = makeMetrics();
-  const telemetry = openTelemetry();
+  const [metrics, telemetry] = [makeMetrics(), openTelemetry()];
   const record: ExchangeParts["record"] = (metered, headers) => {
     meter.record(metered);
     metrics.heard(metered);

@@ -1,4 +1,15 @@
 /** Room `ledger`: what every token cost, and what it earned. */
+export {
+  type AccountBalance,
+  type AccountFilter,
+  listAccounts,
+  listPostings,
+  type Posting,
+  type PostingPage,
+  type TrialBalance,
+  trialBalance,
+  writtenAmount,
+} from "./accounts.ts";
 export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, reverseLoss } from "./book.ts";
 export { bookLooseCalls, type LooseBooking } from "./book-loose.ts";
 export {

@@ -10,6 +10,7 @@ import { errorReply } from "./http-errors.ts";
 import { listTools } from "./list-tools.ts";
 import { mcpRoutes } from "./mcp-http.ts";
 import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
+import { ACCOUNTS_ROUTES, accountsRoutes } from "./accounts-routes.ts";
 import { ECONOMICS_ROUTES, economicsRoutes } from "./economics-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
@@ -74,6 +75,7 @@ const ROUTES: readonly string[] = [
   ...RUN_ROUTES,
   ...LEDGER_ROUTES,
   ...REPORTS_ROUTES,
+  ...ACCOUNTS_ROUTES,
   ...ECONOMICS_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
@@ -108,6 +110,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   outboxRoutes(app, factotum.outbox);
   ledgerRoutes(app, factotum.ledger);
   reportsRoutes(app, factotum.reports);
+  accountsRoutes(app, factotum.ledger);
   economicsRoutes(app, factotum.economics);
   writeRoutes(app, factotum);
   steeringRoutes(app, factotum);

@@ -28,7 +28,15 @@ export { listTools, type ToolLine } from "./list-tools.ts";
 export { type McpOverStdio, serveMcp } from "./mcp-stdio.ts";
 export { servedAgent } from "./mcp.ts";
 export type { BudgetLine, EntryPage, LedgerFilter, LedgerSummary } from "./ledger-door.ts";
-export { budgetJson, entryJson, ledgerJson, marginJson } from "./ledger-wire.ts";
+export {
+  accountJson,
+  budgetJson,
+  entryJson,
+  ledgerJson,
+  marginJson,
+  postingJson,
+  trialJson,
+} from "./ledger-wire.ts";
 export {
   type BillFile,
   readBillFile,
@@ -75,7 +83,13 @@ export {
 } from "./wire.ts";
 export type { Attempt, Cancelled, Margin, MarginKey, Said, Summary } from "../agents/index.ts";
 export { marginKeys } from "../agents/index.ts";
-export { type BudgetTerms, type Entry, parseUsd } from "../ledger/index.ts";
+export {
+  type AccountFilter,
+  type BudgetTerms,
+  type Entry,
+  parseUsd,
+  type PostingPage,
+} from "../ledger/index.ts";
 export type { Blame } from "../changes/index.ts";
 export type { Answer, CardChange, Question } from "../inbox/index.ts";
 export { type CommittedEffect, type EffectCount, type EffectState, effectStates } from "../outbox/index.ts";

@@ -8,6 +8,8 @@ import {
 } from "../agents/index.ts";
 import { InputError } from "../kernel/index.ts";
 import {
+  type AccountBalance,
+  type AccountFilter,
   applyDeclared,
   type Budget,
   type BudgetTerms,
@@ -17,15 +19,24 @@ import {
   type EntryId,
   type Forecast,
   forecastBudgets,
+  listAccounts,
   listBudgets,
   listEntries,
+  listPostings,
+  MODELS_BUDGET,
+  type Posting,
+  type PostingPage,
   putBudget,
   ratesOf,
   type Statement,
   totals,
+  type TrialBalance,
+  trialBalance,
 } from "../ledger/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
+
+const TREES = [ROOT_BUDGET, MODELS_BUDGET];
 
 /** A budget, how it stands, and when it will be reached. */
 export type BudgetLine = Budget & { readonly forecast: Forecast | null };
@@ -45,6 +56,12 @@ export type LedgerDoor = {
   summary(filter?: LedgerFilter): Promise<LedgerSummary>;
   entries(filter: LedgerFilter, page: EntryPage): Promise<readonly Entry[]>;
   margins(by: MarginKey, filter?: LedgerFilter): Promise<readonly Margin[]>;
+  /** Balances of accounts in every unit: double entry of calls, outcomes and transfers. */
+  accounts(filter?: AccountFilter): Promise<readonly AccountBalance[]>;
+  /** Debits and credits of all accounts, by unit. */
+  trialBalance(): Promise<readonly TrialBalance[]>;
+  /** The bookings that accounts' balances are the sum of. */
+  postings(filter: AccountFilter, page: PostingPage): Promise<readonly Posting[]>;
   budgets(below?: string): Promise<readonly BudgetLine[]>;
   /** Makes or changes a budget; at work in every process from the next model call on. */
   setBudget(name: string, terms: BudgetTerms): Promise<BudgetLine>;
@@ -63,6 +80,9 @@ export function makeLedgerDoor(db: Database, strongest: ModelCard | undefined): 
       ),
     entries: (filter, page) => listEntries(db, filter, page),
     margins: (by, filter = {}) => margins(db, by, filter),
+    accounts: (filter) => db.transaction((tx) => listAccounts(tx, filter), { readOnly: true }),
+    trialBalance: () => db.transaction(trialBalance, { readOnly: true }),
+    postings: (filter, page) => listPostings(db, filter, page),
     budgets: (below) => db.transaction((tx) => budgetLines(tx, below), { readOnly: true }),
     setBudget: (name, terms) =>
       db.transaction(async (tx) => {
@@ -98,14 +118,14 @@ async function budgetLines(tx: Transaction, below: string | undefined): Promise<
   return budgets.map((budget) => ({ ...budget, forecast: forecasts.get(budget.name) ?? null }));
 }
 
-/** Runs spend from this tree only; a budget beside it would hold nothing back, and look as if it did. */
+/** Calls spend from these trees only; a budget beside them would hold nothing back, and look as if it did. */
 function checkName(name: string): void {
-  if (name === ROOT_BUDGET || name.startsWith(`${ROOT_BUDGET}/`)) return;
+  if (TREES.some((root) => name === root || name.startsWith(`${root}/`))) return;
   throw new InputError({
     code: "budget-name",
     message:
       `budget ${name} holds no run back: name it ${ROOT_BUDGET}, ${ROOT_BUDGET}/TENANT or ` +
-      `${ROOT_BUDGET}/TENANT/AGENT; the tenant of one business is default`,
+      `${ROOT_BUDGET}/TENANT/AGENT, where the tenant of one business is default, or ${MODELS_BUDGET}/MODEL`,
   });
 }
 

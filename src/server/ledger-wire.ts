@@ -1,6 +1,13 @@
 /** The JSON of the ledger that the HTTP API and the CLI's `--json` share: money as text, in micro-USD. */
 import type { Margin } from "../agents/index.ts";
-import type { Entry, Sums } from "../ledger/index.ts";
+import {
+  type AccountBalance,
+  type Entry,
+  type Posting,
+  type Sums,
+  type TrialBalance,
+  writtenAmount,
+} from "../ledger/index.ts";
 import type { BudgetLine, LedgerSummary } from "./ledger-door.ts";
 
 /** The sums of a part of the ledger as JSON, by model, with what routing saved. */
@@ -64,6 +71,28 @@ export function budgetJson({ id, name, cap, soft, beyondSoft, period, held, spen
             softReachedAt: forecast.softReachedAt?.toISOString() ?? null,
           },
   };
+}
+
+/** An account in one unit as JSON, in whole units as exact decimals. */
+export function accountJson({ account, unit, kind, decimals, debits, credits }: AccountBalance) {
+  return { account, unit, kind, ...sidesJson({ decimals, debits, credits }) };
+}
+
+/** A unit's trial balance as JSON. */
+export function trialJson({ unit, accounts, ...sides }: TrialBalance) {
+  return { unit, accounts, ...sidesJson(sides) };
+}
+
+function sidesJson({ decimals, debits, credits }: Pick<TrialBalance, "decimals" | "debits" | "credits">) {
+  return {
+    ...{ debits: writtenAmount(debits, decimals), credits: writtenAmount(credits, decimals) },
+    balance: writtenAmount(debits - credits, decimals),
+  };
+}
+
+/** One side of a booking as JSON. */
+export function postingJson({ at, amount, decimals, ...posting }: Posting) {
+  return { ...posting, at: at.toISOString(), amount: writtenAmount(amount, decimals) };
 }
 
 function tokensJson(usage: Sums["usage"]) {

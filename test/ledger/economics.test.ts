@@ -1,7 +1,7 @@
 /** The ledger's answers: margins that sum to the books, what routing saved, and budgets from outside. */
 import { marginKeys, margins, routingSaved } from "factotum/agents";
 import { microUsd } from "factotum/kernel";
-import { ratesOf, totals } from "factotum/ledger";
+import { ratesOf, totals, transfer } from "factotum/ledger";
 import { type Factotum, type HttpServer, openFactotum, serveHttp } from "factotum/server";
 import { reply, scriptedProvider, throwawayDatabase } from "factotum/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -110,6 +110,38 @@ test("every figure over HTTP drills down to entries that sum to it", async () =>
   expect(summary.routing.savedMicroUsd).toBe("28290");
   expect((await get<{ margins: unknown[] }>("/ledger/margins?by=run")).margins).toHaveLength(3);
   expect(await get("/ledger/margins?by=weather")).toMatchObject({ error: { code: "request-invalid" } });
+});
+
+test("every balance drills down to the bookings it is the sum of, and all of them even out", async () => {
+  type Account = { account: string; unit: string; balance: string };
+  type Side = { of: string; id: string; unit: string; amount: string; against: string };
+  await db.transaction(async (tx) => {
+    const power = { unit: "joules", debit: "used/site-1", credit: "grid", amount: 3_600_000n };
+    await transfer(tx, { ...power, ref: "meter 10:00", because: "read off the meter" });
+  });
+  const { accounts } = await get<{ accounts: Account[] }>("/ledger/accounts");
+  expect(accounts.map(({ account, unit }) => `${account} ${unit}`)).toContain("used/site-1 joules");
+  const micro = (amount: string): bigint => BigInt(Math.round(Number(amount) * 1e6));
+  let seen = 0;
+  for (const { account, unit, balance } of accounts) {
+    const sides: Side[] = [];
+    for (let after = ""; ; after = `&after=${sides.at(-1)?.of}%20${sides.at(-1)?.id}`) {
+      const path = `/ledger/postings?account=${account}&unit=${unit}&limit=2${after}`;
+      const { postings } = await get<{ postings: Side[] }>(path);
+      sides.push(...postings);
+      if (postings.length < 2) break;
+    }
+    expect([account, sides.reduce((sum, one) => sum + micro(one.amount), 0n)]).toEqual([
+      account,
+      micro(balance),
+    ]);
+    seen += sides.length;
+  }
+  expect(seen).toBeGreaterThan(20);
+  const { units } = await get<{ units: (Account & { debits: string })[] }>("/ledger/trial-balance");
+  expect(units.map(({ unit }) => unit)).toEqual(expect.arrayContaining(["USD", "joules", "tokens.input"]));
+  expect(units.every(({ balance }) => balance === "0")).toBe(true);
+  expect(await get("/ledger/postings?after=x")).toMatchObject({ error: { code: "request-invalid" } });
 });
 
 test("outcomes per person-hour count the answers of people, by the time they say one takes", async () => {
