@@ -38,7 +38,7 @@ export type Accounts = {
 };
 
 /** Who pays. */
-export type Payer = {
+type Payer = {
   readonly purse: Purse;
   /** Beyond a soft limit that asks for cheaper models. */
   readonly isThrifty: boolean;
