@@ -3,8 +3,12 @@ import {
   cohortJson,
   type LedgerFilter,
   type PersonTime,
+  repricedJson,
   type WhatIfQuestion,
 } from "../server/index.ts";
+import { readFile } from "node:fs/promises";
+import { InputError, messageOf } from "../kernel/index.ts";
+import { cleanLine } from "./clean-text.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { renderMoney } from "./render-money.ts";
@@ -67,4 +71,38 @@ export function whatIfCommand(question: WhatIfQuestion, filter: LedgerFilter): C
       else terminal.out(renderTable(columns, rows, terminal));
       return exitCodes.ok;
     });
+}
+
+/** Tells what calls would have cost at the prices of a file, beside what is booked, which stays. */
+export function repriceCommand(file: string, filter: LedgerFilter): Command {
+  return (setting) =>
+    withFactotum(setting, async ({ economics }) => {
+      const models = await economics.reprice(await readPrices(file), filter);
+      const { terminal } = setting;
+      const found = repricedJson(models);
+      const columns = [
+        { title: "model" },
+        ...["entries", "booked", "at these prices", "difference"].map(right),
+      ];
+      const rows = models.map((one) => [
+        ...[cleanLine(one.model), String(one.entries), renderMoney(one.booked)],
+        ...[one.isRepriced ? renderMoney(one.repriced) : "as booked", renderMoney(one.difference)],
+      ]);
+      const sums = [found.bookedMicroUsd, found.repricedMicroUsd, found.differenceMicroUsd];
+      const last = ["all", "", ...sums.map((sum) => renderMoney(BigInt(sum)))];
+      if (terminal.json) terminal.result(found);
+      else if (models.length === 0) terminal.out("no call is booked");
+      else terminal.out(renderTable(columns, [...rows, last], terminal));
+      return exitCodes.ok;
+    });
+}
+
+/** @throws {InputError} `prices-unreadable` */
+async function readPrices(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as unknown;
+  } catch (error) {
+    const message = `${file}: ${messageOf(error)}; it must be JSON, prices by model`;
+    throw new InputError({ code: "prices-unreadable", message, cause: error });
+  }
 }

@@ -1,7 +1,7 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { type CohortKey, cohortKeys } from "../server/index.ts";
 import type { Command as Work } from "./command.ts";
-import { cohortsCommand, leverageCommand, whatIfCommand } from "./economics.ts";
+import { cohortsCommand, leverageCommand, repriceCommand, whatIfCommand } from "./economics.ts";
 import { type Filter, filtered, filterOf } from "./ledger-filter.ts";
 
 type Timing = Filter & { readonly minutesPerAnswer: string; readonly before: string };
@@ -12,6 +12,7 @@ type Asking = Filter & {
   readonly elasticity?: string;
   readonly atPrice: string;
   readonly atUsage: string;
+  readonly prices?: string;
 };
 
 /** Adds unit economics to the ledger's command. */
@@ -27,8 +28,11 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
   )
     .addOption(new Option("--by <key>", "whom").choices(cohortKeys).default("tenant"))
     .action(({ by, ...filter }: Filter & { by: CohortKey }) => choose(cohortsCommand(by, filterOf(filter))));
-  filtered(ledger.command("what-if").description("what other prices of an outcome would come to"))
-    .argument("<prices...>", "in US dollars, such as 0.01")
+  filtered(
+    ledger.command("what-if").description("what other prices would come to, of an outcome or of models"),
+  )
+    .argument("[prices...]", "in US dollars, such as 0.01")
+    .option("--prices <file>", "instead: what calls would have cost at a file's prices by model")
     .option("--fixed <usd>", "what it costs to have it", "0")
     .option("--per-unit <usd>", "what each outcome costs on top", "0")
     .option("--capacity <units>", "what can be served at most")
@@ -39,7 +43,11 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
 }
 
 function whatIf(prices: readonly string[], options: Asking): Work {
-  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, ...filter } = options;
+  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, prices: file, ...filter } = options;
+  if (file !== undefined && prices.length === 0) return repriceCommand(file, filterOf(filter));
+  if (file !== undefined || prices.length === 0) {
+    throw new InvalidArgumentError("Give prices of an outcome, or --prices with a file of prices by model.");
+  }
   const at = { price: atPrice, usage: atUsage };
   const question = {
     ...{ prices, costs: { fixed, perUnit } },

@@ -38,6 +38,7 @@ export {
   MODELS_BUDGET,
 } from "./model-budgets.ts";
 export { openPurse, type Purse, type Taken, type Taking } from "./purse.ts";
+export { type OtherPrices, reprice, type RepricedModel } from "./reprice.ts";
 export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
 export {
   entriesOf,

@@ -1,15 +1,21 @@
 import { millionths } from "./decimal.ts";
 import { flat, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
-/** Prices that an operator states, in decimal US dollars per million tokens, as text. */
-export type StatedUsd = {
+/** Decimal US dollars per million tokens, as text, by kind. */
+type UsdPerMtok = {
   readonly inputUsdPerMtok: string;
   readonly outputUsdPerMtok: string;
   readonly cachedInputUsdPerMtok?: string;
   readonly cacheWriteUsdPerMtok?: string;
   readonly reasoningUsdPerMtok?: string;
+};
+
+/** Prices that an operator states, in decimal US dollars per million tokens, as text. */
+export type StatedUsd = UsdPerMtok & {
   /** Charged for every request beside its tokens. */
   readonly requestUsd?: string;
+  /** What holds instead, for the kinds it names, where all input of a call is above so many tokens. */
+  readonly tiers?: readonly (Partial<UsdPerMtok> & { readonly aboveInputTokens: number })[];
 };
 
 /** What the power of an own engine costs, measured at its plug; decimals as text. */
@@ -47,11 +53,11 @@ export function ownRates(own: OwnPrice, at: Date): Rates | null {
 }
 
 function statedRates(usd: StatedUsd, source: string): Rates | null {
-  const input = stated(usd.inputUsdPerMtok, null);
-  const output = stated(usd.outputUsdPerMtok, null);
-  const cachedInput = stated(usd.cachedInputUsdPerMtok, input);
-  const cacheWrite = stated(usd.cacheWriteUsdPerMtok, input);
-  const reasoning = stated(usd.reasoningUsdPerMtok, output);
+  const input = stated(usd, "inputUsdPerMtok", null);
+  const output = stated(usd, "outputUsdPerMtok", null);
+  const cachedInput = stated(usd, "cachedInputUsdPerMtok", input);
+  const cacheWrite = stated(usd, "cacheWriteUsdPerMtok", input);
+  const reasoning = stated(usd, "reasoningUsdPerMtok", output);
   const request = millionths(usd.requestUsd ?? "0");
   if (input === null || output === null || request === null) return null;
   if (cachedInput === null || cacheWrite === null || reasoning === null) return null;
@@ -59,10 +65,20 @@ function statedRates(usd: StatedUsd, source: string): Rates | null {
   return { input, cachedInput, cacheWrite, output, reasoning, perRequest, source };
 }
 
-function stated(usdPerMtok: string | undefined, otherwise: Rate | null): Rate | null {
-  if (usdPerMtok === undefined) return otherwise;
-  const base = millionths(usdPerMtok);
-  return base === null ? null : flat(base);
+/** A kind's own price with its tiers; `otherwise` where none is stated for it. */
+function stated(usd: StatedUsd, kind: keyof UsdPerMtok, otherwise: Rate | null): Rate | null {
+  const base = usd[kind] === undefined ? otherwise?.base : millionths(usd[kind]);
+  if (base === undefined || base === null) return null;
+  const own = usd.tiers?.filter((tier) => tier[kind] !== undefined) ?? [];
+  if (usd[kind] === undefined && own.length === 0) return otherwise;
+  const tiers = own
+    .map((tier) => ({ above: BigInt(tier.aboveInputTokens), price: millionths(tier[kind] ?? "") }))
+    .toSorted((one, other) => (one.above < other.above ? -1 : 1));
+  if (tiers.some(({ price }) => price === null)) return null;
+  return {
+    base: base as PicoUsd,
+    tiers: tiers.map(({ above, price }) => ({ above, price: (price ?? 0n) as PicoUsd })),
+  };
 }
 
 /** Joules a token times dollars a joule, rounded up to the pico-dollar. */

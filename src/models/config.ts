@@ -6,15 +6,32 @@ const usdPerMtok = z
   .regex(/^\d{1,9}(\.\d{1,12})?$/, 'a decimal number of US dollars per million tokens, as text, like "0.15"');
 
 const decimal = z.string().regex(/^\d{1,12}(\.\d{1,6})?$/, 'a decimal number, as text, like "0.15"');
-const statedUsd = {
-  inputUsdPerMtok: usdPerMtok,
-  outputUsdPerMtok: usdPerMtok,
+const perKind = {
   cachedInputUsdPerMtok: usdPerMtok.optional(),
   cacheWriteUsdPerMtok: usdPerMtok.optional(),
   reasoningUsdPerMtok: usdPerMtok.optional(),
+};
+const tier = z.strictObject({
+  aboveInputTokens: z.int().positive(),
+  inputUsdPerMtok: usdPerMtok.optional(),
+  outputUsdPerMtok: usdPerMtok.optional(),
+  ...perKind,
+});
+const statedUsd = {
+  inputUsdPerMtok: usdPerMtok,
+  outputUsdPerMtok: usdPerMtok,
+  ...perKind,
   requestUsd: decimal.optional(),
+  tiers: z.array(tier).max(100).optional(),
 };
 const instant = z.iso.datetime({ offset: true }).or(z.iso.date());
+const price = z.strictObject({
+  ...statedUsd,
+  changes: z
+    .array(z.strictObject({ from: instant, ...statedUsd }))
+    .max(1000)
+    .optional(),
+});
 
 const cardConfig = z.strictObject({
   id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
@@ -31,15 +48,7 @@ const cardConfig = z.strictObject({
   energy: z
     .strictObject({ inputJoulesPerMtok: decimal, outputJoulesPerMtok: decimal, usdPerKwh: decimal })
     .optional(),
-  price: z
-    .strictObject({
-      ...statedUsd,
-      changes: z
-        .array(z.strictObject({ from: instant, ...statedUsd }))
-        .max(1000)
-        .optional(),
-    })
-    .optional(),
+  price: price.optional(),
 });
 const modelsConfig = z.strictObject({ models: z.array(cardConfig).max(1000).optional() });
 
@@ -48,6 +57,21 @@ export type CardConfig = z.infer<typeof cardConfig>;
 
 /** The part of a config file that is about models. */
 export type ModelsConfig = z.infer<typeof modelsConfig>;
+
+/** A price as a file states it. */
+export type PriceConfig = z.infer<typeof price>;
+
+/**
+ * Reads a list of prices by model: `{"openai/gpt-5": {"inputUsdPerMtok": "1.25", …}}`.
+ *
+ * @throws {InputError} `prices-invalid` naming the field that is wrong
+ */
+export function parsePrices(value: unknown): ReadonlyMap<string, PriceConfig> {
+  const parsed = z.record(z.string(), price).safeParse(value);
+  if (parsed.success) return new Map(Object.entries(parsed.data));
+  const message = `the list of prices is wrong; mend it:\n${z.prettifyError(parsed.error)}`;
+  throw new InputError({ code: "prices-invalid", message });
+}
 
 /**
  * Reads the models of a config file.

@@ -1,5 +1,5 @@
 import { InputError, type ModelId } from "../kernel/index.ts";
-import { type CardConfig, type ModelsConfig, parseModelsConfig } from "./config.ts";
+import { type CardConfig, type PriceConfig, type ModelsConfig, parseModelsConfig } from "./config.ts";
 import { contextTokensOf, defaultModel, type Role } from "./defaults.ts";
 import { type Endpoint, endpoints, type Env, keyOf, urlIsSet, urlOf } from "./endpoints.ts";
 import type { Keys } from "./make-models.ts";
@@ -98,18 +98,20 @@ function notServed(id: string): string {
 }
 
 function priceOf(config: CardConfig, endpoint: Endpoint | undefined): StatedPrice | null {
-  if (config.price !== undefined) return { kind: "stated", ...definedOnly(config.price) };
+  if (config.price !== undefined) return statedPriceOf(config.price);
   const own = config.local === true || (endpoint?.local === true && config.baseUrl === undefined);
   if (!own) return null;
   return config.energy === undefined ? { kind: "local" } : { kind: "local", energy: config.energy };
 }
 
-type ConfiguredPrice = NonNullable<CardConfig["price"]>;
-type PriceFields = Omit<Extract<StatedPrice, { kind: "stated" }>, "kind">;
+/** A price of a configuration, or of a list of prices, as cards carry it. */
+export function statedPriceOf({ changes, ...usd }: PriceConfig): StatedPrice {
+  const dated = changes?.map((change) => usdOf(change)) ?? [];
+  return { kind: "stated", ...usdOf(usd), ...(dated.length > 0 && { changes: dated }) };
+}
 
-function definedOnly({ changes, ...usd }: ConfiguredPrice): PriceFields {
-  const dated = changes?.map((change) => fieldsOf(change)) ?? [];
-  return { ...fieldsOf(usd), ...(dated.length > 0 && { changes: dated }) };
+function usdOf<T extends Omit<PriceConfig, "changes">>({ tiers, ...usd }: T) {
+  return { ...fieldsOf(usd), ...(tiers !== undefined && { tiers: tiers.map((tier) => fieldsOf(tier)) }) };
 }
 
 /** Without the fields that are left out, which the schema's type has as undefined. */

@@ -13,7 +13,12 @@ type StatedUsd = {
   readonly reasoningUsdPerMtok?: string;
   /** Decimal US dollars for every request, beside its tokens. */
   readonly requestUsd?: string;
+  /** What holds instead, for the kinds it names, where all input of a call is above so many tokens. */
+  readonly tiers?: readonly PriceTier[];
 };
+
+/** A price that begins with a length of input. */
+type PriceTier = Partial<Omit<StatedUsd, "requestUsd" | "tiers">> & { readonly aboveInputTokens: number };
 
 /**
  * A price that the operator states, which goes before the catalogue. `local` is an engine of one's own: no

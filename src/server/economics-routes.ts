@@ -4,6 +4,7 @@ import { cohortKeys } from "../reports/index.ts";
 import type { EconomicsDoor } from "./economics.ts";
 import { parseRequest, plainText, readBody } from "./http-body.ts";
 import { filterOf, filtering } from "./ledger-routes.ts";
+import { repricedJson } from "./ledger-wire.ts";
 import { cohortJson } from "./reports-wire.ts";
 
 const NUMBER_CHARS_MAX = 60;
@@ -13,6 +14,7 @@ const number = plainText.min(1).max(NUMBER_CHARS_MAX);
 const timing = filtering.extend({ minutesPerAnswer: number, outcomesPerHourBefore: number });
 const cohorting = filtering.extend({ by: z.enum(cohortKeys).default("tenant") });
 const point = z.strictObject({ price: number, usage: number });
+const repricing = filtering.extend({ prices: z.record(z.string(), z.unknown()) });
 const asking = z.strictObject({
   prices: z.array(number).min(1).max(LIST_MAX),
   costs: z.strictObject({ fixed: number, perUnit: number }),
@@ -29,6 +31,7 @@ const asking = z.strictObject({
 export const ECONOMICS_ROUTES: readonly string[] = [
   "GET /api/ledger/leverage?minutesPerAnswer=&outcomesPerHourBefore=&…",
   "GET /api/ledger/cohorts?by=tenant|agent&…",
+  "POST /api/ledger/reprice {prices: {MODEL: {inputUsdPerMtok, outputUsdPerMtok, …}}, run?, from?, to?, …}",
   "POST /api/ledger/what-if {prices, costs: {fixed, perUnit}, capacity?, demand?}",
 ];
 
@@ -42,6 +45,10 @@ export function economicsRoutes(app: Hono, economics: EconomicsDoor): void {
   app.get("/api/ledger/cohorts", async (context) => {
     const { by, ...asked } = parseRequest(cohorting, context.req.query());
     return context.json({ by, cohorts: (await economics.cohorts(by, filterOf(asked))).map(cohortJson) });
+  });
+  app.post("/api/ledger/reprice", async (context) => {
+    const { prices, ...asked } = await readBody(context, repricing);
+    return context.json(repricedJson(await economics.reprice(prices, filterOf(asked))));
   });
   app.post("/api/ledger/what-if", async (context) => {
     const { capacity, demand, ...asked } = await readBody(context, asking);

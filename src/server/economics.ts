@@ -9,6 +9,8 @@ import {
   ownDemand,
   type PersonTime,
 } from "../reports/index.ts";
+import { type OtherPrices, reprice, type RepricedModel } from "../ledger/index.ts";
+import { parsePrices, statedPriceOf } from "../models/index.ts";
 import { type CostShape, type Demand, type WhatIf, whatIf } from "../terms/index.ts";
 import type { LedgerFilter } from "./ledger-door.ts";
 
@@ -25,6 +27,13 @@ export type WhatIfQuestion = {
 export type EconomicsDoor = {
   leverage(time: PersonTime, filter?: LedgerFilter): Promise<Leverage>;
   cohorts(by: CohortKey, filter?: LedgerFilter): Promise<readonly CohortMonth[]>;
+  /**
+   * What calls would have cost at other prices; nothing that is booked changes.
+   *
+   * @param prices by model, as a configuration states them
+   * @throws {InputError} `prices-invalid`
+   */
+  reprice(prices: unknown, filter?: LedgerFilter): Promise<readonly RepricedModel[]>;
   whatIf(
     question: WhatIfQuestion,
     filter?: LedgerFilter,
@@ -43,6 +52,13 @@ export function makeEconomicsDoor(db: Database): EconomicsDoor {
         throw new InputError({ code: "number-invalid", message });
       }
       return leverage(db, time, filter);
+    },
+    reprice: (given, filter = {}) => {
+      const prices: OtherPrices = new Map(
+        [...parsePrices(given)].map(([model, price]) => [model, statedPriceOf(price)]),
+      );
+      const options = { isolation: "repeatable read", readOnly: true } as const;
+      return db.transaction((tx) => reprice(tx, prices, filter), options);
     },
     cohorts: (by, filter = {}) => cohorts(db, by, filter),
     whatIf: async ({ prices, costs, capacity, ...asked }, filter = {}) => {

@@ -35,6 +35,7 @@ export {
   ledgerJson,
   marginJson,
   postingJson,
+  repricedJson,
   trialJson,
 } from "./ledger-wire.ts";
 export {

@@ -4,6 +4,7 @@ import {
   type AccountBalance,
   type Entry,
   type Posting,
+  type RepricedModel,
   type Sums,
   type TrialBalance,
   writtenAmount,
@@ -93,6 +94,21 @@ function sidesJson({ decimals, debits, credits }: Pick<TrialBalance, "decimals" 
 /** One side of a booking as JSON. */
 export function postingJson({ at, amount, decimals, ...posting }: Posting) {
   return { ...posting, at: at.toISOString(), amount: writtenAmount(amount, decimals) };
+}
+
+/** Calls at other prices as JSON, by model and together. */
+export function repricedJson(models: readonly RepricedModel[]) {
+  const sum = (part: "booked" | "repriced" | "difference"): string =>
+    String(models.reduce((all, one) => all + one[part], 0n));
+  return {
+    models: models.map(({ booked, repriced, difference, ...one }) => ({
+      ...one,
+      ...{ bookedMicroUsd: String(booked), repricedMicroUsd: String(repriced) },
+      differenceMicroUsd: String(difference),
+    })),
+    ...{ bookedMicroUsd: sum("booked"), repricedMicroUsd: sum("repriced") },
+    differenceMicroUsd: sum("difference"),
+  };
 }
 
 function tokensJson(usage: Sums["usage"]) {

@@ -1,6 +1,7 @@
 /** The example's day, with its processes killed wherever chance will have it. */
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
+import { formatUsd, microUsd } from "factotum/kernel";
 import type { Database } from "factotum/postgres";
 import { throwawayDatabase } from "factotum/testing";
 import { afterEach, beforeAll, expect, test } from "vitest";
@@ -82,12 +83,49 @@ test(
     expect(stopped.err).toContain("stopped before everything was worked off");
     const { rows: held } = await db.query("select 1 from factotum.workers");
     expect(held).toEqual([]);
-    const end = await begin(db, "--json").ended;
+    const end = await begin(db).ended;
     expect(end.code, end.err).toBe(0);
     expect(await whatIsLeft(db)).toEqual(undisturbed);
     await noneTwice(db, "stopped once");
+    expect(await ofLedger(db)).toEqual(ofTable(end.out));
   },
 );
+
+type Figures = { readonly value: string; readonly cost: string; readonly tokens: string };
+
+/** Figures of the table at the end of a day, as a person reads them. */
+function ofTable(table: string): Figures {
+  const [value, cost] = [
+    /\bvalue\s+(\S+)/.exec(table)?.[1],
+    /\bcost\s+(\S+) \(([\d,]+) tokens\)/.exec(table),
+  ];
+  return { value: value ?? "", cost: cost?.[1] ?? "", tokens: cost?.[2] ?? "" };
+}
+
+/** The same of `factotum ledger`, and every one of them of the accounts behind it. */
+async function ofLedger(db: Database): Promise<Figures> {
+  const ask = async (...words: readonly string[]): Promise<unknown> => {
+    const work = start(["--config", stillDay, "ledger", ...words, "--json"], {
+      env: { DATABASE_URL: db.url },
+    });
+    started.push(work);
+    const { code, out, err } = await work.ended;
+    expect(code, err).toBe(0);
+    return JSON.parse(out);
+  };
+  type Summary = Record<"valueMicroUsd" | "costMicroUsd", string> & { tokens: Record<string, string> };
+  const summary = (await ask("summary")) as Summary;
+  const { accounts } = (await ask("accounts", "earned", "--unit", "USD")) as {
+    accounts: { balance: string }[];
+  };
+  expect(accounts.map(({ balance }) => balance)).toEqual([String(-Number(summary.valueMicroUsd) / 1e6)]);
+  const tokens = Object.values(summary.tokens).reduce((sum, count) => sum + Number(count), 0);
+  return {
+    value: formatUsd(microUsd(BigInt(summary.valueMicroUsd))),
+    cost: formatUsd(microUsd(BigInt(summary.costMicroUsd))),
+    tokens: tokens.toLocaleString("en-US"),
+  };
+}
 
 function begin(db: Database, ...more: readonly string[]): Started {
   const work = start(["--config", stillDay, "run", "--once", ...more], { env: { DATABASE_URL: db.url } });

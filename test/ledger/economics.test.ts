@@ -144,6 +144,33 @@ test("every balance drills down to the bookings it is the sum of, and all of the
   expect(await get("/ledger/postings?after=x")).toMatchObject({ error: { code: "request-invalid" } });
 });
 
+test("history at other prices is told beside what is booked, by model, and nothing is booked", async () => {
+  type Repriced = {
+    models: { model: string; bookedMicroUsd: string; repricedMicroUsd: string; isRepriced: boolean }[];
+    differenceMicroUsd: string;
+  };
+  const repriced = async (prices: object): Promise<Repriced> => {
+    const body = JSON.stringify({ prices, agent: "clerk" });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${http.url}/ledger/reprice`, { method: "POST", headers, body });
+    return (await answer.json()) as Repriced;
+  };
+  const before = await totals(db);
+  const stated = (usd: string) => ({ inputUsdPerMtok: usd, outputUsdPerMtok: usd });
+  const same = await repriced({ "small/tiny": stated("1"), "big/tiny": stated("10") });
+  expect([same.differenceMicroUsd, same.models.map((one) => one.isRepriced)]).toEqual(["0", [true, true]]);
+  // Of the small one's calls those of 2,000 tokens and more are dearer, and the big one is let be.
+  const tiers = [{ aboveInputTokens: 1_500, inputUsdPerMtok: "2" }];
+  const dearer = await repriced({ "small/tiny": { ...stated("1"), tiers } });
+  expect(dearer.models).toMatchObject([
+    { model: "big/tiny", bookedMicroUsd: "32000", repricedMicroUsd: "32000", isRepriced: false },
+    { model: "small/tiny", bookedMicroUsd: "3710", repricedMicroUsd: "5710", isRepriced: true },
+  ]);
+  expect(dearer.differenceMicroUsd).toBe("2000");
+  expect(await repriced({ "small/tiny": stated("-1") })).toMatchObject({ error: { code: "prices-invalid" } });
+  expect(await totals(db)).toEqual(before);
+});
+
 test("outcomes per person-hour count the answers of people, by the time they say one takes", async () => {
   const path = "/ledger/leverage?minutesPerAnswer=2&outcomesPerHourBefore=6";
   expect(await get(path)).toMatchObject({
