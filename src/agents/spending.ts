@@ -126,8 +126,8 @@ export type Degraded =
   | { readonly kind: "nothing-cheaper"; readonly because: string };
 
 /**
- * Looks at the soft limits above a run, and of its model: warns beyond them, and where one says so, lets the cheapest model
- * stand in, once a run; what it was not good enough for is then a person's.
+ * Looks at the soft limits above a run, and of its model: warns beyond them, and where one says so, lets the
+ * cheapest model stand in, once a run; what it was not good enough for is then a person's.
  */
 export async function degrade(w: Spender & { readonly rung: string }, card: ModelCard): Promise<Degraded> {
   const { budget, workshop } = w;

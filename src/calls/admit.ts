@@ -7,8 +7,8 @@ import type { CallFailure } from "./outcome.ts";
 const MICRO_PER_CENT = 10_000n;
 
 /**
- * Sets the worst case of an intended call aside in its budget and its model's, after the intent is committed and before
- * anything is sent. A call that was intended without a budget needs none.
+ * Sets the worst case of an intended call aside in its budget and its model's, after the intent is committed
+ * and before anything is sent. A call that was intended without a budget needs none.
  *
  * @returns why it may not be sent, where a budget on the path has no room
  * @throws {CallError} `call-missing`

@@ -85,7 +85,8 @@ export async function listPostings(
      from factotum.movements m join factotum.units u on u.unit = m.unit
      left join factotum.transfers t on m.of = 'transfer' and t.id = m.id
      left join factotum.entries e on m.of = 'entry' and e.id = m.id,
-     lateral (values (m.debit, m.credit, m.amount), (m.credit, m.debit, -m.amount)) s (account, against, amount)
+     lateral (values (m.debit, m.credit, m.amount), (m.credit, m.debit, -m.amount))
+       s (account, against, amount)
      where ($1::text is null or s.account = $1 or starts_with(s.account, $1 || '/'))
        and ($2::text is null or m.unit = $2)
        and ($3::text is null or (m.at, m.of, m.id) > (

@@ -2,8 +2,8 @@ import type { Transaction } from "../postgres/index.ts";
 import { type Budget, type BudgetId, standingOf } from "./budgets.ts";
 
 /**
- * The root of the tree of budgets by model: `models/ENDPOINT/MODEL`, as a model's id is. Every call of a model
- * counts there, whoever makes it, beside the tree that its run or key spends from.
+ * The root of the tree of budgets by model: `models/ENDPOINT/MODEL`, as a model's id is. Every call of a
+ * model counts there, whoever makes it, beside the tree that its run or key spends from.
  */
 export const MODELS_BUDGET = "models";
 
