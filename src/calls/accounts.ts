@@ -121,7 +121,8 @@ function budgetsFor(
   if (models.size === 0) return own === null ? [] : [own];
   const lowest = modelBudgetNames(model).findLast((name) => models.has(name));
   const leaf = lowest === undefined ? undefined : models.get(lowest);
-  if (own === null || leaf === undefined) return [own ?? leaf ?? []].flat();
+  if (leaf === undefined) return own === null ? [] : [own];
+  if (own === null) return [leaf];
   return [...models.values()].includes(own) ? [own] : [own, leaf];
 }
 

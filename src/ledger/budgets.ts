@@ -123,7 +123,7 @@ async function change(tx: Transaction, id: BudgetId, name: string, terms: Budget
            else factotum.period_start(t.period, t.zone) end,
          spent_micro_usd = case when t.stays then spent_micro_usd else (
            select coalesce(sum(s.spent_micro_usd), 0)
-           from factotum.spendings s join factotum.budgets l on l.id = any (s.budget || s.also)
+           from factotum.spent_of s join factotum.budgets l on l.id = s.leaf
            where t.id = any (l.path) and s.at >= factotum.period_start(t.period, t.zone)) end
        from terms t where budgets.id = t.id`,
       [
@@ -228,8 +228,8 @@ export async function auditBudgets(tx: Pick<Transaction, "query">): Promise<read
        select node, sum(h.amount_micro_usd) as sum from factotum.holds h
        join factotum.budgets b on b.id = any (h.budget || h.also), unnest(b.path) node group by node),
      spent as (
-       select node, sum(s.spent_micro_usd) as sum from factotum.spendings s
-       join factotum.budgets b on b.id = any (s.budget || s.also) cross join unnest(b.path) node
+       select node, sum(s.spent_micro_usd) as sum from factotum.spent_of s
+       join factotum.budgets b on b.id = s.leaf cross join unnest(b.path) node
        join factotum.budgets n on n.id = node and s.at >= n.period_start group by node)
      select b.name, x.what, x.balance::text, x.sum::text from factotum.budgets b
      left join held on held.node = b.id left join spent on spent.node = b.id,

@@ -23,7 +23,7 @@ type Row = {
   readonly soft_at: Date | null;
 };
 
-/** Forecasts for every budget that has a cap or a soft limit; reads factotum.budgets and spendings. */
+/** Forecasts for every budget that has a cap or a soft limit; reads factotum.budgets and spent_of. */
 export async function forecastBudgets(tx: Pick<Transaction, "query">): Promise<readonly Forecast[]> {
   const { rows } = await tx.query<Row>(
     `with standing as (
@@ -34,8 +34,7 @@ export async function forecastBudgets(tx: Pick<Transaction, "query">): Promise<r
        where b.period <> 'ever' and (b.cap_micro_usd is not null or b.soft_micro_usd is not null)
        union all
        select b.*, greatest(factotum.now() - interval '7 days', (
-           select min(s.at) from factotum.spendings s
-           join factotum.budgets l on l.id = any (s.budget || s.also)
+           select min(s.at) from factotum.spent_of s join factotum.budgets l on l.id = s.leaf
            where b.id = any (l.path))), 'infinity'
        from factotum.budgets b
        where b.period = 'ever' and (b.cap_micro_usd is not null or b.soft_micro_usd is not null)),
@@ -45,7 +44,7 @@ export async function forecastBudgets(tx: Pick<Transaction, "query">): Promise<r
            else s.spent_micro_usd end as gone
        from standing s, lateral (
          select coalesce(sum(p.spent_micro_usd), 0) as spent
-         from factotum.spendings p join factotum.budgets l on l.id = any (p.budget || p.also)
+         from factotum.spent_of p join factotum.budgets l on l.id = p.leaf
          where s.id = any (l.path) and p.at >= s.begun) w),
      reached as (
        select r.*, case when l.what is null or r.spent = 0 or r.seconds <= 0 then null else
