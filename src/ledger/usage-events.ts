@@ -98,10 +98,12 @@ function linesOf(events: readonly UsageEvent[]): string {
   return lines;
 }
 
+/** Looks each key up by its index: the limit keeps Postgres from reading all history for a join. */
 async function noteDisputes(tx: Transaction, params: readonly unknown[]): Promise<number> {
   const { rows } = await tx.query<{ count: number }>(
     `with unlike as (
-       select g.* from ${GIVEN} join factotum.usage_events e on e.source = g.source and e.id = g.id
+       select g.* from ${GIVEN} cross join lateral (
+         select k.* from factotum.usage_events k where k.source = g.source and k.id = g.id limit 1) e
        where (e.at, e.tenant, e.subject, e.meter, e.quantity)
          is distinct from (g.at, g.tenant, g.subject, g.meter, g.quantity)),
      noted as (
