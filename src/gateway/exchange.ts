@@ -95,6 +95,8 @@ export class Exchange implements LegEars {
 
   head(leg: Leg, status: number, headers: IncomingHttpHeaders): boolean {
     if (this.#winner !== null) return false;
+    // A redirect is neither followed nor handed on: nobody is sent where the configuration does not say.
+    if (status >= 300 && status < 400) return false;
     if (TRY_AGAIN.has(status) && this.#another(waitOf(headers["retry-after"]))) return false;
     if (this.#outflow.begun && status >= 400) return false;
     this.#winner = leg;

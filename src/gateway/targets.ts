@@ -4,6 +4,7 @@ import type { Keys, ModelCard } from "../models/index.ts";
 import { type Route, type Speaking, speakingOf } from "./providers.ts";
 import type { Protocol } from "./surfaces.ts";
 import { isSpoken } from "./translate/dialects.ts";
+import { isForbiddenHost } from "./upstreams.ts";
 
 /** A model at a provider, with all that a call to it needs. */
 export type Target = {
@@ -105,6 +106,12 @@ function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {
     throw new InputError({
       code: "gateway-config",
       message: `model ${card.id} has the address ${base}; it must be http or https, without login and query`,
+    });
+  }
+  if (isForbiddenHost(url)) {
+    throw new InputError({
+      code: "gateway-config",
+      message: `model ${card.id} has the address ${base}, where no provider is; mend its baseUrl`,
     });
   }
   const below = url.pathname.replace(/\/+$/, "");

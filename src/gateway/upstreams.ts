@@ -43,6 +43,9 @@ FORBIDDEN.addAddress("100.100.100.200", "ipv4");
 FORBIDDEN.addSubnet("fe80::", 10, "ipv6");
 FORBIDDEN.addSubnet("ff00::", 8, "ipv6");
 FORBIDDEN.addAddress("::", "ipv6");
+// The same as IPv4 addresses behind translators.
+FORBIDDEN.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+FORBIDDEN.addSubnet("2002:a9fe::", 32, "ipv6");
 FORBIDDEN.addAddress("fd00:ec2::254", "ipv6");
 
 /** Opens no connection yet. Redirects are never followed. */
@@ -50,8 +53,6 @@ export function openUpstreams(limits: PhaseLimits): Upstreams {
   const pools = new Map<string, Pool>();
   const leaving = new Set<Pool>();
   const open = (origin: string): Pool => {
-    const host = new URL(origin).hostname.replaceAll(/^\[|\]$/g, "");
-    if (isIP(host) !== 0 && isForbidden(host)) throw addressError(host, host);
     const pool = new Pool(origin, {
       connections: null,
       keepAliveTimeout: KEEPALIVE_MS,
@@ -77,6 +78,12 @@ export function openUpstreams(limits: PhaseLimits): Upstreams {
       await Promise.all([...pools.values(), ...leaving].map((pool) => pool.destroy()));
     },
   };
+}
+
+/** Whether an address names a place where no provider is; a name is looked at when it is connected to. */
+export function isForbiddenHost(url: URL): boolean {
+  const host = url.hostname.replaceAll(/^\[|\]$/g, "");
+  return isIP(host) !== 0 && isForbidden(host);
 }
 
 /** Whether an address is one that no provider has. */
