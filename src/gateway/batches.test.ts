@@ -1,7 +1,7 @@
 /** Files and batches, as OpenAI's own client meets them. */
 import OpenAI, { toFile } from "openai";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { reply, status } from "../testing/index.ts";
+import { hang, reply, status } from "../testing/index.ts";
 import { budget, type Opened, opened } from "./opened.test.kit.ts";
 
 type Batch = OpenAI.Batch;
@@ -247,6 +247,60 @@ test("files and batches are their key's alone, listed in pages, gone when delete
   expect(rows).toEqual([]);
 });
 
+test("a form that is broken anywhere is refused, leaves nothing, and ends nothing", async () => {
+  const part = (name: string, text: string): string =>
+    `--XX\r\nContent-Disposition: form-data; name=${name}\r\n\r\n${text}\r\n`;
+  const parts = part('"file"; filename="a.jsonl"', "y".repeat(300)) + part('"purpose"', "batch");
+  const whole = `${parts}--XX--\r\n`;
+  const headers = {
+    authorization: `Bearer ${at.secret}`,
+    "content-type": "multipart/form-data; boundary=XX",
+  };
+  const post = async (body: string, type = headers["content-type"]): Promise<number> =>
+    (
+      await fetch(`${at.gateway.url}/v1/files`, {
+        ...{ method: "POST", headers: { ...headers, "content-type": type }, body },
+      })
+    ).status;
+  const count = "select count(*)::int as files from factotum.gateway_files";
+  const before = (await at.db.query(count)).rows;
+  // Up to the last hyphen of its end it is no form.
+  for (let end = 0; end < whole.length - 4; end += 13)
+    expect([end, await post(whole.slice(0, end))]).toEqual([end, 400]);
+  for (const type of ["application/json", "multipart/form-data", "text/plain"])
+    expect(await post(whole, type)).toBe(400);
+  expect((await at.db.query(count)).rows).toEqual(before);
+  expect(await post(whole)).toBe(200);
+});
+
+test("batches wait while many live calls are under way", async () => {
+  at.provider.otherwise(({ body }) => (JSON.stringify(body).includes("live") ? hang() : reply("at last")));
+  const left = new AbortController();
+  const live = [openai, other].flatMap((who) =>
+    Array.from({ length: 32 }, () =>
+      who.chat.completions
+        .create(
+          { model: "quick", max_tokens: 10, messages: [{ role: "user", content: "live" }] },
+          { signal: left.signal },
+        )
+        .catch(() => "left"),
+    ),
+  );
+  const before = at.provider.requests.length;
+  await at.provider.arrived(before + live.length);
+  const batch = await batchOf(openai, jsonl([chat("patient", "x")]));
+  let now = batch;
+  // The replica that reads the input takes lines in the same breath, if it takes any.
+  for (let asked = 0; now.status === "validating" || asked < 20; asked += 1) {
+    now = await other.batches.retrieve(batch.id);
+  }
+  expect(now).toMatchObject({ status: "in_progress", request_counts: { completed: 0 } });
+  expect(at.provider.requests).toHaveLength(before + live.length);
+  left.abort();
+  expect(await Promise.all(live)).toEqual(live.map(() => "left"));
+  expect((await ended(openai, batch)).request_counts?.completed).toBe(1);
+});
+
 test("a key's models, budget and end hold for the lines of its batches", async () => {
   at.provider.otherwise(reply("x", { input: 20, output: 4 }));
   const poor = await budget(at.db, "batches/poor", 5_000);
@@ -256,6 +310,20 @@ test("a key's models, budget and end hold for the lines of its batches", async (
   const done = await ended(mine, await batchOf(mine, jsonl(lines)));
   const errors = await linesOf(mine, done.error_file_id);
   expect(errors.map(({ response }) => response?.status_code)).toEqual([403, 402]);
+  at.provider.otherwise(status(429, { retryAfter: 3_600 }));
+  const left = await batchOf(mine, jsonl([chat("left", "x")]));
+  await at.db.query("update factotum.gateway_keys set revoked_at = clock_timestamp() where name = 'poor'");
+  await at.db.query("notify factotum_gateway");
+  for (;;) {
+    await at.db.query("update factotum.gateway_batch_lines set not_before = clock_timestamp()");
+    const { rows } = await at.db.query<{ status: string; failed: number }>(
+      "select status, failed from factotum.gateway_batches where id = $1",
+      [left.id],
+    );
+    if (rows[0]?.status !== "completed") continue;
+    expect(rows[0].failed).toBe(1);
+    break;
+  }
 });
 
 test("nothing of files and batches can be read in the database, not while they are open either", async () => {

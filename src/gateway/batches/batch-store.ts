@@ -50,6 +50,8 @@ type BatchOrder = {
 /** Batches in Postgres. */
 export type Batches = {
   make(owner: Owner, order: BatchOrder): Promise<BatchRecord>;
+  /** How many of a key's are not over. */
+  open(owner: Owner): Promise<number>;
   get(owner: Owner, id: string): Promise<BatchRecord | null>;
   list(owner: Owner, page: Page): Promise<readonly BatchRecord[]>;
   /** Ends it early; one that is over, or about to be, stays as it is. */
@@ -114,6 +116,14 @@ export function openBatches(db: Database, vault: Vault, random: Random): Batches
       const made = await one(owner, id);
       if (made === null) throw new RangeError(`${id} is gone as soon as it was made`);
       return made;
+    },
+    async open(owner) {
+      const { rows } = await db.query<{ open: number }>(
+        `select count(*)::int as open from factotum.gateway_batches
+         where key = $1 and status in ('validating', 'in_progress', 'finalizing', 'cancelling')`,
+        [owner.id],
+      );
+      return rows[0]?.open ?? 0;
     },
     get: one,
     async list(owner, { after, limit }) {

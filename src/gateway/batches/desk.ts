@@ -26,6 +26,8 @@ const PATH = /^\/v1\/(files|batches)(?:\/([\w-]{1,80})(?:\/(content|cancel))?)?$
 const FILES_LIMIT = 10_000;
 const BATCHES_LIMIT = 100;
 const BATCHES_LIMIT_DEFAULT = 20;
+/** Batches of one key that are not over. */
+const OPEN_MAX = 100;
 const BODY_BYTES_MAX = 1_048_576;
 const METADATA_MAX = 16;
 const METADATA_NAME_MAX = 64;
@@ -146,6 +148,10 @@ async function makeBatch({ files, batches, kick }: DeskParts, { request, key }: 
   if (outputSeconds === null) {
     const message = "files may expire 3600 to 2592000 seconds after created_at";
     return badRequest("invalid_value", message, "output_expires_after");
+  }
+  if ((await batches.open(key)) >= OPEN_MAX) {
+    const message = `a key has ${OPEN_MAX} batches under way at most; make this one when others are over`;
+    return { status: 429, code: "too_many_batches", message, retryAfterS: 60 };
   }
   const batch = await batches.make(key, { endpoint, inputFile, metadata, outputSeconds });
   kick();

@@ -34,6 +34,8 @@ export type FileWriter = {
 
 /** Files, sealed in Postgres. */
 export type Files = {
+  /** How many bytes more a key may bring in; below 0 where its answers went over. */
+  room(owner: Owner): Promise<number>;
   /** @param tx writes as part of a transaction; each piece for itself without one */
   begin(owner: Owner, purpose: Purpose, name: string, tx?: Querier): Promise<FileWriter>;
   get(owner: Owner, id: string): Promise<FileRecord | null>;
@@ -49,6 +51,8 @@ export type Files = {
 type Querier = Pick<Transaction, "query">;
 
 const PART_BYTES = 262_144;
+/** All files of a key together; what came of its batches counts too. */
+const KEY_BYTES_MAX = 4 * 1024 ** 3;
 const ID_BYTES = 16;
 /** For a file that is still being brought in. */
 const UNREADY = "1 hour";
@@ -66,6 +70,13 @@ export function openFiles(db: Database, vault: Vault, random: Random): Files {
     return { ...row, name: name ?? "sealed by another secret", bytes: Number(row.bytes) };
   };
   return {
+    async room(owner) {
+      const { rows } = await db.query<{ bytes: string }>(
+        "select coalesce(sum(bytes), 0) as bytes from factotum.gateway_files where key = $1",
+        [owner.id],
+      );
+      return KEY_BYTES_MAX - Number(rows[0]?.bytes ?? 0);
+    },
     async begin(owner, purpose, name, tx = db) {
       const id = `file-${random(ID_BYTES).toString("hex")}`;
       const sealed = vault.seal(owner.tenant, Buffer.from(name.slice(0, NAME_CHARS_MAX)), nameBound(id));

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Busboy, type BusboyHeaders } from "@fastify/busboy";
 import type { Refusal } from "../surfaces.ts";
@@ -23,55 +23,61 @@ export type Uploaded =
  * @throws what Postgres throws; then nothing of it stays
  */
 export async function upload(request: IncomingMessage, files: Files, owner: Owner): Promise<Uploaded> {
+  if ((await files.room(owner)) <= 0) {
+    const message = "the files of this key take all the room they may; delete some, or let them expire";
+    return { kind: "refused", refusal: { status: 403, code: "files_full", message } };
+  }
   const fields = new Map<string, string>();
-  let filing: Promise<Filed> | undefined;
+  let filing: Promise<FileWriter> | undefined;
+  let isTooLarge = false;
+  const content = new PassThrough();
+  // It may break off before anybody reads it, and whoever reads it then is told.
+  content.on("error", () => {});
   try {
     const form = new Busboy({
       headers: request.headers as BusboyHeaders,
       limits: { fileSize: FILE_BYTES_MAX, files: 1, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX },
     });
     form.on("field", (name: string, value: string) => fields.set(name, value));
-    form.on("file", (name: string, stream: Readable & { truncated?: boolean }, filename: string) => {
+    form.on("file", (name: string, stream: Readable, filename: string) => {
+      stream.on("error", (error) => content.destroy(error));
       if (name !== "file" || filing !== undefined) return void stream.resume();
-      filing = take(files, owner, stream, filename ?? "file");
-      filing.catch(() => stream.resume());
+      filing = take(files, owner, stream.pipe(content), filename ?? "file");
+      filing.catch(() => stream.unpipe(content).resume());
+      stream.once("limit", () => {
+        isTooLarge = true;
+      });
     });
     await pipeline(request, form);
   } catch (error) {
-    await (await filing?.catch(() => undefined))?.writer.discard();
+    content.destroy();
+    await (await filing?.catch(() => undefined))?.discard();
     return {
       kind: "refused",
       refusal: badRequest("multipart_invalid", `the form cannot be read: ${String(error)}`),
     };
   }
-  const filed = await filing;
-  if (filed === undefined) return refused("the form has no file", "file");
-  const because = filed.truncated
+  const writer = await filing;
+  if (writer === undefined) return refused("the form has no file", "file");
+  const because = isTooLarge
     ? badRequest("file_too_large", `a file may have ${FILE_BYTES_MAX} bytes at most`, "file")
     : wrongIn(fields);
   if (because !== null) {
-    await filed.writer.discard();
+    await writer.discard();
     return { kind: "refused", refusal: because };
   }
-  return { kind: "stored", file: await filed.writer.end(secondsOf(fields) ?? EXPIRY_SECONDS_DEFAULT) };
+  return { kind: "stored", file: await writer.end(secondsOf(fields) ?? EXPIRY_SECONDS_DEFAULT) };
 }
 
-type Filed = { readonly writer: FileWriter; readonly truncated: boolean };
-
-async function take(
-  files: Files,
-  owner: Owner,
-  stream: Readable & { truncated?: boolean },
-  name: string,
-): Promise<Filed> {
+async function take(files: Files, owner: Owner, content: Readable, name: string): Promise<FileWriter> {
   const writer = await files.begin(owner, "batch", name);
   try {
-    for await (const piece of stream) await writer.write(piece as Buffer);
+    for await (const piece of content) await writer.write(piece as Buffer);
   } catch (error) {
     await writer.discard();
     throw error;
   }
-  return { writer, truncated: stream.truncated === true };
+  return writer;
 }
 
 function wrongIn(fields: ReadonlyMap<string, string>): Refusal | null {
