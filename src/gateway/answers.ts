@@ -96,10 +96,14 @@ export function openAnswers(db: Database, vault: Vault, say: (line: string) => v
         if (underway.get(own)?.shared === shared) underway.delete(own);
       });
       underway.set(own, { shared, told });
+      inBackground(
+        told.then(() => undefined),
+        "what came of a call",
+      );
     },
     async close() {
-      await Promise.all([...[...underway.values()].map(({ told }) => told), ...writing]);
-      await Promise.all(writing);
+      // What is under way may have others follow it.
+      while (writing.size > 0) await Promise.all(writing);
     },
   };
 }
