@@ -66,7 +66,7 @@ export type LinksConfig = {
 };
 
 /** How much of something is taken up at once, and in a minute. */
-export type Bounds = Pick<Limit, "atOnce" | "perMinute">;
+type Bounds = Pick<Limit, "atOnce" | "perMinute">;
 
 /** Limits by name; `*` is each one that has none of its own, and has no rate. */
 export type LimitsConfig = {

@@ -35,7 +35,7 @@ test.each([
   await project.settle();
   expect(provider.requests.length).toBe(3);
   const lines = await project.factotum.listRuns({ ids });
-  expect(lines.map((line) => line.disposition).toSorted()).toEqual(["discarded", "resolved"]);
+  expect(lines.map((line) => String(line.disposition)).toSorted()).toEqual(["discarded", "resolved"]);
   const { rows } = await project.db.query("select because from factotum.entries where kind = 'loss'");
   expect(rows.length).toBe(1);
   await project.close();
