@@ -70,6 +70,7 @@ export function concludeInConflict(c: Conclusion, conflict: ConflictError): Prom
 export async function decide(d: Decision): Promise<Run> {
   const ruling = rule(d.attempt.verdicts);
   if (ruling.kind === "commit") return commitOrRetry(d);
+  if (ruling.kind === "ask" && d.state.rehearses === true) return rehearse(d, "ask", ruling.because);
   if (ruling.kind === "ask") return askPerson(d, d.attempt, ruling.because);
   return handOver(d, d.attempt, ruling.because);
 }
@@ -121,7 +122,22 @@ function refuse(d: Decision, because: string): Promise<Run> {
   });
 }
 
+/** Ends a rehearsal with what its verdicts add up to: nothing is committed, and nobody is asked. */
+function rehearse(d: Decision, would: "commit" | "ask", because: readonly string[]): Promise<Run> {
+  return d.lease.turn(async (tx) => {
+    await d.alongside(tx);
+    await saveAttempt(tx, { ...d.attempt, because: ["a rehearsal", ...because].join("\n") });
+    const { number, changeSet } = d.attempt;
+    const data = { would, because, rows: changeSet.rows.length };
+    await appendStep(tx, d.run.id, { kind: "rehearsed", attempt: number, data });
+    const attempt = Math.max(d.state.attempt, number);
+    const state = { ...d.state, attempt, verifying: null, call: null, disposition: "rehearsed" } as const;
+    return over(state, "rehearsed");
+  });
+}
+
 async function commitOrRetry(d: Decision): Promise<Run> {
+  if (d.state.rehearses === true) return rehearse(d, "commit", []);
   try {
     return await d.lease.turn(async (tx, run, now) => {
       await d.alongside(tx);
@@ -147,7 +163,8 @@ async function reconsider(tx: Transaction, d: Decision): Promise<TurnEnd> {
 function retryAfterConflict(d: Decision, because: string): Promise<Run> {
   const { attempt } = d;
   if (d.state.conflicts + 1 >= CONFLICTS_MAX) {
-    return askPerson(d, attempt, [`${because}; ${CONFLICTS_MAX} attempts met rows that had moved`]);
+    const moved = [`${because}; ${CONFLICTS_MAX} attempts met rows that had moved`];
+    return d.state.rehearses === true ? rehearse(d, "ask", moved) : askPerson(d, attempt, moved);
   }
   return d.lease.turn(async (tx) => {
     await d.alongside(tx);
@@ -249,6 +266,7 @@ export async function askPerson(
 
 function handOver(c: Decision, attempt: AttemptRecord, because: readonly string[]): Promise<Run> {
   const rung = nextRung(c.workshop, c.bench.agent, c.state.rung);
+  if (rung === undefined && c.state.rehearses === true) return rehearse(c, "ask", because);
   if (rung === undefined) return askPerson(c, attempt, because);
   return c.lease.turn(async (tx) => {
     await c.alongside(tx);

@@ -15,7 +15,9 @@ export {
 export { type AskAnswer, type AskOrder, type Asks } from "./asking.ts";
 export { NO_ATTEMPT } from "./attending.ts";
 export { type Attempt, listAttempts } from "./attempts.ts";
+export { type Compared, compareRuns, type Comparison } from "./compare.ts";
 export { type Drive, makeDriver } from "./driver.ts";
+export { type ForkOrder, forkRun } from "./fork.ts";
 export { generateTools } from "./generate/generate-tools.ts";
 export { type Begun, makeOutside, type Outside, type OutsideOrder, type Watcher } from "./outside.ts";
 export type { Committed } from "./outside-commit.ts";

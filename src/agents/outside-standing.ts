@@ -52,6 +52,8 @@ export async function standingOf(db: Pick<Database, "transaction">, h: Held): Pr
     // Its run went on after that: a person took the end back.
     case "cancelled":
     case "overdue":
+    // A rehearsal has no client.
+    case "rehearsed":
     case null:
       break;
   }

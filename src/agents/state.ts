@@ -3,7 +3,7 @@ import type { CallId, Json, ModelId, QuestionId } from "../kernel/index.ts";
 /**
  * How a run stands towards its owner: `resolved` committed without asking anybody, `answered` committed
  * after a person answered, `refused` found nothing to do, `discarded` by a person's choice, `cancelled` or
- * `overdue` ended before its time.
+ * `overdue` ended before its time; `rehearsed` got to its verdict and was thrown away, as was meant.
  */
 export type Disposition =
   | "resolved"
@@ -12,7 +12,8 @@ export type Disposition =
   | "discarded"
   | "undone"
   | "cancelled"
-  | "overdue";
+  | "overdue"
+  | "rehearsed";
 
 /** How a conversation ended: by the person, by the agent, by a silence or a length past its limit. */
 export type TalkEnd = "person" | "agent" | "silence" | "length";
@@ -70,6 +71,8 @@ export type AgentState = {
   readonly disposition: Disposition | null;
   /** The follower's own note to itself, in phase `following`. */
   readonly memo: Json;
+  /** A fork that is verified and never committed. */
+  readonly rehearses?: boolean;
   /** Who drives the run from outside; null where the agent's own cascade does. */
   readonly outside: OutsideState | null;
 };

@@ -43,7 +43,8 @@ export async function readTranscript(
   }
 }
 
-function entryOf({ kind, data }: Step): readonly Entry[] {
+/** A step as an entry of its attempt, where it is one. */
+export function entryOf({ kind, data }: Pick<Step, "kind" | "data">): readonly Entry[] {
   if (kind === "message") return [{ kind, message: data as unknown as Message }];
   if (kind === "compacted") {
     const { from, note } = data as { readonly from: number; readonly note: string };

@@ -1,5 +1,6 @@
 import { Argument, type Command } from "commander";
 import { type Limit, limitKinds } from "../server/index.ts";
+import { compareCommand, forkCommand, type ForkOptions } from "./fork.ts";
 import { type Bounds, changeLimitCommand, limitsCommand } from "./limits.ts";
 import type { Command as Work } from "./command.ts";
 import { wholeNumber } from "./whole-number.ts";
@@ -8,6 +9,7 @@ import { cancelCommand, holdCommand, schedulesCommand, startCommand, type StartO
 
 const AT_ONCE_MAX = 1_000;
 const DRAIN_SECONDS_MAX = 86_400;
+const STEP_MAX = 1_000_000_000;
 const BOUND_MAX = 1_000_000;
 
 /** Commands on workers, on runs under way, and on what begins them. */
@@ -60,6 +62,22 @@ export function addRuns(program: Command, choose: (work: Work) => void): void {
       .action((run: string) => choose(holdCommand(doing, run)));
   }
   addLimits(program, choose);
+  program
+    .command("fork")
+    .description("go through a run that is over once more, from one of its steps on: a rehearsal")
+    .argument("<run>", "its number")
+    .requiredOption("--at <step>", "the step after which it goes another way", wholeNumber(0, STEP_MAX))
+    .option("--model <id>", "the model that goes on")
+    .option("--instruction <text>", "what it is told")
+    .option("--answer <choice>", "another answer to the question asked there")
+    .option("--commit", "commit what passes", false)
+    .action((run: string, options: ForkOptions) => choose(forkCommand(run, options)));
+  program
+    .command("compare")
+    .description("lay two runs side by side: steps, changes, verdicts, cost")
+    .argument("<run>", "one")
+    .argument("<other>", "the other")
+    .action((run: string, other: string) => choose(compareCommand(run, other)));
   program
     .command("schedules")
     .description("list what begins by itself, and when it does next")

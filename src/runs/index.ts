@@ -51,7 +51,7 @@ export {
 export { type Reader, type Run, type RunStatus, runStatuses } from "./run.ts";
 export { leaseOutside } from "./outside.ts";
 export { type RunOrder, startRun } from "./start.ts";
-export { appendStep, listSteps, type NewStep, type Step } from "./steps.ts";
+export { appendStep, copySteps, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd } from "./hold.ts";
 export type { TurnWork } from "./turn.ts";
 export { isNudged, type Nudge, nudge, takeNudges, wake, wakeAll } from "./wake.ts";

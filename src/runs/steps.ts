@@ -93,6 +93,22 @@ async function write(tx: Transaction, runId: RunId, columns: StepColumns): Promi
   });
 }
 
+/**
+ * Gives a new run, which has none yet, the first steps of another, at their own times.
+ *
+ * @param steps in order, numbered from 1
+ */
+export async function copySteps(tx: Transaction, runId: RunId, steps: readonly Step[]): Promise<void> {
+  await tx.query(
+    `with counted as (update factotum.runs set steps = $5 where id = $6 returning id)
+     insert into factotum.steps (run_id, seq, kind, attempt, data, at)
+     select c.id, s.place, s.kind, s.attempt, s.data, s.at
+     from counted c, unnest($1::text[], $2::integer[], $3::json[], $4::timestamptz[])
+       with ordinality as s (kind, attempt, data, at, place)`,
+    [...columnsOf(steps), steps.map((step) => step.at), steps.length, runId],
+  );
+}
+
 /** A run's transcript in order, from the step after `after`, at most `limit` (default and most: 1,000). */
 export async function listSteps(
   tx: Reader | Transaction,

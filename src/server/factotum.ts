@@ -3,6 +3,10 @@ import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
 import {
   calledFirst,
+  compareRuns,
+  type Comparison,
+  type ForkOrder,
+  forkRun,
   makeDriver,
   makeOutside,
   openSpending,
@@ -73,6 +77,15 @@ export type Factotum = Doors & {
   summary(agent?: string): Promise<Summary>;
   listRuns(filter: RunPage): Promise<readonly RunLine[]>;
   showRun(id: RunId): Promise<RunStory>;
+  /**
+   * Starts a run that is as one that is over was after a step, and goes on in its own way: a rehearsal,
+   * unless it is to commit.
+   *
+   * @throws {InputError} `fork-refused`, `model-unknown`
+   */
+  fork(id: RunId, order: ForkOrder): Promise<Run>;
+  /** Lays two runs side by side. */
+  compare(a: RunId, b: RunId): Promise<Comparison>;
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
   readonly ledger: LedgerDoor;
@@ -184,6 +197,8 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     ...makeSteering(db, links),
     ...makeRunControl(config, db),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
+    fork: (id, order) => forkRun(workshop, id, order),
+    compare: (a, b) => db.transaction((tx) => compareRuns(tx, a, b), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     attach: (rotate = false) => putOn(config, db, rotate),
     detach: () => db.transaction((tx) => takeOff(tx, given.say)),

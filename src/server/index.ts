@@ -56,7 +56,7 @@ export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
-export { limitJson, scheduleJson, workerJson } from "./run-wire.ts";
+export { comparisonJson, limitJson, scheduleJson, workerJson } from "./run-wire.ts";
 export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
 export {
@@ -82,7 +82,16 @@ export {
   storyJson,
   summaryJson,
 } from "./wire.ts";
-export type { Attempt, Cancelled, Margin, MarginKey, Said, Summary } from "../agents/index.ts";
+export type {
+  Attempt,
+  Cancelled,
+  Compared,
+  Comparison,
+  Margin,
+  MarginKey,
+  Said,
+  Summary,
+} from "../agents/index.ts";
 export { marginKeys } from "../agents/index.ts";
 export {
   type AccountFilter,

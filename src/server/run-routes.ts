@@ -1,10 +1,11 @@
 import type { Hono } from "hono";
 import { z } from "zod";
+import type { ModelId } from "../kernel/index.ts";
 import { limitKinds } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { plainText, parseRequest, readBody, readText } from "./http-body.ts";
 import { parseRunId } from "./parse-id.ts";
-import { limitJson, scheduleJson, workerJson } from "./run-wire.ts";
+import { comparisonJson, limitJson, scheduleJson, workerJson } from "./run-wire.ts";
 
 const NAME_CHARS_MAX = 200;
 const BECAUSE_CHARS_MAX = 2_000;
@@ -16,6 +17,14 @@ const cancelling = z.strictObject({
   keep: z.boolean().default(false),
 });
 
+const forking = z.strictObject({
+  ...whose,
+  at: z.number().int().min(0),
+  model: plainText.min(1).max(NAME_CHARS_MAX).optional(),
+  instruction: plainText.min(1).max(BECAUSE_CHARS_MAX).optional(),
+  answer: plainText.min(1).max(NAME_CHARS_MAX).optional(),
+  commit: z.boolean().default(false),
+});
 const limited = z.object({ kind: z.enum(limitKinds), name: plainText.min(1).max(NAME_CHARS_MAX) });
 const bounds = z.strictObject({ atOnce: z.number().optional(), perMinute: z.number().optional() });
 
@@ -24,6 +33,8 @@ export const RUN_ROUTES: readonly string[] = [
   "POST /api/runs/:id/cancel {because?, keep?, by?}",
   "POST /api/runs/:id/pause {by?}",
   "POST /api/runs/:id/resume {by?}",
+  "POST /api/runs/:id/fork {at, model?, instruction?, answer?, commit?, by?}",
+  "GET /api/runs/:id/compare/:other",
   "GET /api/schedules",
   "GET /api/workers",
   "GET /api/limits",
@@ -52,6 +63,21 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
     context.json({ schedules: (await factotum.schedules()).map(scheduleJson) }),
   );
   limitRoutes(app, factotum);
+  app.post("/api/runs/:id/fork", async (context) => {
+    const id = parseRunId(context.req.param("id"));
+    const { model, instruction, answer, ...order } = await readBody(context, forking);
+    const fork = await factotum.fork(id, {
+      ...order,
+      ...(model !== undefined && { model: model as ModelId }),
+      ...(instruction !== undefined && { instruction }),
+      ...(answer !== undefined && { answer }),
+    });
+    return context.json({ id: fork.id, from: id, at: order.at, rehearses: !order.commit }, 201);
+  });
+  app.get("/api/runs/:id/compare/:other", async (context) => {
+    const { id, other } = context.req.param();
+    return context.json(comparisonJson(await factotum.compare(parseRunId(id), parseRunId(other))));
+  });
   app.get("/api/workers", async (context) =>
     context.json({ workers: (await factotum.workers()).map(workerJson) }),
   );

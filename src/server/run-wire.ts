@@ -1,3 +1,4 @@
+import type { Comparison } from "../agents/index.ts";
 import type { LimitLine, ScheduleLine, WorkerLine } from "../runs/index.ts";
 
 /** A schedule as JSON. */
@@ -13,6 +14,15 @@ export function scheduleJson(line: ScheduleLine) {
 /** A worker as JSON. */
 export function workerJson({ startedAt, ...line }: WorkerLine) {
   return { ...line, startedAt: instant(startedAt) };
+}
+
+/** Two runs side by side, as JSON. */
+export function comparisonJson({ runs, ...rest }: Comparison) {
+  const sides = runs.map(({ cost, tokens, value, ...one }) => ({
+    ...one,
+    ...{ costMicroUsd: String(cost), tokens: String(tokens), valueMicroUsd: String(value) },
+  }));
+  return { runs: sides, ...rest };
 }
 
 /** A limit as JSON. */

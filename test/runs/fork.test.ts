@@ -1,0 +1,127 @@
+/** A run that is over is gone through once more, from a step on, in another way; both are compared. */
+import type { ModelId, RunId } from "factotum/kernel";
+import { reply, scriptedProvider, type ScriptedProvider } from "factotum/testing";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { openProject, type Project, shopConfig } from "./project.ts";
+
+const order = (quantity: number) =>
+  reply([{ name: "place_order", arguments: { product: "lamp", quantity } }], { input: 100, output: 20 });
+const done = reply([{ name: "finish", arguments: { unsure: [] } }]);
+const ask = reply([
+  {
+    name: "ask_person",
+    arguments: {
+      question: "Which day?",
+      choices: [
+        { id: "today", label: "Today" },
+        { id: "never", label: "Never" },
+      ],
+      default: "today",
+    },
+  },
+]);
+const OTHER = "other/clerk" as ModelId;
+const by = "ann";
+
+let providers: readonly ScriptedProvider[];
+let project: Project;
+let orders = 0;
+beforeAll(async () => {
+  providers = [await scriptedProvider(), await scriptedProvider()];
+  const models = providers.map(({ url }, at) => ({
+    ...{ id: at === 0 ? "local/clerk" : OTHER, baseUrl: url, local: true as const },
+  }));
+  const cascade = [{ kind: "model", name: "cheap", model: "cheap" }] as const;
+  project = await openProject(shopConfig({ models }, { cascade, asks: {} }));
+});
+afterAll(async () => {
+  await project.close();
+  for (const provider of providers) await provider.close();
+});
+beforeEach(() => project.db.query("delete from shop.orders"));
+
+async function begin(): Promise<RunId> {
+  orders += 1;
+  const input = { product: "a light", quantity: 1 };
+  const { run } = await project.factotum.start({ agent: "clerk", key: `f${orders}`, input });
+  await project.settle();
+  return run.id;
+}
+
+const story = (id: RunId) => project.factotum.showRun(id);
+const bodies = (at: number): string => JSON.stringify(providers[at]?.requests.at(-1)?.body);
+
+test("a fork with another model and an instruction is verified, and repeats nothing committed", async () => {
+  providers[0]?.script(order(1), done);
+  const id = await begin();
+  const before = await story(id);
+  const tool = before.steps.find(({ data }) => (data as { role?: string }).role === "tool");
+  const at = Number(tool?.seq);
+  providers[1]?.script(done);
+  const fork = await project.factotum.fork(id, { at, model: OTHER, instruction: "Be quick", by });
+  await project.settle();
+  const after = await story(fork.id);
+  expect([after.run.status, after.run.disposition, await project.orders()]).toEqual([
+    ...["done", "rehearsed", ["lamp 1"]],
+  ]);
+  expect(bodies(1)).toContain("ann, whom you work for, says about this piece of work: Be quick");
+  expect(after.steps.slice(0, at).map((step) => step.kind)).toEqual(
+    before.steps.slice(0, at).map((step) => step.kind),
+  );
+  expect(after.steps.find((step) => step.kind === "rehearsed")?.data).toMatchObject({ would: "commit" });
+  // One call of its own, and nothing of what the other's cost or earned.
+  expect([after.value, after.changeSets]).toEqual([0n, []]);
+  const calls = await project.db.query("select model from factotum.calls where run_id = $1", [fork.id]);
+  expect(calls.rows).toEqual([{ model: OTHER }]);
+  const compared = await project.factotum.compare(id, fork.id);
+  expect(compared).toMatchObject({
+    runs: [
+      { model: "local/clerk", disposition: "resolved", rows: 2 },
+      { model: OTHER, disposition: "rehearsed", rows: 2 },
+    ],
+  });
+  expect(compared.firstDifference).toBeGreaterThanOrEqual(at);
+  expect(compared.changes.every((line) => line.includes("shop.products"))).toBe(true);
+  expect((await story(id)).steps.at(-1)).toMatchObject({ kind: "forked to", data: { to: fork.id } });
+});
+
+test("a fork commits only where nothing of the other's stands, and once", async () => {
+  providers[0]?.script(order(1), done);
+  const id = await begin();
+  const again = { at: 0, commit: true, by };
+  await expect(project.factotum.fork(id, again)).rejects.toMatchObject({
+    ...{ code: "fork-refused", message: expect.stringContaining(`factotum undo ${id}`) },
+  });
+  await project.factotum.undo(id, by);
+  providers[0]?.script(order(1), done);
+  const fork = await project.factotum.fork(id, again);
+  await project.settle();
+  expect([(await story(fork.id)).run.disposition, await project.orders()]).toEqual(["resolved", ["lamp 1"]]);
+});
+
+test("a fork may answer a question otherwise; where it cannot begin, it says where it can", async () => {
+  providers[0]?.script(ask, order(1), done);
+  const id = await begin();
+  const [question] = await project.factotum.inbox();
+  await project.factotum.answer((question as NonNullable<typeof question>).id, { choice: "today", by });
+  await project.settle();
+  const asked = (await story(id)).steps.find((step) => step.kind === "asked");
+  const at = Number(asked?.seq);
+  providers[0]?.script(reply([{ name: "give_up", arguments: { because: "never" } }]));
+  const fork = await project.factotum.fork(id, { at, answer: "never", by });
+  await project.settle();
+  expect(bodies(0)).toContain("never");
+  expect((await story(fork.id)).run.disposition).toBe("rehearsed");
+  for (const wrong of [
+    { at },
+    { at: 1, answer: "never" },
+    { at: 10_000 },
+    { at: -1 },
+    { at, model: "no" as ModelId },
+  ]) {
+    const tried = project.factotum.fork(id, { ...wrong, by });
+    await expect(tried).rejects.toMatchObject({
+      code: expect.stringMatching(/^(fork-refused|model-unknown)$/),
+    });
+  }
+});
