@@ -3,7 +3,7 @@ import { FactotumError, must } from "../kernel/index.ts";
 import type { ModelCall, ModelCard, ModelReply } from "../models/index.ts";
 import { type Found, rule, type Verdict, verdictsOf } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import type { Run } from "../runs/index.ts";
+import { appendStep, type Run } from "../runs/index.ts";
 import { beginTwin } from "./agreeing.ts";
 import { type AttemptRecord, getAttempt, recordOf, saveAttempt } from "./attempts.ts";
 import { modelNamed } from "./cascade.ts";
@@ -132,13 +132,18 @@ async function hear(
 ): Promise<Run> {
   const id = must(v.state.call, "the call under way");
   const { clock, sleep, models } = v.workshop;
+  const { interruption } = v.lease;
   const outcome = await send(models, id, call, {
-    ...{ signal: v.lease.signal, clock, sleep },
+    ...{ signal: AbortSignal.any([v.lease.signal, interruption]), clock, sleep },
     ...admitting(v),
   });
   if (outcome.kind === "failed" && outcome.error.code === "stopped") {
     return v.lease.turn(async (tx) => {
       await settle(tx, id, outcome);
+      if (interruption.aborted) {
+        const data = { call: id };
+        await appendStep(tx, v.run.id, { kind: "interrupted", attempt: v.attempt.number, data });
+      }
       return { kind: "continue", state: { ...v.state, call: null } };
     });
   }

@@ -3,7 +3,8 @@ import { microUsd, type RunId } from "factotum/kernel";
 import { hang, reply, scriptedProvider } from "factotum/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { clerk } from "../agents/shop.ts";
+import { judge } from "factotum/agents";
+import { clerk, exactRung, type Order } from "../agents/shop.ts";
 import { askingRung, clerkWith, openOffice, type Office, whichLamp } from "./kit.ts";
 
 const done = reply([{ name: "finish", arguments: { unsure: [] } }]);
@@ -72,6 +73,26 @@ test("a nudge that interrupts stops the call under way, it is booked, and the ne
     "select because from factotum.entries where kind = 'loss'",
   );
   expect(rows.map((row) => row.because)).toEqual([expect.stringContaining("stopped")]);
+  await office.close();
+  await provider.close();
+});
+
+test("a judge's call is interrupted like any other, booked, and made again", async () => {
+  const pass = reply([{ name: "verdict", arguments: { verdict: "pass", because: "fine" } }]);
+  const provider = await scriptedProvider(hang(), pass);
+  const verifiers = [judge<Order>({ name: "judge", model: "cheap", instructions: "Look well." })];
+  const fine = [{ name: "fine", run: async () => [] }];
+  const office = await openOffice(clerk({ verifiers, checks: fine, cascade: [exactRung] }), {}, provider.url);
+  const working = office.order("lamp");
+  await provider.arrived(1);
+  const [run] = await office.factotum.listRuns({ limit: 1 });
+  await office.factotum.nudge(run?.id ?? fail(), { text: "Well?", by: "bo", interrupt: true });
+  await working;
+  const kinds = await steps(office, run?.id ?? fail());
+  expect([provider.requests.length, kinds.filter((kind) => kind === "interrupted")]).toEqual([
+    ...[2, ["interrupted"]],
+  ]);
+  expect(kinds.indexOf("interrupted")).toBeLessThan(kinds.indexOf("nudged"));
   await office.close();
   await provider.close();
 });
