@@ -86,28 +86,32 @@ export async function simulate(simulation: Simulation, trace: Trace): Promise<vo
     await strike(act.process);
   };
 
-  for (let acts = 0; ; acts += 1) {
-    if (acts >= actsMax) throw new Error(`not done after ${actsMax} acts`);
-    const stormy = acts < actsMax * STORMY_SHARE;
-    while (living.length < simulation.processes) {
-      living.push(await simulation.spawn((act) => waiting.push(act)));
+  try {
+    for (let acts = 0; ; acts += 1) {
+      if (acts >= actsMax) throw new Error(`not done after ${actsMax} acts`);
+      const stormy = acts < actsMax * STORMY_SHARE;
+      while (living.length < simulation.processes) {
+        living.push(await simulation.spawn((act) => waiting.push(act)));
+        await traffic.settled();
+      }
+      await thaw();
+      await goOn(stormy);
+      for (const process of living) if (happens(CHANCE.ring)) process.ring();
+      if (happens(CHANCE.outside)) {
+        trace.push("outside");
+        await simulation.outside();
+      }
       await traffic.settled();
+      if (await simulation.check(traffic.takeTouched())) break;
     }
-    await thaw();
-    await goOn(stormy);
-    for (const process of living) if (happens(CHANCE.ring)) process.ring();
-    if (happens(CHANCE.outside)) {
-      trace.push("outside");
-      await simulation.outside();
+  } finally {
+    // Also where something did not hold: whoever waits for an act would wait forever.
+    for (const process of living) {
+      await process.crash();
+      for (const act of waiting.filter((one) => one.process === process)) void act.happen("crash");
     }
     await traffic.settled();
-    if (await simulation.check(traffic.takeTouched())) break;
   }
-  for (const process of living) {
-    await process.crash();
-    for (const act of waiting.filter((one) => one.process === process)) void act.happen("crash");
-  }
-  await traffic.settled();
 }
 
 function compare(a: string, b: string): number {
