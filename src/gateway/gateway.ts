@@ -10,6 +10,7 @@ import { openBatchRoom } from "./batches/open.ts";
 import { makeBreaker } from "./breaker.ts";
 import type { Exchange, ExchangeParts } from "./exchange.ts";
 import { openKeyRing } from "./key-ring.ts";
+import { listen } from "./listening.ts";
 import type { Random } from "./keys.ts";
 import { makeMetrics } from "./metrics.ts";
 import { knownOfSlice, openMeter } from "./meter.ts";
@@ -82,7 +83,6 @@ const KEEPALIVE_MS = 65_000;
 const CONNECTIONS_MAX = 10_000;
 const SWEEP_MS = 1_000;
 const RECONCILE_SWEEPS = 5;
-const CLOSE_MS_MAX = 10_000;
 const NONCE_BYTES = 9;
 const SECRET_BYTES = 32;
 
@@ -121,7 +121,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   );
   const server = makeServer(limits, makeServe({ ...serving, desk: batches.desk }));
   const stopSweeping = sweep(live, accounts, db, say);
-  await listen(server, options.host, options.port);
+  const stop = await listen(server, options.host, options.port);
   const gauges = () => ({
     factotum_gateway_calls_under_way: live.size,
     factotum_gateway_rows_waiting: meter.waiting,
@@ -144,7 +144,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     async close() {
       stopSweeping();
       await batches.close();
-      await closeServer(server);
+      await stop();
       await admin?.close();
       await answers.close();
       await upstreams.close();
@@ -205,23 +205,4 @@ function makeServer(limits: PhaseLimits, serve: RequestListener): Server {
   );
   server.maxConnections = CONNECTIONS_MAX;
   return server;
-}
-
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS_MAX);
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
-  clearTimeout(cut);
 }
