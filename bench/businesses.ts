@@ -1,6 +1,7 @@
 /**
  * Recorded agents on two businesses:
- * `npm run --silent bench:businesses -- [--data DIR] [--json] [--misses] [--every N] [--only quality]`.
+ * `npm run --silent bench:businesses -- [--data DIR] [--json] [--misses] [--every N] [--only quality]
+ * [--reword SEED]`.
  *
  * Every recorded conversation goes through the whole real path in a throw-away Postgres: a stand-in for the
  * provider gives the recorded turns over HTTP, the agent loop stages the calls, the customer writes with
@@ -12,7 +13,8 @@
  * with guards and checks in force, held back in the same way, and what they let through once more and for
  * good, one at a time: what is committed is undone, and all tables are compared with the beginning, before
  * the next begins. Without `--data` it runs on conversations of our own, with `--every N` on every Nth
- * conversation only, with `--only quality` on the recorded calls alone: commit quality in seconds.
+ * conversation only, with `--only quality` on the recorded calls alone: commit quality in seconds, and with
+ * `--reword SEED` after what customers said was put in other words: what of it is the recordings' wording.
  * `--misses` tells on the error output what was not as recorded; progress goes there too.
  */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -41,6 +43,7 @@ import {
   writeDue,
 } from "./businesses-quality.ts";
 import { judgeQuickly } from "./businesses-quick.ts";
+import { reworded } from "./businesses-reworded.ts";
 import { grade, type Replayed, same, solves, writtenTables } from "./businesses-replay.ts";
 import { checksum, readShapes, type Shapes } from "./businesses-rows.ts";
 import { sampleBusinesses } from "./businesses-sample.ts";
@@ -59,10 +62,14 @@ async function main(): Promise<void> {
       misses: { type: "boolean", default: false },
       every: { type: "string", default: "1" },
       only: { type: "string" },
+      reword: { type: "string" },
     },
   });
   const found = values.data === undefined ? sampleBusinesses() : readBusinesses(values.data);
-  const recordings = found.recordings.filter((_, at) => at % Number(values.every) === 0);
+  const { reword } = values;
+  const recordings = found.recordings
+    .filter((_, at) => at % Number(values.every) === 0)
+    .map((one) => (reword === undefined ? one : reworded(one, Number(reword))));
   const data = { ...found, recordings };
   const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
   // Where root runs this, the server's unprivileged user has to get to its folder.

@@ -219,6 +219,46 @@ test.for<readonly [string, Script, string]>([
   expect(await objections(...script)).toContain(`ask: ${what} was asked for, and nothing of it is done`);
 });
 
+test.for<readonly [string, Script, readonly string[]]>([
+  [
+    "a yes in words that nobody foresaw",
+    [me, told, "Make my day", flights()],
+    ["ask: update_reservation_flights was called before the customer had said yes to it", SHOWN],
+  ],
+  [
+    "no yes, and none asked for",
+    [me, ">It is $15 more. Which day?", "May 21st", flights()],
+    ["fail: update_reservation_flights was called before the customer had said yes to it", SHOWN],
+  ],
+  [
+    "bags counted in answer to a question",
+    [mine, ">How many checked bags? It is $100.", "One. Yes", book({ total_baggages: 1 })],
+    [SHOWN],
+  ],
+  [
+    "bags wanted after all",
+    [`${mine}, no bags`, "One bag after all", ">It is $100.", "Yes", book({ total_baggages: 1 })],
+    [SHOWN],
+  ],
+  [
+    "a way to pay that the agent proposed",
+    ["I am ida. Change my flights to May 21st", ">$15 more on your card. Shall I?", "Yes", flights()],
+    ["ask: the customer named no way to pay like credit_card_1", SHOWN],
+  ],
+  [
+    "a birthday that the agent listed",
+    [
+      mine,
+      ">Bo Lie, born 1985-04-04, for $100?",
+      "Yes",
+      book({ passengers: [{ first_name: "Bo", last_name: "Lie", dob: "1985-04-04" }] }),
+    ],
+    ["ask: only the agent said that Bo Lie was born on 1985-04-04", SHOWN],
+  ],
+])("%s: faults are what no words can mend", async ([, script, expected]) => {
+  expect(await objections(...script)).toEqual(expected);
+});
+
 test("guards refuse a call for nobody, and a booking that holds too much", async () => {
   const refusals = async (said: string, [tool, input]: Call): Promise<string> =>
     await peek(db, { rows: [] }, async (view) => {

@@ -27,12 +27,16 @@ export const airlineChecks: readonly Check<Conversation>[] = [
   invariant("what was refused is not made again otherwise, unasked", (context: DeskContext) =>
     retried(context, WRITES),
   ),
-  invariant("nobody flies under a birthday that was made up", passengersKnown),
+  { name: "nobody flies under a birthday that was made up", run: passengersKnown },
   { name: "a certificate is owed, asked for, and of the right amount", run: certificates },
   { name: "one customer is served, who gave their user id", run: oneCustomer },
   { name: "what is done was named by the customer", run: async (context) => notNamed(context) },
   missing,
-  invariant("every change was agreed to", (context: DeskContext) => unconfirmed(context, WRITES)),
+  {
+    name: "every change was agreed to",
+    run: async (context) =>
+      unconfirmed(context, WRITES).map(({ because, asked }) => ({ kind: asked ? "ask" : "fail", because })),
+  },
   { name: "what the tools do not check is shown to a person", run: async (context) => shown(context) },
 ];
 
@@ -65,7 +69,8 @@ function asking(because: string): Finding {
 /** Nobody used a word for it: perhaps they used another, so a person is asked. */
 function notNamed(context: DeskContext): readonly Finding[] {
   const words = customerWords(context);
-  return context.calls.some(({ tool }) => tool === "cancel_reservation") && !/cancel|refund/.test(words)
+  return context.calls.some(({ tool }) => tool === "cancel_reservation") &&
+    !/cancel|refund|call(ing|ed)? (\w+ ){0,2}off|scrap|annul/.test(words)
     ? [asking("nobody asked for a cancellation")]
     : [];
 }

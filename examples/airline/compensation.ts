@@ -1,9 +1,12 @@
 /** Certificates as a gesture: owed by membership, insurance or cabin, asked for, and of the right amount. */
 import type { Finding } from "factotum/policy";
 import { customerWords, type DeskContext } from "../retail/conversation.ts";
+import { anyWord } from "../retail/words.ts";
 
-const COMPLAINS =
-  /\b(compensat\w*|certificate|voucher|refund|reimburse\w*|make (it|this) (right|up)|gesture|credit)\b/;
+const COMPLAINS = anyWord(
+  ...["compensat\\w*", "certificate", "voucher", "refund", "reimburse\\w*", "make (it|this) (right|up)"],
+  ...["gesture", "goodwill", "trouble", "credit"],
+);
 
 type Owed = {
   readonly id: string;

@@ -10,7 +10,7 @@ import {
 } from "../retail/conversation.ts";
 import { forbidden, lookedAt, type Standing } from "./allowed.ts";
 import { type Verb, wishesOf } from "../retail/wishes.ts";
-import { anyWord } from "../retail/words.ts";
+import { anyWord, CANCELS } from "../retail/words.ts";
 
 /** One kind of thing that a customer may ask for: the words for it, and the calls that do it. */
 type Kind = { readonly what: string; readonly words: RegExp; readonly doneBy: Wish<unknown>["doneBy"] };
@@ -23,14 +23,18 @@ function kind(what: string, words: RegExp, tools: readonly string[]): Kind {
   return { what, words, doneBy: calledAny(...tools) };
 }
 
+const UPGRADES = anyWord("upgrad\\w*", "downgrad\\w*", "(mov|bump)(e|ed|ing)? (me |us |it )?up");
+
 const KINDS: readonly Kind[] = [
-  kind(CANCELLATION, /\bcancel(l?ing|lation)?\b/, ["cancel_reservation"]),
+  kind(CANCELLATION, CANCELS, ["cancel_reservation"]),
   kind(
     "checked bags",
-    /\b(add|extra|more|another|checked|check)\b[^.?!]{0,40}\b(bags?|luggage|suitcases?)\b/,
+    anyWord(
+      "(add|extra|more|another|checked|check|include|put on)\\b[^.?!]{0,40}\\b(bags?|luggage|suitcases?)",
+    ),
     [...["update_reservation_baggages", "book_reservation"]],
   ),
-  kind(CABIN, /\b(upgrad\w*|downgrad\w*)\b/, ["update_reservation_flights", "book_reservation"]),
+  kind(CABIN, UPGRADES, ["update_reservation_flights", "book_reservation"]),
   kind(
     FLIGHT,
     anyWord(
@@ -41,7 +45,7 @@ const KINDS: readonly Kind[] = [
   kind("another passenger", /\b(passenger|name)\b[^.?!]{0,40}\b(change|correct|update|instead|replace)/, [
     "update_reservation_passengers",
   ]),
-  kind(COMPENSATION, /\b(compensat\w*|voucher|gesture)\b/, ["send_certificate"]),
+  kind(COMPENSATION, /\b(compensat\w*|voucher|gesture|goodwill|for my trouble)\b/, ["send_certificate"]),
   kind("a booking", /\b(book|reserve)\b (a|an|the|another|me|it|one|new|this|that)\b/, ["book_reservation"]),
 ];
 /** "No need to book another flight" asks for none. */
@@ -53,8 +57,8 @@ const MANY = anyWord(
   "(wherever|whichever) possible",
 );
 const VERBS: readonly Verb[] = [
-  { what: CANCELLATION, words: /\bcancel(l?ing|lation)?\b/ },
-  { what: CABIN, words: /\b(upgrad|downgrad)\w*\b/ },
+  { what: CANCELLATION, words: CANCELS },
+  { what: CABIN, words: UPGRADES },
 ];
 const DOES: Readonly<Record<string, string>> = {
   cancel_reservation: CANCELLATION,

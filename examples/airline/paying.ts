@@ -30,7 +30,8 @@ type Method = {
 
 /**
  * "The user needs to provide a payment method." Unnamed, the one that paid first is a guess that a person
- * may let pass, any other is not; and a card other than the one whose digits were given is a mistake.
+ * may let pass, as is one that the agent proposed; any other is not. A card other than the one whose digits
+ * were given is a mistake.
  */
 export async function methods(context: DeskContext): Promise<readonly Finding[]> {
   const words = customerWords(context);
@@ -51,8 +52,9 @@ export async function methods(context: DeskContext): Promise<readonly Finding[]>
         findings.push({ kind: "fail", because: `${used.id} pays; the card named ends in ${named}` });
       }
       if (words.includes(used.id) || NAMES_OF[used.kind]?.test(words) === true) continue;
+      const proposed = NAMES_OF[used.kind]?.test(recent) === true || recent.includes(used.id);
       findings.push({
-        kind: used.original || ANY_WAY.test(words) ? "ask" : "fail",
+        kind: used.original || proposed || ANY_WAY.test(words) ? "ask" : "fail",
         because: `the customer named no way to pay like ${used.id}`,
       });
     }

@@ -1,7 +1,7 @@
 /** Who is served, and who flies. */
 import type { Finding } from "factotum/policy";
 import { daysIn } from "../retail/figures.ts";
-import { customerWords, type DeskContext } from "../retail/conversation.ts";
+import { customerWords, type DeskContext, wordsOf } from "../retail/conversation.ts";
 
 /**
  * "The user must provide their user id", and one customer is served. Who named a reservation of theirs but
@@ -29,7 +29,7 @@ export async function oneCustomer(context: DeskContext): Promise<readonly Findin
 type Person = { readonly first_name: string; readonly last_name: string; readonly dob: string };
 
 /** "Collect the first name, last name, and date of birth": nobody flies under a birthday that was made up. */
-export async function passengersKnown(context: DeskContext): Promise<readonly string[]> {
+export async function passengersKnown(context: DeskContext): Promise<readonly Finding[]> {
   const { diff, view } = context;
   const added = diff.filter(
     (row) => row.table === "airline.reservation_passengers" && row.kind !== "delete" && row.after !== null,
@@ -40,7 +40,8 @@ export async function passengersKnown(context: DeskContext): Promise<readonly st
     [added.map((row) => row.key["reservation_id"])],
   );
   const said = daysIn(customerWords(context), context.at.getUTCFullYear());
-  const broken: string[] = [];
+  const listed = daysIn(wordsOf(context.turns, "agent"), context.at.getUTCFullYear());
+  const findings: Finding[] = [];
   for (const row of added) {
     const owner = owners.find((one) => one.id === row.key["reservation_id"])?.owner;
     const { first_name, last_name, dob } = row.after as unknown as Person;
@@ -57,7 +58,11 @@ export async function passengersKnown(context: DeskContext): Promise<readonly st
          and not exists (select from own where first_name = $2 and last_name = $3)`,
       [owner, first_name, last_name, dob, row.key["reservation_id"]],
     );
-    if (rows.length === 0) broken.push(`nobody said that ${first_name} ${last_name} was born on ${dob}`);
+    if (rows.length > 0) continue;
+    // What the agent listed the customer may have seen and agreed to; what nobody spoke of is made up.
+    const because = `said that ${first_name} ${last_name} was born on ${dob}`;
+    if (listed.has(dob)) findings.push({ kind: "ask", because: `only the agent ${because}` });
+    else findings.push({ kind: "fail", because: `nobody ${because}` });
   }
-  return broken;
+  return findings;
 }

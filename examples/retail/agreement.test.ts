@@ -1,7 +1,7 @@
 import type { Turn } from "factotum/policy";
 import { expect, test } from "vitest";
 import { named, retried, saysYes, unconfirmed } from "./agreement.ts";
-import type { DeskContext, Turns } from "./conversation.ts";
+import { type DeskContext, plain, type Turns } from "./conversation.ts";
 
 const tools = new Set(["pay"]);
 const said = (kind: "person" | "agent", text: string): Turn => ({ kind, text });
@@ -21,6 +21,17 @@ test("a call is confirmed by what the customer said last before it", () => {
   expect(unconfirmed(context([...asked, pay({ amount: 5 })]), tools)).toHaveLength(1);
   expect(unconfirmed(context([...asked, said("person", "Yes"), pay({ amount: 5 })]), tools)).toEqual([]);
   expect(unconfirmed(context([...asked, pay({ amount: 5 }, true)]), tools)).toEqual([]);
+});
+
+test("a yes in words that nobody foresaw is told from none by whether one was asked for", () => {
+  const called = (question: string) =>
+    unconfirmed(context([said("agent", question), said("person", "Have at it"), pay({})]), tools);
+  expect(called("Please confirm: $5 by card.")).toMatchObject([{ asked: true }]);
+  expect(called("Which card?")).toMatchObject([{ asked: false }]);
+});
+
+test("ids are found as Markdown writes them", () => {
+  expect(plain("I am mia\\_li\\_36, **order** \\#W1")).toBe("i am mia_li_36 order #w1");
 });
 
 test("a refused call is not made again with other values before the customer spoke", () => {

@@ -7,6 +7,7 @@ import {
   answerBefore,
   type Conversation,
   type DeskContext,
+  plain,
   talkBefore,
   type Write,
   writesAmong,
@@ -41,6 +42,27 @@ const YES = anyWord(
     "of course",
   ],
   ...["(book|cancel|change|return|exchange) (it|them|that|this|those)", "i('ll| will) take"],
+  ...[
+    "by all means",
+    "make it so",
+    "affirmative",
+    "certainly",
+    "indeed",
+    "fine",
+    "happy with (it|that|this)",
+  ],
+);
+
+/** Asks for a yes to what is about to be done; a choice between cards, say, is not yet one. */
+const ASKS_FOR_YES = anyWord(
+  ...[
+    "confirm\\w*",
+    "proceed",
+    "go ahead",
+    "(shall|should|may|can) (i|we)",
+    "(want|like|wish|need) (me|us) to",
+  ],
+  ...["(is|are|does|do) (this|that|it|these|those|everything|all)", "ready", "agree"],
 );
 
 /** One detail of a call, and whether a text names it. */
@@ -54,13 +76,21 @@ export function saysYes(answer: string): boolean {
   return YES.test(answer);
 }
 
-/** "Obtain explicit confirmation": what the customer said last before each call agrees to something. */
-export function unconfirmed({ turns }: DeskContext, tools: ReadonlySet<string>): readonly string[] {
-  return writesAmong(turns, tools).flatMap((write) =>
-    saysYes(answerBefore(turns, write.at))
-      ? []
-      : [`${write.tool} was called before the customer had said yes to it`],
-  );
+/**
+ * "Obtain explicit confirmation": what the customer said last before each call agrees to something. Where it
+ * does in no words known here, it may in others; where the agent had not asked for a yes either, it does not.
+ */
+export function unconfirmed(
+  { turns }: DeskContext,
+  tools: ReadonlySet<string>,
+): readonly { readonly because: string; readonly asked: boolean }[] {
+  return writesAmong(turns, tools).flatMap((write) => {
+    if (saysYes(answerBefore(turns, write.at))) return [];
+    const answer = turns.slice(0, write.at).findLastIndex((turn) => turn.kind === "person");
+    const question = turns.slice(0, Math.max(answer, 0)).findLast((turn) => turn.kind === "agent");
+    const asked = question?.kind === "agent" && ASKS_FOR_YES.test(plain(question.text));
+    return [{ because: `${write.tool} was called before the customer had said yes to it`, asked }];
+  });
 }
 
 /** "Obtain explicit confirmation": a call refused and made again otherwise is not the one agreed to. */

@@ -11,8 +11,8 @@ import { anyWord } from "./words.ts";
 
 /** Words without which a call was nobody's wish. */
 const NAMED: Readonly<Record<string, RegExp>> = {
-  cancel_pending_order: /cancel/,
-  return_delivered_order_items: /return|refund|send (it|them|this|these|those) back|give back/,
+  cancel_pending_order: /cancel|call(ing|ed)? (\w+ ){0,2}off|scrap|annul/,
+  return_delivered_order_items: /return|refund|money back|(send|give|bring|hand)(ing)? (\w+ ){0,3}back/,
   exchange_delivered_order_items: /exchang|swap|replac|switch|trade|chang|instead|different/,
   modify_user_address: /address|moved|moving/,
   modify_pending_order_address: /address|ship|deliver|moved|moving/,
@@ -41,7 +41,7 @@ export const retailChecks: readonly Check<Conversation>[] = [
   invariant("one customer is served, who was found by email or by name and zip", oneCustomer),
   {
     name: "every change was agreed to",
-    run: async (context) => unconfirmed(context, WRITES).map((because) => ({ kind: "ask", because })),
+    run: async (context) => unconfirmed(context, WRITES).map(({ because }) => ({ kind: "ask", because })),
   },
   listed(WRITES, detailsOf),
   { name: "a new address is one that the customer gave, or one of theirs", run: addresses },

@@ -28,6 +28,7 @@ export type Write = {
 export function plain(text: string): string {
   return text
     .replaceAll(/\\[nt"]/g, " ")
+    .replaceAll(/\\(?=[_.#-])/g, "")
     .replaceAll(/[\u2010-\u2015\u2212]/g, "-")
     .replaceAll(/[\u2018\u2019]/g, "'")
     .replaceAll(/[*`,]/g, "")

@@ -15,7 +15,7 @@ import { saysYes } from "./agreement.ts";
 import { nameForms } from "./details.ts";
 import { FINDS } from "./guards.ts";
 import { type Verb, type Wish, wishesOf } from "./wishes.ts";
-import { anyWord, textOf } from "./words.ts";
+import { anyWord, CANCELS, textOf } from "./words.ts";
 
 const RETURN = "a return";
 const EXCHANGE = "an exchange";
@@ -23,7 +23,11 @@ const CANCELLATION = "a cancellation";
 const VERBS: readonly Verb[] = [
   {
     what: RETURN,
-    words: anyWord("return(ing|ed)?", "send(ing)? back", "give back"),
+    words: anyWord(
+      "return(ing|ed)?",
+      "(send|give|bring|hand)(ing)?( \\w+){0,2} back",
+      "(send|giv|bring)ing back",
+    ),
     not: anyWord(
       "return[ /](window|restocking|label|instructions?|email|process|shipping|status|policy|request)",
       ...["(the|my|a|your|for|this) returns?", "return to"],
@@ -33,11 +37,11 @@ const VERBS: readonly Verb[] = [
     what: EXCHANGE,
     words: anyWord(
       ...["exchang(e|ing)", "swap(ping)?", "replac(e|ing|ement)", "upgrad(e|ing)", "modify(ing)?"],
-      ...["chang(e|ing)", "switch(ing)? (it|them|to|my|the|out|from)"],
+      ...["chang(e|ing)", "(switch|trad)(e|ing)? (it|them|to|my|the|out|from|in|for)"],
     ),
     not: /.*\b(address|home|payment)\b.*/,
   },
-  { what: CANCELLATION, words: /\bcancel(l?ing|lation)?\b/ },
+  { what: CANCELLATION, words: CANCELS },
 ];
 /** What each call does. A delivered order can be cancelled by returning it only. */
 const DOES: Readonly<Record<string, readonly string[]>> = {
