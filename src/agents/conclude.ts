@@ -151,11 +151,18 @@ async function commitOrRetry(d: Decision): Promise<Run> {
   }
 }
 
-/** Leaves an attempt uncommitted because a person has said something that it was not told. */
-async function reconsider(tx: Transaction, d: Decision): Promise<TurnEnd> {
+/**
+ * Leaves an attempt uncommitted, in the turn that `tx` is, because a person has said something that it was
+ * not told. Another is made, which is.
+ */
+export async function reconsider(
+  tx: Transaction,
+  d: Pick<Decision, "workshop" | "bench" | "state" | "attempt">,
+): Promise<TurnEnd> {
   const because = "a person said something before it was committed";
-  await saveAttempt(tx, { ...d.attempt, because });
-  await appendStep(tx, d.run.id, { kind: "reconsidered", attempt: d.attempt.number, data: { because } });
+  const { runId, number } = d.attempt;
+  await saveAttempt(tx, { ...d.attempt, status: "discarded", because });
+  await appendStep(tx, runId, { kind: "reconsidered", attempt: number, data: { because } });
   return goOn(d, tryingAgain(d, {}));
 }
 

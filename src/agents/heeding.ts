@@ -1,8 +1,11 @@
 import { reconcile, settle } from "../calls/index.ts";
 import { type Nudge, nudgeFromJson, withdraw } from "../inbox/index.ts";
+import { must } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, takeNudges, type TurnEnd } from "../runs/index.ts";
 import { getAttempt, recordOf, saveAttempt } from "./attempts.ts";
+import { reconsider } from "./conclude.ts";
+import { reopen } from "./outside-verify.ts";
 import type { Heeded } from "./said.ts";
 import type { AgentState } from "./state.ts";
 import { readTranscript } from "./transcript.ts";
@@ -11,11 +14,12 @@ import type { Working } from "./workshop.ts";
 /**
  * Takes up what people have said to a run, in a turn before its next step: written into its timeline, where
  * models and code read it, and done at once where it is the word to skip. A model call that was intended and
- * not sent is taken back: it would not know of it.
+ * not sent is taken back: it would not know of it. So is an attempt that waits for its verifiers: it is made
+ * again.
  */
 export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
   const { run, state, lease } = w;
-  return lease.turn(async (tx) => {
+  return lease.turn(async (tx, _run, now) => {
     const nudges = await takeNudges(tx, run.id);
     if (nudges.length === 0) return { kind: "continue", state };
     const attempt = await underWay(tx, w);
@@ -23,10 +27,37 @@ export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
     await takeCallBack(tx, w, "a person said something before it was sent");
     const heard: AgentState = { ...state, call: null };
     const skip = nudges.find(({ body }) => nudgeFromJson(body).skip);
-    return skip === undefined
-      ? goOn(run, heard)
-      : leave(tx, w, heard, { by: skip.by, text: nudgeFromJson(skip.body).text });
+    if (skip !== undefined) return leave(tx, w, heard, { by: skip.by, text: nudgeFromJson(skip.body).text });
+    const said = nudges.map(({ by, body }) => ({ by, text: nudgeFromJson(body).text }));
+    const words = said.filter(({ text }) => text !== "");
+    if (state.verifying === null || words.length === 0) return goOn(run, heard);
+    return takeAttemptBack(tx, { ...w, state: heard }, words, now);
   });
+}
+
+/**
+ * Takes back the attempt that verifiers look at, and the try that may be under way to be compared with it:
+ * both were made before it was said. A client outside has it open again, and is told.
+ */
+async function takeAttemptBack(
+  tx: Transaction,
+  w: Working,
+  said: readonly Heeded[],
+  now: () => Promise<Date>,
+): Promise<TurnEnd> {
+  const { run, state } = w;
+  const { attempt: number } = must(state.verifying, `what run ${run.id} verifies`);
+  const attempt = recordOf(must(await getAttempt(tx, run.id, number), `attempt ${number} of run ${run.id}`));
+  if (state.outside !== null) {
+    const told = said.map(({ by, text }) => `${by} says about this piece of work: ${text}`);
+    return reopen(tx, { state, attempt }, { told, refused: false, at: await now() });
+  }
+  const twin = state.phase === "attempt" ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
+  if (twin === undefined) return reconsider(tx, { ...w, attempt });
+  const because = "what it was to be compared with was taken back";
+  await saveAttempt(tx, { ...recordOf(twin), status: "discarded", because });
+  if (state.question !== null) await withdraw(tx, run.id);
+  return reconsider(tx, { ...w, state: { ...state, attempt: twin.number, question: null }, attempt });
 }
 
 /** Sleeps on where it slept: a turn that goes on would forget until when. */
@@ -77,10 +108,14 @@ export async function takeCallBack(
 async function leave(tx: Transaction, w: Working, state: AgentState, said: Heeded): Promise<TurnEnd> {
   const { run } = w;
   await withdraw(tx, run.id);
-  const number = state.attempt + 1;
-  const attempt = state.phase === "attempt" ? await getAttempt(tx, run.id, number) : undefined;
   const because = said.text === "" ? `skipped by ${said.by}` : `skipped by ${said.by}: ${said.text}`;
-  if (attempt !== undefined) await saveAttempt(tx, { ...recordOf(attempt), status: "discarded", because });
+  const begun = state.phase === "attempt" ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
+  const verified =
+    state.verifying === null ? undefined : await getAttempt(tx, run.id, state.verifying.attempt);
+  for (const attempt of [verified, begun]) {
+    if (attempt !== undefined) await saveAttempt(tx, { ...recordOf(attempt), status: "discarded", because });
+  }
+  const attempt = begun ?? verified;
   await appendStep(tx, run.id, { kind: "skipped", attempt: attempt?.number ?? null, data: { because } });
   const disposition = state.disposition ?? "discarded";
   return { kind: "done", state: { ...state, disposition, question: null }, outcome: disposition };

@@ -1,7 +1,8 @@
 import { ConflictError } from "../changes/index.ts";
 import { must } from "../kernel/index.ts";
 import { rule } from "../policy/index.ts";
-import { appendStep, type Run, wake } from "../runs/index.ts";
+import type { Transaction } from "../postgres/index.ts";
+import { appendStep, isNudged, type Run, type TurnEnd, wake } from "../runs/index.ts";
 import { type AttemptRecord, saveAttempt, stagedOf } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
 import { modelNamed } from "./cascade.ts";
@@ -43,23 +44,23 @@ export async function decideOutside(v: Working, attempt: AttemptRecord): Promise
   if (ruling.kind === "commit") return commitVerified(v, attempt);
   const failed = attempt.verdicts.some((verdict) => verdict.kind === "fail");
   if (ruling.kind === "next-rung" && failed && outsideOf(v.state).refusals < REFUSALS_MAX) {
-    return reopen(v, attempt, ruling.because);
+    const told = ruling.because;
+    return v.lease.turn(async (tx, _run, now) =>
+      reopen(tx, { state: v.state, attempt }, { told, refused: true, at: await now() }),
+    );
   }
   return askPerson({ ...v, state: closed(v.state), alongside: async () => {} }, attempt, ruling.because);
 }
 
 async function commitVerified(v: Working, attempt: AttemptRecord): Promise<Run> {
   try {
-    return await v.lease.turn(async (tx, run, now) =>
-      commitInTurn(
-        tx,
-        { ...v, state: closed(v.state) },
-        {
-          ...{ run, at: await now(), attempt, staged: stagedOf(attempt) },
-          ...{ by: "model", disposition: "resolved" },
-        },
-      ),
-    );
+    return await v.lease.turn(async (tx, run, now) => {
+      // Taken up by the next move, which opens the attempt to its client again.
+      if (await isNudged(tx, run.id)) return { kind: "continue", state: v.state };
+      const done = { staged: stagedOf(attempt), by: "model", disposition: "resolved" } as const;
+      const parts = { ...v, state: closed(v.state) };
+      return commitInTurn(tx, parts, { run, at: await now(), attempt, ...done });
+    });
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const until = await idleUntil(v);
@@ -68,15 +69,23 @@ async function commitVerified(v: Working, attempt: AttemptRecord): Promise<Run> 
   }
 }
 
-async function reopen(v: Working, attempt: AttemptRecord, because: readonly string[]): Promise<Run> {
-  const until = await idleUntil(v);
-  return v.lease.turn(async (tx) => {
-    await saveAttempt(tx, { ...attempt, status: "working" });
-    await appendStep(tx, v.run.id, { kind: "refused", attempt: attempt.number, data: { because } });
-    const { refusals, ...outside } = outsideOf(v.state);
-    const told = { ...outside, refusals: refusals + 1, untold: because };
-    return { kind: "park", state: { ...backOutside(v.state), outside: told }, until };
-  });
+/** Why an attempt from outside is its client's again: verifiers refused it, or somebody has spoken. */
+type Reopening = { readonly told: readonly string[]; readonly refused: boolean; readonly at: Date };
+
+/** Opens an attempt to its client again, in the turn that `tx` is; its next commit is told why. */
+export async function reopen(
+  tx: Transaction,
+  { state, attempt }: { readonly state: AgentState; readonly attempt: AttemptRecord },
+  { told, refused, at }: Reopening,
+): Promise<TurnEnd> {
+  const { runId, number } = attempt;
+  await saveAttempt(tx, { ...attempt, status: "working" });
+  const kind = refused ? "refused" : "reconsidered";
+  await appendStep(tx, runId, { kind, attempt: number, data: { because: told } });
+  const { refusals, ...outside } = outsideOf(state);
+  const open = { ...outside, refusals: refusals + (refused ? 1 : 0), untold: told };
+  const until = new Date(at.getTime() + IDLE_MS_MAX);
+  return { kind: "park", state: { ...backOutside(state), outside: open }, until };
 }
 
 /** Tells a client, once, what the verifiers found while it was not listening. */

@@ -1,8 +1,9 @@
 /** Work from outside for an agent whose verifiers cost something: a worker asks them, the client is told. */
 import type { Client } from "@modelcontextprotocol/client";
 import { type Agent, agreement, judge } from "factotum/agents";
+import { must } from "factotum/kernel";
 import { type Factotum, openFactotum, serveHttp } from "factotum/server";
-import { reply, scriptedProvider, type ScriptedProvider, throwawayDatabase } from "factotum/testing";
+import { hang, reply, scriptedProvider, type ScriptedProvider, throwawayDatabase } from "factotum/testing";
 import { expect, onTestFinished, test } from "vitest";
 import project from "../mcp-project/factotum.config.ts";
 import { begin, call, httpClient, stock } from "./kit.ts";
@@ -89,6 +90,23 @@ test("a judge's no is told to the client, who mends the attempt and commits it",
   expect((await call(client, "commit", { attempt })).value).toMatchObject({ kind: "committed" });
   expect([await stock(factotum.db, "lamp"), await stock(factotum.db, "chair")]).toEqual([9, 499]);
   expect(await factotum.inbox()).toEqual([]);
+});
+
+test("what is said while the judge looks is told to the client before anything is committed", async () => {
+  const { factotum, client, provider } = await open([reader]);
+  provider.script(hang(), says("pass", "both are there"));
+  working(factotum);
+  const attempt = await lampOrdered(client);
+  const committing = call(client, "commit", { attempt });
+  await provider.arrived(1);
+  const [run] = await factotum.listRuns({ limit: 1 });
+  await factotum.nudge(must(run, "the run").id, { text: "A chair, too", by: "bo", interrupt: true });
+  const told = (await committing).value;
+  expect(told).toMatchObject({ kind: "refused", refusalsLeft: 5 });
+  expect(String(told["findings"])).toContain("bo says about this piece of work: A chair, too");
+  await call(client, "place_order", { attempt, product: "chair", quantity: 1 });
+  expect((await call(client, "commit", { attempt })).value).toMatchObject({ kind: "committed" });
+  expect([await stock(factotum.db, "lamp"), await stock(factotum.db, "chair")]).toEqual([9, 499]);
 });
 
 test("an unsure judge leaves it to a person", async () => {

@@ -3,7 +3,9 @@ import { microUsd, type RunId } from "factotum/kernel";
 import { hang, reply, scriptedProvider } from "factotum/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { judge } from "factotum/agents";
+import { agreement, judge, type Rung } from "factotum/agents";
+import type { NewNudge } from "factotum/inbox";
+import type { RunStory } from "factotum/server";
 import { clerk, exactRung, type Order } from "../agents/shop.ts";
 import { askingRung, clerkWith, openOffice, type Office, whichLamp } from "./kit.ts";
 
@@ -95,6 +97,65 @@ test("a judge's call is interrupted like any other, booked, and made again", asy
   expect(kinds.indexOf("interrupted")).toBeLessThan(kinds.indexOf("nudged"));
   await office.close();
   await provider.close();
+});
+
+test("an attempt is made again where somebody speaks while a judge looks at it; a skip ends it", async () => {
+  const pass = reply([{ name: "verdict", arguments: { verdict: "pass", because: "fine" } }]);
+  const chair = reply([{ name: "place_order", arguments: { product: "chair", quantity: 1 } }]);
+  const provider = await scriptedProvider(order, done, hang(), chair, done, pass, order, done, hang());
+  const verifiers = [judge<Order>({ name: "judge", model: "cheap", instructions: "Look well." })];
+  const office = await openOffice({ ...modelClerk(), verifiers }, {}, provider.url);
+  const nudged = async (requests: number, nudge: NewNudge): Promise<RunStory> => {
+    const working = office.order("lamp");
+    await provider.arrived(requests);
+    const [run] = await office.factotum.listRuns({ limit: 1 });
+    await office.factotum.nudge(run?.id ?? fail(), { ...nudge, by: "bo" });
+    await working;
+    return office.factotum.showRun(run?.id ?? fail());
+  };
+  const spoken = await nudged(3, { text: "A chair instead", interrupt: true });
+  expect(asked(provider.requests[3])).toContain("A chair instead");
+  expect(spoken.attempts.map((one) => one.status)).toEqual(["discarded", "committed"]);
+  expect(spoken.steps.map((step) => step.kind)).toEqual(
+    expect.arrayContaining(["interrupted", "nudged", "reconsidered", "committed"]),
+  );
+  const skipped = await nudged(9, { skip: true });
+  expect(skipped.attempts.map((one) => one.status)).toEqual(["discarded"]);
+  expect([skipped.run.disposition, skipped.steps.at(-1)?.attempt]).toEqual(["discarded", 1]);
+  const { rows } = await office.factotum.db.query("select stock from shop.products order by id");
+  expect(rows).toEqual([{ stock: 10 }, { stock: 499 }]);
+  await office.close();
+  await provider.close();
+});
+
+test("what is said during a try made to be compared takes both tries back; a budget does not", async () => {
+  const offices: Office[] = [];
+  const says: NewNudge[] = [{ budget: microUsd(1_000_000) }, { text: "A chair instead" }];
+  let tries = 0;
+  const rung: Rung<Order> = {
+    ...{ kind: "code", name: "obliging" },
+    async run(work) {
+      tries += 1;
+      const nudge = tries % 2 === 0 ? says.shift() : undefined;
+      const [run] = (await offices[0]?.factotum.listRuns({ limit: 1 })) ?? [];
+      if (nudge !== undefined) await offices[0]?.factotum.nudge(run?.id ?? fail(), { ...nudge, by: "bo" });
+      const product = work.said.length > 0 ? "chair" : "lamp";
+      await work.call("place_order", { product, quantity: work.input.quantity });
+      return { kind: "finished", doubts: [] };
+    },
+  };
+  const fine = [{ name: "fine", run: async () => [] }];
+  const office = await openOffice(clerkWith(rung, { checks: fine, verifiers: [agreement()] }));
+  offices.push(office);
+  const statuses = async (): Promise<readonly string[]> => {
+    const { id } = await office.order("lamp");
+    return (await office.factotum.showRun(id)).attempts.map((one) => one.status);
+  };
+  expect(await statuses()).toEqual(["committed", "compared"]);
+  expect(await statuses()).toEqual(["discarded", "compared", "committed", "compared"]);
+  const { rows } = await office.factotum.db.query("select stock from shop.products order by id");
+  expect(rows).toEqual([{ stock: 9 }, { stock: 499 }]);
+  await office.close();
 });
 
 test("what is said while a model thinks that it is done is seen before anything is committed", async () => {
