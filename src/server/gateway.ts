@@ -1,17 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
-import {
-  type Gateway,
-  type Key,
-  type KeyId,
-  type KeyTerms,
-  listKeys,
-  makeKey,
-  type Offer,
-  openGateway,
-  revokeKey,
-  rotateKey,
-} from "../gateway/index.ts";
+import type { Gateway, Key, KeyId, KeyTerms, Offer } from "../gateway/index.ts";
 import { InputError, isDecimalId, microUsd, systemClock } from "../kernel/index.ts";
 import { putBudget } from "../ledger/index.ts";
 import { type Discovery, discoverModels } from "../models/index.ts";
@@ -55,6 +44,9 @@ const MICRO_PER_USD = 1_000_000;
 /** What is shown to operators has no key of its own, so it stays on the machine. */
 const ADMIN_HOST = "127.0.0.1";
 
+/** Most commands need no gateway, which is a quarter of all there is to load. */
+const loadGateway = async () => await import("../gateway/index.ts");
+
 /** Makes the door; nothing listens yet. */
 export function makeGatewayDoor(
   config: Config,
@@ -66,6 +58,7 @@ export function makeGatewayDoor(
     serve: async ({ host, port, adminPort, follow }) => {
       const secret = env["FACTOTUM_GATEWAY_SECRET"];
       const serving = await watchServing(db, models.cards, config.gateway?.channels ?? {}, say);
+      const { openGateway } = await loadGateway();
       const gateway = await openGateway({
         forbids: serving.forbids,
         ...offerOf(models, config.gateway ?? {}),
@@ -91,17 +84,25 @@ export function makeGatewayDoor(
         },
       };
     },
-    createKey: (given, cap) =>
-      db.transaction(async (tx) => {
+    createKey: async (given, cap) => {
+      const { makeKey } = await loadGateway();
+      return db.transaction(async (tx) => {
         const terms = { ...config.gateway?.keyDefaults, ...given };
         if (terms.budget !== undefined && cap !== undefined) {
           await putBudget(tx, terms.budget, { cap: microUsd(Math.round(cap.usd * MICRO_PER_USD)) });
         }
         return makeKey(tx, terms, randomBytes);
-      }),
-    listKeys: () => listKeys(db),
-    revokeKey: (id) => db.transaction((tx) => revokeKey(tx, id)),
-    rotateKey: (id, graceSeconds) => db.transaction((tx) => rotateKey(tx, id, graceSeconds, randomBytes)),
+      });
+    },
+    listKeys: async () => (await loadGateway()).listKeys(db),
+    revokeKey: async (id) => {
+      const { revokeKey } = await loadGateway();
+      return db.transaction((tx) => revokeKey(tx, id));
+    },
+    rotateKey: async (id, graceSeconds) => {
+      const { rotateKey } = await loadGateway();
+      return db.transaction((tx) => rotateKey(tx, id, graceSeconds, randomBytes));
+    },
   };
 }
 

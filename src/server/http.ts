@@ -1,10 +1,8 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import { getRequestListener } from "@hono/node-server";
 import { FactotumError, messageOf } from "../kernel/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { type Binding, checkBinding } from "./http-guard.ts";
-import { makeRoutes } from "./http-routes.ts";
 
 /** A running API. `url` is its root, such as `http://127.0.0.1:7717/api`. */
 export type HttpServer = { readonly url: string; close(): Promise<void> };
@@ -32,6 +30,9 @@ export async function serveHttp(
   say: (line: string) => void = () => {},
 ): Promise<HttpServer> {
   checkBinding(binding);
+  // Most commands serve nothing, and have nothing of this to load.
+  const { getRequestListener } = await import("@hono/node-server");
+  const { makeRoutes } = await import("./http-routes.ts");
   const routes = makeRoutes(factotum, binding, say);
   const listener = getRequestListener(routes.fetch, { overrideGlobalObjects: false });
   const server = createServer(
