@@ -4,8 +4,8 @@
  * read. An installed package runs `dist`; a checkout runs its own sources, on a Node that strips types:
  * the one it is started with if new enough, else the one that is a dev dependency of the checkout.
  */
-import { spawn, spawnSync } from "node:child_process";
-import { accessSync, constants as fs, existsSync, mkdirSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { accessSync, constants as fs, existsSync, mkdirSync, readFileSync } from "node:fs";
 import * as module from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
@@ -64,9 +64,19 @@ function makeCache(folder) {
 /** The Node that npm brought: beside this package, or in the project it is installed in. */
 function findNode() {
   const name = process.platform === "win32" ? "node.exe" : "node";
-  return [root, process.cwd()]
-    .map((folder) => join(folder, "node_modules", "node", "bin", name))
-    .find((path) => existsSync(path) && isNewEnough(spawnSync(path, ["-p", "process.versions.node"]).stdout));
+  const brought = [root, process.cwd()].map((folder) => join(folder, "node_modules", "node"));
+  const found = brought.find(
+    (folder) => existsSync(join(folder, "bin", name)) && isNewEnough(versionIn(folder)),
+  );
+  return found === undefined ? undefined : join(found, "bin", name);
+}
+
+function versionIn(folder) {
+  try {
+    return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version;
+  } catch {
+    return undefined;
+  }
 }
 
 function isNewEnough(version) {

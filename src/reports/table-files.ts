@@ -1,5 +1,5 @@
 import { stringify } from "csv-stringify/sync";
-import { type ColumnSource, parquetWriteBuffer, schemaFromColumnData } from "hyparquet-writer";
+import type { ColumnSource } from "hyparquet-writer";
 import { usd } from "./money.ts";
 
 /** What a column of a table holds. */
@@ -28,7 +28,11 @@ export function csvOf(columns: readonly TableColumn[], rows: readonly TableRow[]
  * A table as Parquet: text as UTF-8, times in milliseconds of UTC, and decimals exact, with 38 digits of
  * which 12 are after the point.
  */
-export function parquetOf(columns: readonly TableColumn[], rows: readonly TableRow[]): Uint8Array {
+export async function parquetOf(
+  columns: readonly TableColumn[],
+  rows: readonly TableRow[],
+): Promise<Uint8Array> {
+  const { parquetWriteBuffer, schemaFromColumnData } = await import("hyparquet-writer");
   const columnData = columns.map(({ name, type }): ColumnSource => {
     const values = rows.map((row) => row[name] ?? null);
     if (type === "decimal")

@@ -136,7 +136,7 @@ test("CSV and Parquet say the same, with every digit and every odd name", async 
   const columns = exportedColumns.map((name) => ({ name, type: types.get(name) ?? ("string" as const) }));
   const csv: Record<string, string>[] = parse(csvOf(columns, rows), { columns: true });
   expect(csv).toHaveLength(rows.length);
-  const read = await parquetReadObjects({ file: fileOf(parquetOf(columns, rows)) });
+  const read = await parquetReadObjects({ file: fileOf(await parquetOf(columns, rows)) });
   const asRead = { decimal: Number, "date-time": (text: string) => new Date(text), string: String };
   for (const [at, row] of rows.entries()) {
     const text = columns.map(({ name }) => row[name] ?? null);
@@ -151,7 +151,7 @@ test("CSV and Parquet say the same, with every digit and every odd name", async 
     expect(columns.map(({ name }) => plain(read[at]?.[name]))).toEqual(values.map(plain));
   }
   expect(csvOf(columns, [])).toBe(`${exportedColumns.join()}\n`);
-  expect(await parquetReadObjects({ file: fileOf(parquetOf(columns, [])) })).toEqual([]);
+  expect(await parquetReadObjects({ file: fileOf(await parquetOf(columns, [])) })).toEqual([]);
 });
 
 function fileOf(bytes: Uint8Array) {
