@@ -104,9 +104,14 @@ async function prepare(db: Database, schema: RandomSchema, seed: readonly Sql[])
 
 type Seen = { runs: number; rows: number; refused: number };
 
-/** What cannot be put in with triggers on is refused, with the GRANT that is missing. */
+/**
+ * What cannot be put in with triggers on is refused, with the GRANT that is missing. A row that makes place
+ * for one with an equal key of another spelling looks like one that is in the way: a conflict, too.
+ */
 const needsGrant = (error: unknown): boolean =>
-  error instanceof FactotumError && error.message.includes("GRANT SET ON PARAMETER");
+  error instanceof FactotumError &&
+  (error.message.includes("GRANT SET ON PARAMETER") ||
+    (error.code === "conflict" && sqlStateOf(error.cause) === "23505"));
 
 /** Runs scenes in the database at `url`; how much there was to see. */
 async function play(url: string, options: SchemaOptions): Promise<Seen> {
