@@ -43,6 +43,22 @@ const head = (lines: readonly string[]): string =>
     "",
   ].join("\r\n");
 
+test("a name that cannot be written down is refused, and the rows of other calls are written", async () => {
+  const ask = async (model: unknown): Promise<number> => {
+    const answer = await fetch(`${at.gateway.url}/v1/chat/completions`, {
+      ...{ method: "POST", headers: { authorization: `Bearer ${at.secret}` } },
+      body: JSON.stringify({ ...(JSON.parse(BODY) as object), model }),
+    });
+    await answer.text();
+    return answer.status;
+  };
+  for (const name of ["a\0b", "\ud800", "x".repeat(501)]) expect(await ask(["quick", name])).toBe(400);
+  expect(await ask("quick")).toBe(200);
+  await at.gateway.flush();
+  const { rows } = await at.db.query("select asked from factotum.gateway_attempts");
+  expect(rows).toEqual([{ asked: "quick" }]);
+});
+
 test("requests whose length can be read in two ways never reach a provider", async () => {
   const chunked = `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;
   const length = `content-length: ${BODY.length}`;

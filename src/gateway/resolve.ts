@@ -18,6 +18,8 @@ export type Said = {
 };
 
 const NAMES_MAX = 16;
+/** A name is written down with its call, and Postgres takes neither a NUL nor half of a surrogate pair. */
+const NAME = /^[^\p{Cc}\p{Cs}]{1,500}$/u;
 
 /**
  * The names in a request's field `model`: one, several in a list or behind commas, to be tried in order, or
@@ -26,7 +28,7 @@ const NAMES_MAX = 16;
 export function namesIn(value: unknown): readonly string[] | null {
   const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value;
   const isList = (list: unknown): list is readonly string[] =>
-    Array.isArray(list) && list.every((name) => typeof name === "string" && name !== "");
+    Array.isArray(list) && list.every((name) => typeof name === "string" && NAME.test(name));
   return isList(names) && names.length > 0 && names.length <= NAMES_MAX ? names : null;
 }
 
