@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from "pg";
 import { InputError, type Json, messageOf, storableText } from "../kernel/index.ts";
-import type { Database, Transaction } from "../postgres/index.ts";
+import { type Database, PostgresError, type Transaction } from "../postgres/index.ts";
 import { type RunOrder, startRun } from "./start.ts";
 import { becauseText } from "./text.ts";
 
@@ -54,6 +54,7 @@ export async function watchTables(tx: Transaction, watched: readonly Watched[]):
     try {
       await watchOne(tx, one);
     } catch (error) {
+      if (error instanceof PostgresError && error.retry === "later") throw error;
       await tx.query("rollback to savepoint factotum_watch");
       throw new InputError({
         code: "watch-refused",

@@ -86,7 +86,10 @@ export type Config = {
    * they are migrated where the agent says how, else they wait.
    */
   readonly formerAgents?: readonly Agent[];
-  /** Makes the business ready in an empty database: schema and first rows. Must be safe to call again. */
+  /**
+   * Makes the business ready in an empty database: schema and first rows. Must be safe to call again: it is
+   * at every start, and once more where its transaction has to give way to another's.
+   */
   prepare?(tx: Transaction): Promise<void>;
   readonly intake?: Intake;
   /** Models beside those that the environment offers, cheapest first. */

@@ -112,6 +112,8 @@ export type Factotum = Doors & {
 
 /** After a deadlock: an undo locks rows of several change sets, newest first, as no commit does. */
 const UNDO_RETRIES = 5;
+/** Triggers are put on and taken off while agents write; whoever waits in a circle gives way and tries again. */
+const TRIGGER_RETRIES = 5;
 /** Any number: only has to differ from other advisory locks of the same database. */
 const PREPARE_LOCK = 7_316_505;
 
@@ -201,7 +203,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
     compare: (a, b) => db.transaction((tx) => compareRuns(tx, a, b), { readOnly: true }),
     undo: (id, by) => db.transaction((tx) => undoRun(tx, id, by), { retries: UNDO_RETRIES }),
     attach: (rotate = false) => putOn(config, db, rotate),
-    detach: () => db.transaction((tx) => takeOff(tx, given.say)),
+    detach: () => db.transaction((tx) => takeOff(tx, given.say), { retries: TRIGGER_RETRIES }),
     diagnose: () => diagnose(db, config, found),
     async close() {
       await spending.close();
@@ -214,23 +216,29 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
 async function makeReady(config: Config, db: Database): Promise<void> {
   const prepare = config.prepare?.bind(config);
   // One transaction under one lock: of two processes that start at once, the second finds it all done.
-  await db.transaction(async (tx) => {
-    await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
-    await prepare?.(tx);
-    await putTriggers(tx, config);
-    await declareStarts(tx, config);
-    await declareLimits(tx, config.name, limitsOf(config));
-  });
+  await db.transaction(
+    async (tx) => {
+      await tx.query("select pg_advisory_xact_lock($1)", [PREPARE_LOCK]);
+      await prepare?.(tx);
+      await putTriggers(tx, config);
+      await declareStarts(tx, config);
+      await declareLimits(tx, config.name, limitsOf(config));
+    },
+    { retries: TRIGGER_RETRIES },
+  );
   await makeRoles(db, config);
   for (const agent of config.agents) await db.transaction((tx) => openToolbox(tx, agent));
 }
 
 async function putOn(config: Config, db: Database, rotate: boolean): Promise<readonly string[]> {
-  const tables = await db.transaction(async (tx) => {
-    const put = await putTriggers(tx, config);
-    await declareStarts(tx, config);
-    return put;
-  });
+  const tables = await db.transaction(
+    async (tx) => {
+      const put = await putTriggers(tx, config);
+      await declareStarts(tx, config);
+      return put;
+    },
+    { retries: TRIGGER_RETRIES },
+  );
   await makeRoles(db, config);
   if (rotate) await rotatePasswords(db, config);
   return tables;
