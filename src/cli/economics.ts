@@ -6,11 +6,10 @@ import {
   repricedJson,
   type WhatIfQuestion,
 } from "../server/index.ts";
-import { readFile } from "node:fs/promises";
-import { InputError, messageOf } from "../kernel/index.ts";
 import { cleanLine } from "./clean-text.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { readPrices } from "./prices.ts";
 import { renderMoney } from "./render-money.ts";
 import { renderTable } from "./render-table.ts";
 
@@ -73,36 +72,35 @@ export function whatIfCommand(question: WhatIfQuestion, filter: LedgerFilter): C
     });
 }
 
-/** Tells what calls would have cost at the prices of a file, beside what is booked, which stays. */
-export function repriceCommand(file: string, filter: LedgerFilter): Command {
+/** What calls are priced anew by: the prices of a file, or as if all had been served so, or both. */
+export type Repricing = { readonly file?: string; readonly service?: "live" | "batch" };
+
+/** Tells what calls would have cost otherwise, beside what is booked, which stays. */
+export function repriceCommand({ file, service }: Repricing, filter: LedgerFilter): Command {
   return (setting) =>
     withFactotum(setting, async ({ economics }) => {
-      const models = await economics.reprice(await readPrices(file), filter);
+      const asked = {
+        ...(file !== undefined && { prices: readPrices(file) }),
+        ...(service !== undefined && { service }),
+      };
+      const models = await economics.reprice(asked, filter);
       const { terminal } = setting;
       const found = repricedJson(models);
       const columns = [
         { title: "model" },
-        ...["entries", "booked", "at these prices", "difference"].map(right),
+        ...["entries", "booked", "at these prices", "difference", "joules", "joules then"].map(right),
       ];
-      const rows = models.map((one) => [
+      const rows = models.map((one, at) => [
         ...[cleanLine(one.model), String(one.entries), renderMoney(one.booked)],
         ...[one.isRepriced ? renderMoney(one.repriced) : "as booked", renderMoney(one.difference)],
+        ...[found.models[at]?.joules ?? "-", found.models[at]?.joulesThen ?? "-"],
       ]);
       const sums = [found.bookedMicroUsd, found.repricedMicroUsd, found.differenceMicroUsd];
-      const last = ["all", "", ...sums.map((sum) => renderMoney(BigInt(sum)))];
+      const joules = [found.joules, found.joulesThen];
+      const last = ["all", "", ...sums.map((sum) => renderMoney(BigInt(sum))), ...joules];
       if (terminal.json) terminal.result(found);
       else if (models.length === 0) terminal.out("no call is booked");
       else terminal.out(renderTable(columns, [...rows, last], terminal));
       return exitCodes.ok;
     });
-}
-
-/** @throws {InputError} `prices-unreadable` */
-async function readPrices(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, "utf8")) as unknown;
-  } catch (error) {
-    const message = `${file}: ${messageOf(error)}; it must be JSON, prices by model`;
-    throw new InputError({ code: "prices-unreadable", message, cause: error });
-  }
 }

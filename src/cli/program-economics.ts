@@ -13,6 +13,7 @@ type Asking = Filter & {
   readonly atPrice: string;
   readonly atUsage: string;
   readonly prices?: string;
+  readonly as?: "live" | "batch";
 };
 
 /** Adds unit economics to the ledger's command. */
@@ -33,6 +34,12 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
   )
     .argument("[prices...]", "in US dollars, such as 0.01")
     .option("--prices <file>", "instead: what calls would have cost at a file's prices by model")
+    .addOption(
+      new Option("--as <service>", "instead: what calls would have cost served so").choices([
+        "live",
+        "batch",
+      ]),
+    )
     .option("--fixed <usd>", "what it costs to have it", "0")
     .option("--per-unit <usd>", "what each outcome costs on top", "0")
     .option("--capacity <units>", "what can be served at most")
@@ -43,10 +50,14 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
 }
 
 function whatIf(prices: readonly string[], options: Asking): Work {
-  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, prices: file, ...filter } = options;
-  if (file !== undefined && prices.length === 0) return repriceCommand(file, filterOf(filter));
-  if (file !== undefined || prices.length === 0) {
-    throw new InvalidArgumentError("Give prices of an outcome, or --prices with a file of prices by model.");
+  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, prices: file, as, ...filter } = options;
+  const anew = { ...(file !== undefined && { file }), ...(as !== undefined && { service: as }) };
+  const isRepricing = file !== undefined || as !== undefined;
+  if (isRepricing && prices.length === 0) return repriceCommand(anew, filterOf(filter));
+  if (isRepricing || prices.length === 0) {
+    throw new InvalidArgumentError(
+      "Give prices of an outcome, or --prices with a file of prices by model, or --as live or batch.",
+    );
   }
   const at = { price: atPrice, usage: atUsage };
   const question = {

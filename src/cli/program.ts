@@ -16,6 +16,7 @@ import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
 import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
 import { addLedger } from "./program-ledger.ts";
+import { addPrices } from "./program-prices.ts";
 import { addRuns } from "./program-runs.ts";
 import { mcpCommand, type McpOptions } from "./mcp.ts";
 import { effectCommand, outboxCommand, type OutboxOptions } from "./outbox.ts";
@@ -91,6 +92,7 @@ export function makeProgram(choose: (work: Work) => void, intake?: Intake): Comm
   addLooking(program, choose);
   addRuns(program, choose);
   addLedger(program, choose, wholeNumber(1, LIST_MAX));
+  addPrices(program, choose);
   addTerms(program, choose);
   addGateway(program, choose);
   addCare(program, choose);

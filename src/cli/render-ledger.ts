@@ -1,6 +1,7 @@
 import {
   type BudgetLine,
   type Entry,
+  joulesText,
   type LedgerSummary,
   type Margin,
   type MarginKey,
@@ -16,7 +17,7 @@ const right = (title: string) => ({ title, align: "right" as const });
 
 /** The sums of a part of the ledger. */
 export function renderLedger({ statement, routing }: LedgerSummary, drawing: Drawing): string {
-  const { cost, loss, value, usage, calls, runs, byModel } = statement;
+  const { cost, loss, value, usage, millijoules, calls, runs, byModel } = statement;
   const rows = [
     ["value", renderMoney(value)],
     ["cost", renderMoney(cost)],
@@ -28,6 +29,7 @@ export function renderLedger({ statement, routing }: LedgerSummary, drawing: Dra
       `tokens, ${kind.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}`,
       count.toLocaleString("en-US"),
     ]),
+    ...(millijoules === 0n ? [] : [["joules of own engines", joulesText(millijoules)]]),
     ...byModel.map((one) => [`cost of ${cleanLine(one.model)}`, renderMoney(one.cost)]),
     ...(routing === null || routing.runs === 0
       ? []

@@ -42,11 +42,11 @@ export function needsOf(body: Buffer): Needs {
 export function cheapestFits(
   targets: readonly Target[],
   needs: Needs,
-  outputMax: (target: Target) => number,
+  { outputMax, at }: { readonly outputMax: (target: Target) => number; readonly at: number },
 ): Fits {
   const priced = targets.flatMap((target) => {
     if (misfit(target, needs, outputMax(target)) !== null) return [];
-    const most = target.tariff?.worst(tokens(needs.inputTokens), tokens(outputMax(target)));
+    const most = target.tariff(at)?.worst(tokens(needs.inputTokens), tokens(outputMax(target)));
     return most === undefined ? [] : [{ target, most }];
   });
   if (priced.length > 0) {

@@ -24,10 +24,15 @@ const engines = Array.from({ length: 5 }, (_, index) => `openai/engine-${index}`
 
 function asked(
   body: object,
-  more: { aliases?: Aliases; key?: Partial<KeyRecord>; rests?: string; forbidden?: string } = {},
+  more: {
+    aliases?: Aliases;
+    key?: Partial<KeyRecord>;
+    rests?: string;
+    forbidden?: string;
+  } = {},
 ) {
   const found = discoverModels({}, { models: [...models, ...engines.map((id) => ({ id, ...at }))] });
-  const targets = makeTargets(found.cards, {}, more.aliases ?? {}, new Date("2026-11-28"));
+  const targets = makeTargets(found.cards, {}, more.aliases ?? {});
   const health = { rests: (id: string) => id === more.rests, delayMs: () => 0 };
   const forbids = ({ id }: { readonly id: string }): string | null =>
     id === more.forbidden ? "clause 7 forbids it" : null;
@@ -36,7 +41,7 @@ function asked(
   const request = { max_tokens: 100, messages: [{ role: "user", content: "hello" }], ...body };
   const text = Buffer.from(JSON.stringify(request));
   const key = { ...everything, ...more.key };
-  return plan({ surface, body: text, key, id: "id", at: 0, wishes: noWishes }, snapshot);
+  return plan({ surface, body: text, key, id: "id", at: 0, pricedAt: 0, wishes: noWishes }, snapshot);
 }
 
 function order(...args: Parameters<typeof asked>): readonly string[] {
@@ -46,6 +51,19 @@ function order(...args: Parameters<typeof asked>): readonly string[] {
 
 const picture = [{ type: "image_url", image_url: { url: "data:image/png;base64,AA==" } }];
 const tools = [{ type: "function", function: { name: "look", parameters: { type: "object" } } }];
+
+test("a call is priced as prices stand when it is planned, also by a replica that runs for months", () => {
+  const changes = [{ ...price("2"), from: "2027-01-01T00:00:00Z" }];
+  const card: CardConfig = { id: "openai/dated", ...at, price: { ...price("1"), changes } };
+  const [target] = makeTargets(discoverModels({}, { models: [card] }).cards, {}, {}).all;
+  const newYear = Date.parse("2027-01-01T00:00:00Z") / 1000;
+  const bases = [0, newYear - 1, newYear, newYear + 1, 0].map(
+    (second) => target?.tariff(second)?.rates.input.base,
+  );
+  expect(bases).toEqual([1_000_000n, 1_000_000n, 2_000_000n, 2_000_000n, 1_000_000n]);
+  // Rows that were priced alike are written with one copy of their prices.
+  expect(target?.tariff(5)).toBe(target?.tariff(6));
+});
 
 describe("auto", () => {
   test("is the cheapest model that the call fits, with the next cheapest behind it", () => {

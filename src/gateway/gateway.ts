@@ -35,6 +35,8 @@ export type Offer = {
 export type GatewayOptions = Offer & {
   readonly db: Database;
   readonly clock: Clock;
+  /** The business clock, by which prices hold; `clock` unless told. */
+  readonly priceClock?: Clock;
   readonly random: Random;
   readonly host: string;
   /** 0 takes any free port. */
@@ -89,8 +91,7 @@ const SECRET_BYTES = 32;
 /** Opens a gateway: any replica serves any call, and none keeps anything of one. */
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const { db, clock, say = () => {}, limits = phaseLimits, sliceMax } = options;
-  const targetsOf = ({ cards, keys, aliases }: Offer): Targets =>
-    makeTargets(cards, keys, aliases ?? {}, clock.now());
+  const targetsOf = ({ cards, keys, aliases }: Offer): Targets => makeTargets(cards, keys, aliases ?? {});
   const targets = targetsOf(options);
   const nonce = options.random(NONCE_BYTES).toString("base64url");
   const accounts = await openAccounts(db, {
@@ -115,7 +116,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const secret = secretOf(options);
   const now = { snapshot: { targets, health: breaker, sealKey: derivedKey(secret, "envelopes"), forbids } };
   const answers = openAnswers(db, makeVault(secret, "answers", options.random), say);
-  const serving = { db, clock, say, now, ring, parts, meter, live, answers, nonce };
+  const priceClock = options.priceClock ?? clock;
+  const serving = { db, clock, priceClock, say, now, ring, parts, meter, live, answers, nonce };
   const batches = openBatchRoom({ ...options, say }, { ring, nonce, underWay: () => live.size }, (inside) =>
     makeServe({ ...serving, ring: inside, nonce: `${nonce}b`, desk: null }),
   );

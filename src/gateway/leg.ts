@@ -219,7 +219,7 @@ export class Leg implements AttemptEars {
       ...{ callId: id, try: this.number, key, surface: surface.name, asked, label: labelOf(end) },
       ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },
       ...{ authoritative: found.authoritative, usage: found.usage, amount: found.amount },
-      ...{ tariff: target.tariff, slice: this.#taken?.slice ?? null, firstByteMs: this.#firstByteMs },
+      ...{ tariff: this.attempt.tariff, slice: this.#taken?.slice ?? null, firstByteMs: this.#firstByteMs },
       ...{ totalMs: performance.now() - this.#begunAt, stream },
     };
     this.#parts.record(metered, request.headers);
@@ -227,16 +227,16 @@ export class Leg implements AttemptEars {
 
   /** What the attempt came to: as counted, or else the most that it can have been. */
   #cost(end: AttemptEnd): Cost {
-    const { target, inputMax, outputMax, worst } = this.attempt;
+    const { tariff, inputMax, outputMax, worst } = this.attempt;
     const refused = end.kind === "declined" || end.kind === "not-sent" || (end.status ?? 0) >= 400;
     if (refused || !this.#call.surface.billed) return FREE;
     const seen = this.#tap.seen();
     if (seen?.complete === true || (seen !== null && end.kind === "answered")) {
-      return { authoritative: true, usage: seen.usage, amount: target.tariff?.cost(seen.usage) ?? null };
+      return { authoritative: true, usage: seen.usage, amount: tariff?.cost(seen.usage) ?? null };
     }
     const input = seen === null ? { ...noUsage, input: inputMax } : seen.usage;
     const usage = { ...input, output: outputMax };
-    const most = seen === null ? worst : (target.tariff?.cost(usage) ?? null);
+    const most = seen === null ? worst : (tariff?.cost(usage) ?? null);
     return { authoritative: false, usage, amount: most };
   }
 }

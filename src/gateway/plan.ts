@@ -62,7 +62,7 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
       ? passed(passing, target, seals)
       : translated(asked, target, { seals, stream, model, usage: passing.usageAsked });
     if (fitted.kind === "refused") refusal ??= fitted.refusal;
-    else attempts.push({ ...fitted.fitted, ...limitsOf(surface, fitted.fitted.body, body, field, target) });
+    else attempts.push({ ...fitted.fitted, ...limitsOf(asked, fitted.fitted.body, field, target) });
   }
   if (attempts.length === 0 && refusal !== null) return { kind: "refused", refusal };
   return { kind: "call", model, stream, wishes: asked.wishes, attempts };
@@ -70,16 +70,16 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
 
 /** The most that an attempt can come to. */
 function limitsOf(
-  surface: Surface,
+  { surface, body, pricedAt }: Asked,
   sent: Buffer,
-  body: Buffer,
   field: Find,
   target: Target,
-): Pick<Attempt, "target" | "inputMax" | "outputMax" | "worst"> {
+): Pick<Attempt, "target" | "inputMax" | "outputMax" | "tariff" | "worst"> {
   const inputMax = inputMaxOf(sent, target);
   const outputMax = outputMaxOf(surface, body, field, target);
-  const worst = surface.billed ? (target.tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
-  return { target, inputMax, outputMax, worst };
+  const tariff = target.tariff(pricedAt);
+  const worst = surface.billed ? (tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
+  return { target, inputMax, outputMax, tariff, worst };
 }
 
 /** Whoever sealed the thoughts that come with a call is asked first: it alone can read them. */

@@ -1,3 +1,4 @@
+import type { Tariff } from "../calls/index.ts";
 import type { MicroUsd, ModelId, Tokens } from "../kernel/index.ts";
 import type { KeyRecord } from "./keys.ts";
 import type { Refusal, Surface } from "./surfaces.ts";
@@ -14,6 +15,8 @@ export type Asked = {
   readonly id: string;
   /** Seconds since 1970, which some answers carry. */
   readonly at: number;
+  /** Seconds since 1970 by the clock that prices hold by. */
+  readonly pricedAt: number;
   readonly wishes: Wishes;
 };
 
@@ -63,6 +66,8 @@ export type Attempt = {
   readonly tap: (status: number) => UsageTap;
   readonly inputMax: Tokens;
   readonly outputMax: Tokens;
+  /** The prices that hold for it, as it was planned; null where none is known. */
+  readonly tariff: Tariff | null;
   /** Null where the model has no known price. */
   readonly worst: MicroUsd | null;
 };

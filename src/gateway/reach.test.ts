@@ -10,7 +10,7 @@ import { makeTargets } from "./targets.ts";
 const card = (baseUrl: string): ModelCard => ({
   ...{ id: "x/y" as ModelId, provider: "openai-compatible", model: "y", baseUrl, outputTokensMax: 10 },
 });
-const made = (baseUrl: string): number => makeTargets([card(baseUrl)], {}, {}, new Date()).all.length;
+const made = (baseUrl: string): number => makeTargets([card(baseUrl)], {}, {}).all.length;
 
 test("addresses where clouds keep a machine's credentials are refused, in every way to write them", () => {
   const refused = [

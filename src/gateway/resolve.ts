@@ -59,7 +59,7 @@ export function resolve(
     }
     if (!auto) found.push(...inOrder(allowed, choice, health, said));
     else {
-      const fits = cheapestFits(allowed, needsOf(asked.body), said.outputMax);
+      const fits = cheapestFits(allowed, needsOf(asked.body), { ...said, at: asked.pricedAt });
       if (fits.kind === "none" && names.length === 1) return refused(400, "no_model_fits", fits.because);
       if (fits.kind === "fit") found.push(...awakeFirst(fits.targets, health));
     }

@@ -21,6 +21,8 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 export type Serving = {
   readonly db: Database;
   readonly clock: Clock;
+  /** What prices hold by. */
+  readonly priceClock: Clock;
   readonly say: (line: string) => void;
   /** What holds now: a call takes it once, and goes by it to its end. */
   readonly now: { snapshot: Snapshot };
@@ -36,7 +38,7 @@ export type Serving = {
 
 /** Answers requests: finds the key, reads the body, plans, and leaves the rest to an exchange. */
 export function makeServe(serving: Serving): RequestListener {
-  const { db, clock, say, now, ring, parts, meter, live, answers, nonce, desk } = serving;
+  const { db, clock, priceClock, say, now, ring, parts, meter, live, answers, nonce, desk } = serving;
   let calls = 0;
   const nextId = (): CallId => {
     calls += 1;
@@ -45,8 +47,8 @@ export function makeServe(serving: Serving): RequestListener {
   const exchange = makeStart(parts, live);
   const begin = (asked: Arrived, body: Buffer, receipt: Receipt | null): void => {
     const { id, surface, key, request, response } = asked;
-    const at = Math.floor(clock.now().getTime() / 1000);
-    const planned = plan({ surface, body, key, id, at, wishes: wishesOf(request) }, now.snapshot);
+    const [at, pricedAt] = [secondsOf(clock), secondsOf(priceClock)];
+    const planned = plan({ surface, body, key, id, at, pricedAt, wishes: wishesOf(request) }, now.snapshot);
     const refused = (refusal: Refusal): void => {
       const told = (): void => refuse(response, surface, refusal, id);
       if (receipt === null) told();
@@ -103,6 +105,10 @@ export function makeServe(serving: Serving): RequestListener {
       });
     }
   };
+}
+
+function secondsOf(clock: Clock): number {
+  return Math.floor(clock.now().getTime() / 1000);
 }
 
 /** Begins exchanges; those under way are in `live`. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { type Tariff, tariffOf } from "../calls/index.ts";
 import { InputError } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
@@ -13,8 +14,11 @@ export type Target = {
   readonly speaking: Speaking;
   /** The way of a call in one of the provider's own protocols. */
   route(protocol: Protocol, stream: boolean): Route;
-  /** Null where no price is known: such a model serves no key that has a budget. */
-  readonly tariff: Tariff | null;
+  /**
+   * What it costs at a time, in seconds since 1970, which a call asks once. Null where no price is known:
+   * such a model serves no key that has a budget.
+   */
+  tariff(at: number): Tariff | null;
 };
 
 /** The name that lets the gateway choose the model. */
@@ -50,8 +54,8 @@ type AnyOf = { readonly anyOf: readonly string[]; readonly by?: "speed" | "prefi
  *
  * @throws {InputError} `gateway-config` where an alias names no model, or an address cannot be called
  */
-export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Aliases, at: Date): Targets {
-  const all = cards.flatMap((card) => targetOf(card, keys, at));
+export function makeTargets(cards: readonly ModelCard[], keys: Keys, aliases: Aliases): Targets {
+  const all = cards.flatMap((card) => targetOf(card, keys));
   const byName = new Map<string, Choice>();
   // A provider's own name of a model will do; where several serve it, they are tried in the listed order.
   for (const target of all) {
@@ -97,7 +101,7 @@ function serves({ protocols, translated }: Speaking, protocol: Protocol): boolea
   return protocols.includes(protocol) || (isSpoken(protocol) && translated.length > 0);
 }
 
-function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {
+function targetOf(card: ModelCard, keys: Keys): Target[] {
   const speaking = speakingOf(card, keys[card.id.slice(0, card.id.indexOf("/"))]);
   const base = card.baseUrl ?? speaking.base;
   if (base === null) return [];
@@ -122,5 +126,22 @@ function targetOf(card: ModelCard, keys: Keys, at: Date): Target[] {
     routes.set(name, found);
     return found;
   };
-  return [{ card, origin: url.origin, speaking, route, tariff: tariffOf(card, at) }];
+  return [{ card, origin: url.origin, speaking, route, tariff: tariffs(card) }];
+}
+
+/** Prices change with time; looking them up takes longer than a call has, so once a second is enough. */
+function tariffs(card: ModelCard): Target["tariff"] {
+  let known: { readonly at: number; readonly tariff: Tariff | null } | null = null;
+  return (at) => {
+    known =
+      known?.at === at ? known : { at, tariff: sameOr(known?.tariff, tariffOf(card, new Date(at * 1000))) };
+    return known.tariff;
+  };
+}
+
+/** The tariff of before where its prices are the same: its prices are written once for many rows. */
+function sameOr(before: Tariff | null | undefined, now: Tariff | null): Tariff | null {
+  return before !== null && before !== undefined && isDeepStrictEqual(before.rates, now?.rates)
+    ? before
+    : now;
 }

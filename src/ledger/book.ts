@@ -10,6 +10,7 @@ import {
   type Usage,
 } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
+import { millijoulesOf } from "./price.ts";
 import { type Rates, ratesToJson } from "./rates.ts";
 
 /** A row of the ledger. */
@@ -47,8 +48,8 @@ export type CallBooking = BookedFor & {
 const INSERT = `
   insert into factotum.entries (kind, tenant, run_id, agent, attempt, call_id, try, model,
     input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-    amount_micro_usd, debit, credit, rates, source, because)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+    amount_micro_usd, debit, credit, rates, source, because, millijoules)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
   on conflict (call_id, try, kind) where call_id is not null and reverses is null do nothing
   returning id`;
 
@@ -66,7 +67,7 @@ export async function bookCall(tx: Transaction, booking: CallBooking): Promise<E
     ...[booking.attempt, booking.callId, booking.try, booking.model],
     ...[usage.input, usage.cachedInput, usage.cacheWrite, usage.output, usage.reasoning],
     ...[booking.amount, accounts.debit, `${accounts.credit}${endpoint}`],
-    ...[JSON.stringify(ratesToJson(rates)), rates.source, booking.because],
+    ...[JSON.stringify(ratesToJson(rates)), rates.source, booking.because, millijoulesOf(usage, rates)],
   ]);
   return rows[0]?.id ?? null;
 }
@@ -76,10 +77,10 @@ export async function reverseLoss(tx: Transaction, callId: CallId, because: stri
   const { rowCount } = await tx.query(
     `insert into factotum.entries (kind, tenant, run_id, agent, attempt, call_id, try, model,
        input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-       amount_micro_usd, debit, credit, rates, source, because, reverses)
+       amount_micro_usd, debit, credit, rates, source, because, reverses, millijoules)
      select e.kind, e.tenant, e.run_id, e.agent, e.attempt, e.call_id, e.try, e.model,
        -e.input_tokens, -e.cached_input_tokens, -e.cache_write_tokens, -e.output_tokens, -e.reasoning_tokens,
-       -e.amount_micro_usd, e.debit, e.credit, e.rates, e.source, $2, e.id
+       -e.amount_micro_usd, e.debit, e.credit, e.rates, e.source, $2, e.id, -e.millijoules
      from factotum.entries e
      where e.call_id = $1 and e.kind = 'loss' and e.reverses is null
        and not exists (select from factotum.entries r where r.reverses = e.id)`,

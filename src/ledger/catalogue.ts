@@ -2,11 +2,25 @@ import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { calcPrice, type ModelPrice, type TieredPrices } from "@pydantic/genai-prices";
 import { millionths } from "./decimal.ts";
-import { flat, type PicoUsd, type Rate, type Rates } from "./rates.ts";
+import { flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
 const PACKAGE = "@pydantic/genai-prices";
 /** A price per thousand requests in millionths of a dollar is a thousand of these in pico-USD each. */
 const PICO_PER_REQUEST_KCOUNT = 1000n;
+
+/**
+ * What the batch services of providers charge, in hundredths of their live prices; the catalogue has none.
+ * Read in November 2026 in the price lists of https://platform.openai.com/docs/pricing,
+ * https://docs.claude.com/en/docs/build-with-claude/batch-processing and
+ * https://ai.google.dev/gemini-api/docs/pricing: Google's cached input costs the same either way.
+ */
+const BATCH_HUNDREDTHS: Readonly<
+  Record<string, { readonly tokens: bigint; readonly cachedInput: bigint } | undefined>
+> = {
+  openai: { tokens: 50n, cachedInput: 50n },
+  anthropic: { tokens: 50n, cachedInput: 50n },
+  google: { tokens: 50n, cachedInput: 100n },
+};
 
 /** How to find a model in the catalogue: by the provider's id, else by the address it is called at. */
 export type CatalogueKey = {
@@ -48,15 +62,39 @@ export function catalogueRates(key: CatalogueKey, at: Date): Rates | null {
   const output = rateOf(prices["output_mtok"]);
   if (input === null || output === null) return null;
   const perRequest = rateOf(prices["requests_kcount"])?.base ?? 0n;
-  return {
+  const kinds = {
     input,
     cachedInput: rateOf(prices["cache_read_mtok"]) ?? input,
     cacheWrite: rateOf(prices["cache_write_mtok"]) ?? input,
     output,
     reasoning: rateOf(prices["output_reasoning_mtok"]) ?? output,
+  };
+  const other = batchOf(found.provider.id, kinds);
+  return {
+    ...kinds,
     perRequest: (perRequest * PICO_PER_REQUEST_KCOUNT) as PicoUsd,
     source: `${catalogueVersion()} ${found.provider.id}/${found.model.id}`,
+    ...(other !== null && { other }),
   };
+}
+
+/** What a provider's batch service charges, or null where its list is not known here. */
+function batchOf(providerId: string, live: KindRates): KindRates | null {
+  const share = BATCH_HUNDREDTHS[providerId];
+  if (share === undefined) return null;
+  return {
+    input: shareOf(live.input, share.tokens),
+    cachedInput: shareOf(live.cachedInput, share.cachedInput),
+    cacheWrite: shareOf(live.cacheWrite, share.tokens),
+    output: shareOf(live.output, share.tokens),
+    reasoning: shareOf(live.reasoning, share.tokens),
+  };
+}
+
+/** A part of a rate, rounded up to the pico-dollar. */
+function shareOf({ base, tiers }: Rate, hundredths: bigint): Rate {
+  const part = (price: PicoUsd): PicoUsd => ((price * hundredths + 99n) / 100n) as PicoUsd;
+  return { base: part(base), tiers: tiers.map(({ above, price }) => ({ above, price: part(price) })) };
 }
 
 function rateOf(price: ModelPrice[string]): Rate | null {

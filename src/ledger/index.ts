@@ -28,7 +28,16 @@ export {
 export { applyDeclared, type DeclaredBudget, type DeclaredBudgets, parseUsd } from "./declared.ts";
 export { forecastBudgets, type Forecast } from "./forecast.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
-export { costOf, price, type Priced, type Pricing, type RatesFound, ratesOf, worstCostOf } from "./price.ts";
+export {
+  costOf,
+  millijoulesOf,
+  price,
+  type Priced,
+  type Pricing,
+  type RatesFound,
+  ratesOf,
+  worstCostOf,
+} from "./price.ts";
 export {
   budgetsOfCall,
   degradedAmong,
@@ -38,8 +47,29 @@ export {
   MODELS_BUDGET,
 } from "./model-budgets.ts";
 export { openPurse, type Purse, type Taken, type Taking } from "./purse.ts";
+export {
+  type KeptPrice,
+  listPrices,
+  type NewPrice,
+  openPriceBook,
+  type PriceBook,
+  PRICES_CHANNEL,
+  statePrice,
+} from "./prices.ts";
 export { type OtherPrices, reprice, type RepricedModel } from "./reprice.ts";
-export { type PicoUsd, type Rate, rateAt, type Rates, ratesFromJson, ratesToJson } from "./rates.ts";
+export {
+  type Energy,
+  type KindRates,
+  otherService,
+  type PicoUsd,
+  type Rate,
+  rateAt,
+  type Rates,
+  ratesFromJson,
+  ratesToJson,
+  type Service,
+  serviceOf,
+} from "./rates.ts";
 export {
   entriesOf,
   type Entry,
@@ -73,4 +103,4 @@ export {
 export { auditBalances, type Balance, type BalanceOff, balancesNow, closeBalances } from "./balances.ts";
 export { convert, type Converted, type FxRate, putFxRate } from "./fx.ts";
 export { putUnit, reverseTransfer, transfer, type Transfer, type TransferId, type Unit } from "./journal.ts";
-export type { EnergyPrice, OwnPrice, StatedUsd } from "./own-price.ts";
+export type { EnergyPrice, OwnPrice, PlainPrice, PriceVersion, StatedUsd } from "./own-price.ts";

@@ -1,5 +1,5 @@
 import { millionths } from "./decimal.ts";
-import { flat, type PicoUsd, type Rate, type Rates } from "./rates.ts";
+import { flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
 /** Decimal US dollars per million tokens, as text, by kind. */
 type UsdPerMtok = {
@@ -10,12 +10,17 @@ type UsdPerMtok = {
   readonly reasoningUsdPerMtok?: string;
 };
 
-/** Prices that an operator states, in decimal US dollars per million tokens, as text. */
-export type StatedUsd = UsdPerMtok & {
-  /** Charged for every request beside its tokens. */
-  readonly requestUsd?: string;
+type TieredUsd = UsdPerMtok & {
   /** What holds instead, for the kinds it names, where all input of a call is above so many tokens. */
   readonly tiers?: readonly (Partial<UsdPerMtok> & { readonly aboveInputTokens: number })[];
+};
+
+/** Prices that an operator states, in decimal US dollars per million tokens, as text. */
+export type StatedUsd = TieredUsd & {
+  /** Charged for every request beside its tokens. */
+  readonly requestUsd?: string;
+  /** What the provider's batch service charges; without it, no call of that service is made. */
+  readonly batch?: TieredUsd;
 };
 
 /** What the power of an own engine costs, measured at its plug; decimals as text. */
@@ -25,8 +30,8 @@ export type EnergyPrice = {
   readonly usdPerKwh: string;
 };
 
-/** A price that the operator states, which goes before the catalogue's. */
-export type OwnPrice =
+/** A price as a configuration states it. */
+export type PlainPrice =
   /** An own engine: nothing, or what its power costs. */
   | { readonly kind: "local"; readonly energy?: EnergyPrice }
   | (StatedUsd & {
@@ -35,12 +40,45 @@ export type OwnPrice =
       readonly changes?: readonly (StatedUsd & { readonly from: string })[];
     });
 
+/** One price that was stated at run time; null where it took back what had been stated before. */
+export type PriceVersion = {
+  /** From 1, for each model. */
+  readonly version: number;
+  /** An instant from which it holds, until the next. */
+  readonly from: string;
+  readonly price: PlainPrice | null;
+};
+
+/** A price that the operator states, which goes before the catalogue's. */
+export type OwnPrice =
+  | PlainPrice
+  /** Stated at run time; `otherwise` holds before the first, and where the last takes back. */
+  | {
+      readonly kind: "versions";
+      readonly versions: readonly PriceVersion[];
+      readonly otherwise?: PlainPrice;
+    };
+
 const PICO_PER_MICRO = 1_000_000n;
 /** 3,600,000 joules are a kilowatt hour; a pico-USD a token is a millionth of a USD a Mtok. */
 const DIVISOR = 3_600_000n * 1_000_000n;
 
-/** The rates of an own price at a time, or null where a text of it is no decimal, or no instant. */
-export function ownRates(own: OwnPrice, at: Date): Rates | null {
+/** What was stated for a time, with where it was, or null where nothing was. */
+export function ownAt(
+  own: OwnPrice | undefined,
+  at: Date,
+): { readonly price: PlainPrice; readonly source: string } | null {
+  if (own?.kind !== "versions") return own === undefined ? null : { price: own, source: "config" };
+  const last = own.versions
+    .filter(({ from }) => Date.parse(from) <= at.getTime())
+    .toSorted((one, other) => Date.parse(one.from) - Date.parse(other.from) || one.version - other.version)
+    .at(-1);
+  if (last?.price != null) return { price: last.price, source: `version ${last.version} from ${last.from}` };
+  return own.otherwise === undefined ? null : { price: own.otherwise, source: "config" };
+}
+
+/** The rates of a stated price at a time, or null where a text of it is no decimal, or no instant. */
+export function ownRates(own: PlainPrice, at: Date, source = "config"): Rates | null {
   if (own.kind === "local") return own.energy === undefined ? FREE : energyRates(own.energy);
   const changes = (own.changes ?? [])
     .map((change) => ({ change, from: Date.parse(change.from) }))
@@ -48,25 +86,32 @@ export function ownRates(own: OwnPrice, at: Date): Rates | null {
   if (changes.some(({ from }) => Number.isNaN(from))) return null;
   const last = changes.findLast(({ from }) => from <= at.getTime());
   return last === undefined
-    ? statedRates(own, "config")
-    : statedRates(last.change, `config from ${last.change.from}`);
+    ? statedRates(own, source)
+    : statedRates(last.change, `${source} from ${last.change.from}`);
 }
 
 function statedRates(usd: StatedUsd, source: string): Rates | null {
+  const kinds = statedKinds(usd);
+  const other = usd.batch === undefined ? undefined : statedKinds(usd.batch);
+  const request = millionths(usd.requestUsd ?? "0");
+  if (kinds === null || other === null || request === null) return null;
+  const perRequest = (request * PICO_PER_MICRO) as PicoUsd;
+  return { ...kinds, perRequest, source, ...(other !== undefined && { other }) };
+}
+
+function statedKinds(usd: TieredUsd): KindRates | null {
   const input = stated(usd, "inputUsdPerMtok", null);
   const output = stated(usd, "outputUsdPerMtok", null);
   const cachedInput = stated(usd, "cachedInputUsdPerMtok", input);
   const cacheWrite = stated(usd, "cacheWriteUsdPerMtok", input);
   const reasoning = stated(usd, "reasoningUsdPerMtok", output);
-  const request = millionths(usd.requestUsd ?? "0");
-  if (input === null || output === null || request === null) return null;
+  if (input === null || output === null) return null;
   if (cachedInput === null || cacheWrite === null || reasoning === null) return null;
-  const perRequest = (request * PICO_PER_MICRO) as PicoUsd;
-  return { input, cachedInput, cacheWrite, output, reasoning, perRequest, source };
+  return { input, cachedInput, cacheWrite, output, reasoning };
 }
 
 /** A kind's own price with its tiers; `otherwise` where none is stated for it. */
-function stated(usd: StatedUsd, kind: keyof UsdPerMtok, otherwise: Rate | null): Rate | null {
+function stated(usd: TieredUsd, kind: keyof UsdPerMtok, otherwise: Rate | null): Rate | null {
   const base = usd[kind] === undefined ? otherwise?.base : millionths(usd[kind]);
   if (base === undefined || base === null) return null;
   const own = usd.tiers?.filter((tier) => tier[kind] !== undefined) ?? [];
@@ -88,14 +133,14 @@ function energyRates(energy: EnergyPrice): Rates | null {
   const output = millionths(energy.outputJoulesPerMtok);
   if (kwh === null || input === null || output === null) return null;
   const rate = (joules: bigint): Rate => flat((joules * kwh + DIVISOR - 1n) / DIVISOR);
-  return { ...sameFor(rate(input), rate(output)), source: `energy at ${energy.usdPerKwh} USD/kWh` };
+  const source = `energy at ${energy.usdPerKwh} USD/kWh`;
+  return { ...sameFor(rate(input), rate(output)), source, energy: { input, output } };
 }
 
+/** An engine of one's own costs the same whenever it answers. */
 function sameFor(input: Rate, output: Rate): Omit<Rates, "source"> {
-  return {
-    ...{ input, cachedInput: input, cacheWrite: input, output, reasoning: output },
-    perRequest: 0n as PicoUsd,
-  };
+  const kinds = { input, cachedInput: input, cacheWrite: input, output, reasoning: output };
+  return { ...kinds, perRequest: 0n as PicoUsd, other: kinds };
 }
 
 const FREE: Rates = { ...sameFor(flat(0n), flat(0n)), source: "local" };

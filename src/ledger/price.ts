@@ -1,9 +1,10 @@
 import { type MicroUsd, microUsd, type Tokens, type Usage } from "../kernel/index.ts";
 import { catalogueRates } from "./catalogue.ts";
-import { type OwnPrice, ownRates } from "./own-price.ts";
-import { type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
+import { type OwnPrice, ownAt, ownRates } from "./own-price.ts";
+import { otherService, type Rate, rateAt, rateMax, type Rates } from "./rates.ts";
 
 const PICO_PER_MICRO = 1_000_000n;
+const PICO_PER_MILLI = 1_000_000_000n;
 
 /** What is priced. A model card is one. */
 export type Priced = {
@@ -12,6 +13,8 @@ export type Priced = {
   readonly model: string;
   readonly baseUrl?: string;
   readonly price?: OwnPrice;
+  /** Whether its calls are made by the provider's batch service. */
+  readonly batch?: boolean;
 };
 
 /** What a usage costs, and by which prices. */
@@ -24,16 +27,25 @@ export type RatesFound =
   | { readonly kind: "known"; readonly rates: Rates }
   | { readonly kind: "missing"; readonly because: string };
 
-/** The prices that hold for a model at a time: the operator's own before the catalogue's. */
+/**
+ * The prices that hold for a model at a time: those stated at run time before the configuration's, and both
+ * before the catalogue's. Of a model whose calls are batches, the batch prices.
+ */
 export function ratesOf(what: Priced, at: Date): RatesFound {
-  const rates = what.price === undefined ? fromCatalogue(what, at) : ownRates(what.price, at);
-  if (rates !== null) return { kind: "known", rates };
+  const own = ownAt(what.price, at);
+  const rates = own === null ? fromCatalogue(what, at) : ownRates(own.price, at, own.source);
   const name = `${what.provider}/${what.model}`;
-  const because =
-    what.price === undefined
-      ? `no price is known for ${name}; state one in the config, or mark the model as local`
-      : `the price stated for ${name} is not in decimal US dollars, or changes at no valid time`;
-  return { kind: "missing", because };
+  if (rates === null) {
+    const because =
+      own === null
+        ? `no price is known for ${name}; state one in the config, or mark the model as local`
+        : `the price stated for ${name} is not in decimal US dollars, or changes at no valid time`;
+    return { kind: "missing", because };
+  }
+  if (what.batch !== true) return { kind: "known", rates };
+  const batch = otherService(rates);
+  if (batch !== null) return { kind: "known", rates: batch };
+  return { kind: "missing", because: `no batch price is known for ${name}; state one beside its price` };
 }
 
 /** What a usage costs at a time. A usage of nothing at an unknown price is missing too. */
@@ -60,6 +72,14 @@ export function costOf(usage: Usage, rates: Rates): MicroUsd {
     usage.reasoning * rateAt(rates.reasoning, totalInput) +
     rates.perRequest;
   return roundedUp(pico);
+}
+
+/** What an engine of one's own uses for a usage, in millijoules, rounded up; 0 where nothing is stated. */
+export function millijoulesOf(usage: Usage, { energy }: Rates): bigint {
+  if (energy === undefined) return 0n;
+  const input = usage.input + usage.cachedInput + usage.cacheWrite;
+  const pico = input * energy.input + (usage.output + usage.reasoning) * energy.output;
+  return (pico + PICO_PER_MILLI - 1n) / PICO_PER_MILLI;
 }
 
 /** The most that a request can cost with so many tokens, whatever their kinds turn out to be. */

@@ -10,18 +10,53 @@ export type Rate = {
   readonly tiers: readonly { readonly above: bigint; readonly price: PicoUsd }[];
 };
 
-/** All prices of one model at one time. */
-export type Rates = {
+/** How a call is served: at once, or by a provider's batch service, which answers when it has time. */
+export type Service = "live" | "batch";
+
+/** The prices of each kind of token. */
+export type KindRates = {
   readonly input: Rate;
   readonly cachedInput: Rate;
   readonly cacheWrite: Rate;
   readonly output: Rate;
   readonly reasoning: Rate;
+};
+
+/** All prices of one model at one time. */
+export type Rates = KindRates & {
   /** Charged for every request beside its tokens. */
   readonly perRequest: PicoUsd;
   /** Where the prices were read: the catalogue with its version and model, the config, or an own engine. */
   readonly source: string;
+  /** By which service these are; live where it is left out. */
+  readonly service?: "batch";
+  /** What the other service charges for the same, where it is known. */
+  readonly other?: KindRates;
+  /** What an engine of one's own uses for it. */
+  readonly energy?: Energy;
 };
+
+/** Joules in millionths of a millionth: what a token of input, or of output, takes. */
+export type Energy = { readonly input: bigint; readonly output: bigint };
+
+/** The service whose prices these are. */
+export function serviceOf(rates: Rates): Service {
+  return rates.service ?? "live";
+}
+
+/** The same prices as the other service charges, or null where that is not known. */
+export function otherService({ other, service, ...rates }: Rates): Rates | null {
+  if (other === undefined) return null;
+  const swapped = { ...rates, ...other, other: kindRates(rates) };
+  return service === "batch"
+    ? { ...swapped, source: rates.source.replace(/, batch$/, "") }
+    : { ...swapped, service: "batch", source: `${rates.source}, batch` };
+}
+
+/** The prices of tokens alone. */
+function kindRates({ input, cachedInput, cacheWrite, output, reasoning }: KindRates): KindRates {
+  return { input, cachedInput, cacheWrite, output, reasoning };
+}
 
 /** The price per token that holds for a call with `totalInput` tokens of input. */
 export function rateAt(rate: Rate, totalInput: bigint): PicoUsd {
@@ -43,13 +78,21 @@ const KINDS = ["input", "cachedInput", "cacheWrite", "output", "reasoning"] as c
 /** A rate as plain data: `[base, [above, price], …]` in decimal text. */
 type RateJson = readonly [string, ...(readonly [string, string])[]];
 
+type KindsJson = Record<(typeof KINDS)[number], RateJson>;
+
 /** Rates as plain data, pico-USD per token, kept beside what was booked by them. */
-export function ratesToJson(rates: Rates): Json {
+export function ratesToJson({ perRequest, source, service, other, energy, ...kinds }: Rates): Json {
   return {
-    ...Object.fromEntries(KINDS.map((kind) => [kind, rateToJson(rates[kind])])),
-    perRequest: String(rates.perRequest),
-    source: rates.source,
+    ...kindsToJson(kinds),
+    ...{ perRequest: String(perRequest), source },
+    ...(service !== undefined && { service }),
+    ...(other !== undefined && { other: kindsToJson(other) }),
+    ...(energy !== undefined && { energy: { input: String(energy.input), output: String(energy.output) } }),
   };
+}
+
+function kindsToJson(kinds: KindRates): { readonly [kind: string]: Json } {
+  return Object.fromEntries(KINDS.map((kind) => [kind, rateToJson(kinds[kind])]));
 }
 
 function rateToJson(rate: Rate): Json {
@@ -58,7 +101,23 @@ function rateToJson(rate: Rate): Json {
 
 /** Rates from what `ratesToJson` wrote. */
 export function ratesFromJson(json: Json): Rates {
-  const stored = json as Record<(typeof KINDS)[number], RateJson> & { perRequest: string; source: string };
+  const { perRequest, source, service, other, energy, ...kinds } = json as KindsJson & {
+    readonly perRequest: string;
+    readonly source: string;
+    readonly service?: "batch";
+    readonly other?: KindsJson;
+    readonly energy?: { readonly input: string; readonly output: string };
+  };
+  return {
+    ...kindsFromJson(kinds),
+    ...{ perRequest: BigInt(perRequest) as PicoUsd, source },
+    ...(service !== undefined && { service }),
+    ...(other !== undefined && { other: kindsFromJson(other) }),
+    ...(energy !== undefined && { energy: { input: BigInt(energy.input), output: BigInt(energy.output) } }),
+  };
+}
+
+function kindsFromJson(stored: KindsJson): KindRates {
   const rate = ([base, ...tiers]: RateJson): Rate => ({
     base: BigInt(base) as PicoUsd,
     tiers: tiers.map(([above, price]) => ({ above: BigInt(above), price: BigInt(price) as PicoUsd })),
@@ -69,7 +128,5 @@ export function ratesFromJson(json: Json): Rates {
     cacheWrite: rate(stored.cacheWrite),
     output: rate(stored.output),
     reasoning: rate(stored.reasoning),
-    perRequest: BigInt(stored.perRequest) as PicoUsd,
-    source: stored.source,
   };
 }

@@ -1,5 +1,6 @@
 import {
   type CallId,
+  type Json,
   type MicroUsd,
   microUsd,
   type ModelId,
@@ -19,6 +20,8 @@ export type Sums = {
   /** What outcomes earned. */
   readonly value: MicroUsd;
   readonly usage: Usage;
+  /** What engines of one's own used, in millijoules. */
+  readonly millijoules: bigint;
   /** Calls that were booked, answered or not. */
   readonly calls: number;
 };
@@ -50,10 +53,13 @@ export type Entry = {
   readonly try: number | null;
   readonly model: ModelId | null;
   readonly usage: Usage;
+  readonly millijoules: bigint;
   readonly amount: MicroUsd;
   readonly debit: string;
   readonly credit: string;
   readonly source: string | null;
+  /** By which it was priced, as `ratesFromJson` reads it. */
+  readonly rates: Json | null;
   readonly because: string;
   readonly reverses: EntryId | null;
 };
@@ -69,7 +75,8 @@ const SUMS = `
   coalesce(sum(amount_micro_usd) filter (where kind = 'value'), 0)::text as value,
   coalesce(sum(input_tokens), 0)::text as input, coalesce(sum(cached_input_tokens), 0)::text as cached_input,
   coalesce(sum(cache_write_tokens), 0)::text as cache_write,
-  coalesce(sum(output_tokens), 0)::text as output, coalesce(sum(reasoning_tokens), 0)::text as reasoning`;
+  coalesce(sum(output_tokens), 0)::text as output, coalesce(sum(reasoning_tokens), 0)::text as reasoning,
+  coalesce(sum(millijoules), 0)::text as millijoules`;
 
 /** What one run cost and earned so far. */
 export async function statementOf(tx: Asker, runId: RunId): Promise<Statement> {
@@ -107,15 +114,15 @@ export async function listEntries(
 ): Promise<readonly Entry[]> {
   const { rows } = await tx.query<EntryRow>(
     `select id, at, kind, run_id as "runId", attempt, call_id as "callId", try, model, debit, credit, source,
-       because, reverses, amount_micro_usd as amount, input_tokens as input,
+       rates, because, reverses, millijoules, amount_micro_usd as amount, input_tokens as input,
        cached_input_tokens as cached_input, cache_write_tokens as cache_write,
        output_tokens as output, reasoning_tokens as reasoning
      from factotum.entries ${WHERE} and ($7::bigint is null or id > $7) order by id limit $8`,
     [...filterParams(filter), page.after ?? null, page.limit ?? null],
   );
-  return rows.map(({ amount, input, cached_input, cache_write, output, reasoning, ...row }) => ({
+  return rows.map(({ amount, millijoules, input, cached_input, cache_write, output, reasoning, ...row }) => ({
     ...row,
-    amount: microUsd(BigInt(amount)),
+    ...{ amount: microUsd(BigInt(amount)), millijoules: BigInt(millijoules) },
     usage: usageOf({ input, cached_input, cache_write, output, reasoning }),
   }));
 }
@@ -134,11 +141,13 @@ type SumsRow = UsageRow & {
   readonly cost: string;
   readonly loss: string;
   readonly value: string;
+  readonly millijoules: string;
 };
-type EntryRow = Omit<Entry, "amount" | "usage"> & UsageRow & { readonly amount: string };
+type EntryRow = Omit<Entry, "amount" | "millijoules" | "usage"> &
+  UsageRow & { readonly amount: string; readonly millijoules: string };
 
 const NOTHING: SumsRow = {
-  ...{ calls: 0, runs: 0, cost: "0", loss: "0", value: "0" },
+  ...{ calls: 0, runs: 0, cost: "0", loss: "0", value: "0", millijoules: "0" },
   ...{ input: "0", cached_input: "0", cache_write: "0", output: "0", reasoning: "0" },
 };
 
@@ -155,6 +164,7 @@ function sumsOf(row: SumsRow): Sums {
     loss: microUsd(BigInt(row.loss)),
     value: microUsd(BigInt(row.value)),
     usage: usageOf(row),
+    millijoules: BigInt(row.millijoules),
     calls: row.calls,
   };
 }

@@ -17,21 +17,33 @@ const tier = z.strictObject({
   outputUsdPerMtok: usdPerMtok.optional(),
   ...perKind,
 });
-const statedUsd = {
+const tieredUsd = {
   inputUsdPerMtok: usdPerMtok,
   outputUsdPerMtok: usdPerMtok,
   ...perKind,
-  requestUsd: decimal.optional(),
   tiers: z.array(tier).max(100).optional(),
 };
+const statedUsd = {
+  ...tieredUsd,
+  requestUsd: decimal.optional(),
+  batch: z.strictObject(tieredUsd).optional(),
+};
 const instant = z.iso.datetime({ offset: true }).or(z.iso.date());
-const price = z.strictObject({
-  ...statedUsd,
-  changes: z
-    .array(z.strictObject({ from: instant, ...statedUsd }))
-    .max(1000)
-    .optional(),
+const changes = z
+  .array(z.strictObject({ from: instant, ...statedUsd }))
+  .max(1000)
+  .optional();
+const price = z.strictObject({ ...statedUsd, changes });
+const energy = z.strictObject({
+  inputJoulesPerMtok: decimal,
+  outputJoulesPerMtok: decimal,
+  usdPerKwh: decimal,
 });
+/** A price in a list, from an instant on where one is told; `changes` are more of them. */
+const dated = z.union([
+  z.strictObject({ local: z.literal(true), energy: energy.optional(), from: instant.optional() }),
+  z.strictObject({ ...statedUsd, from: instant.optional(), changes }),
+]);
 
 const cardConfig = z.strictObject({
   id: z.string().regex(/^[^/\s]+\/\S+$/, "an endpoint and a model, like openai/gpt-6-luna"),
@@ -45,10 +57,9 @@ const cardConfig = z.strictObject({
   contextTokens: z.int().positive().optional(),
   outputTokensMax: z.int().positive().optional(),
   local: z.literal(true).optional(),
-  energy: z
-    .strictObject({ inputJoulesPerMtok: decimal, outputJoulesPerMtok: decimal, usdPerKwh: decimal })
-    .optional(),
+  energy: energy.optional(),
   price: price.optional(),
+  batch: z.literal(true).optional(),
 });
 const modelsConfig = z.strictObject({ models: z.array(cardConfig).max(1000).optional() });
 
@@ -61,13 +72,17 @@ export type ModelsConfig = z.infer<typeof modelsConfig>;
 /** A price as a file states it. */
 export type PriceConfig = z.infer<typeof price>;
 
+/** A price as a list of them states it, with the instant from which it holds where one is told. */
+export type DatedPriceConfig = z.infer<typeof dated>;
+
 /**
- * Reads a list of prices by model: `{"openai/gpt-5": {"inputUsdPerMtok": "1.25", …}}`.
+ * Reads a list of prices by model: `{"openai/gpt-5": {"inputUsdPerMtok": "1.25", …}}`, each with `from` where
+ * it begins at an instant, and own engines as `{"local": true, "energy": {…}}`.
  *
  * @throws {InputError} `prices-invalid` naming the field that is wrong
  */
-export function parsePrices(value: unknown): ReadonlyMap<string, PriceConfig> {
-  const parsed = z.record(z.string(), price).safeParse(value);
+export function parsePrices(value: unknown): ReadonlyMap<string, DatedPriceConfig> {
+  const parsed = z.record(z.string(), dated).safeParse(value);
   if (parsed.success) return new Map(Object.entries(parsed.data));
   const message = `the list of prices is wrong; mend it:\n${z.prettifyError(parsed.error)}`;
   throw new InputError({ code: "prices-invalid", message });

@@ -1,9 +1,15 @@
 import { InputError, type ModelId } from "../kernel/index.ts";
-import { type CardConfig, type PriceConfig, type ModelsConfig, parseModelsConfig } from "./config.ts";
+import {
+  type CardConfig,
+  type DatedPriceConfig,
+  type ModelsConfig,
+  parseModelsConfig,
+  type PriceConfig,
+} from "./config.ts";
 import { contextTokensOf, defaultModel, type Role } from "./defaults.ts";
 import { type Endpoint, endpoints, type Env, keyOf, urlIsSet, urlOf } from "./endpoints.ts";
 import type { Keys } from "./make-models.ts";
-import type { ModelCard, StatedPrice } from "./spec.ts";
+import type { ModelCard, PlainPrice } from "./spec.ts";
 
 /** The most output, reasoning included, that a call may ask of a model whose card does not say. */
 export const OUTPUT_TOKENS_MAX_DEFAULT = 16_384;
@@ -83,6 +89,7 @@ function cardOf(config: CardConfig, env: Env): ModelCard {
     ...(contextTokens === null ? {} : { contextTokens }),
     outputTokensMax: config.outputTokensMax ?? OUTPUT_TOKENS_MAX_DEFAULT,
     ...(price === null ? {} : { price }),
+    ...(config.batch === undefined ? {} : { batch: config.batch }),
   };
 }
 
@@ -97,20 +104,39 @@ function notServed(id: string): string {
   );
 }
 
-function priceOf(config: CardConfig, endpoint: Endpoint | undefined): StatedPrice | null {
+function priceOf(config: CardConfig, endpoint: Endpoint | undefined): PlainPrice | null {
   if (config.price !== undefined) return statedPriceOf(config.price);
   const own = config.local === true || (endpoint?.local === true && config.baseUrl === undefined);
   if (!own) return null;
   return config.energy === undefined ? { kind: "local" } : { kind: "local", energy: config.energy };
 }
 
-/** A price of a configuration, or of a list of prices, as cards carry it. */
-export function statedPriceOf({ changes, ...usd }: PriceConfig): StatedPrice {
+/** A price of a configuration as cards carry it. */
+function statedPriceOf({ changes, ...usd }: PriceConfig): PlainPrice {
   const dated = changes?.map((change) => usdOf(change)) ?? [];
   return { kind: "stated", ...usdOf(usd), ...(dated.length > 0 && { changes: dated }) };
 }
 
-function usdOf<T extends Omit<PriceConfig, "changes">>({ tiers, ...usd }: T) {
+/** One price of a list, and those that follow it, each with the instant from which it holds. */
+export function datedPricesOf(
+  given: DatedPriceConfig,
+): readonly { readonly from: string | null; readonly price: PlainPrice }[] {
+  if ("local" in given) {
+    const { energy, from } = given;
+    return [
+      { from: from ?? null, price: energy === undefined ? { kind: "local" } : { kind: "local", energy } },
+    ];
+  }
+  const { from, changes = [], ...usd } = given;
+  const later = changes.map(({ from: begins, ...then }) => ({ from: begins, price: statedPriceOf(then) }));
+  return [{ from: from ?? null, price: statedPriceOf(usd) }, ...later];
+}
+
+function usdOf<T extends Omit<PriceConfig, "changes">>({ batch, ...usd }: T) {
+  return { ...tieredOf(usd), ...(batch !== undefined && { batch: tieredOf(batch) }) };
+}
+
+function tieredOf<T extends Omit<PriceConfig, "changes" | "batch">>({ tiers, ...usd }: T) {
   return { ...fieldsOf(usd), ...(tiers !== undefined && { tiers: tiers.map((tier) => fieldsOf(tier)) }) };
 }
 

@@ -1,6 +1,6 @@
 /** Room `models`: model cards, what a call and a reply are, and the one way to ask a provider. */
 export { type CardConfig, type ModelsConfig, parseModelsConfig, parsePrices } from "./config.ts";
-export { type Discovery, discoverModels, OUTPUT_TOKENS_MAX_DEFAULT, statedPriceOf } from "./discover.ts";
+export { datedPricesOf, type Discovery, discoverModels, OUTPUT_TOKENS_MAX_DEFAULT } from "./discover.ts";
 export type { Env } from "./endpoints.ts";
 export { type Keys, makeModels, type Models, type ModelsOptions, type TryOptions } from "./make-models.ts";
 export { type Billed, ModelError, type ModelErrorCode, type ModelErrorFields } from "./model-error.ts";
@@ -15,6 +15,7 @@ export {
   type ModelCall,
   type ModelCard,
   type ModelReply,
+  type PlainPrice,
   type ProviderKind,
   type Reasoning,
   type StatedPrice,

@@ -5,26 +5,28 @@ import type { Usage } from "./usage.ts";
 export type ProviderKind = "openai" | "anthropic" | "google" | "azure" | "bedrock" | "openai-compatible";
 
 /** Prices as stated: decimal US dollars per million tokens, as text, so that they are exact: `"0.15"`. */
-type StatedUsd = {
+type UsdPerMtok = {
   readonly inputUsdPerMtok: string;
   readonly outputUsdPerMtok: string;
   readonly cachedInputUsdPerMtok?: string;
   readonly cacheWriteUsdPerMtok?: string;
   readonly reasoningUsdPerMtok?: string;
-  /** Decimal US dollars for every request, beside its tokens. */
-  readonly requestUsd?: string;
-  /** What holds instead, for the kinds it names, where all input of a call is above so many tokens. */
-  readonly tiers?: readonly PriceTier[];
 };
 
-/** A price that begins with a length of input. */
-type PriceTier = Partial<Omit<StatedUsd, "requestUsd" | "tiers">> & { readonly aboveInputTokens: number };
+type TieredUsd = UsdPerMtok & {
+  /** What holds instead, for the kinds it names, where all input of a call is above so many tokens. */
+  readonly tiers?: readonly (Partial<UsdPerMtok> & { readonly aboveInputTokens: number })[];
+};
 
-/**
- * A price that the operator states, which goes before the catalogue. `local` is an engine of one's own: no
- * price, or that of its power.
- */
-export type StatedPrice =
+type StatedUsd = TieredUsd & {
+  /** Decimal US dollars for every request, beside its tokens. */
+  readonly requestUsd?: string;
+  /** What the provider's batch service charges instead. */
+  readonly batch?: TieredUsd;
+};
+
+/** A price as a configuration states it. */
+export type PlainPrice =
   | {
       readonly kind: "local";
       readonly energy?: {
@@ -38,6 +40,22 @@ export type StatedPrice =
       /** Prices from an instant on, each until the next. */
       readonly changes?: readonly (StatedUsd & { readonly from: string })[];
     });
+
+/**
+ * A price that the operator states, which goes before the catalogue. `local` is an engine of one's own: no
+ * price, or that of its power. `versions` were stated at run time, and go before what is configured.
+ */
+export type StatedPrice =
+  | PlainPrice
+  | {
+      readonly kind: "versions";
+      readonly versions: readonly {
+        readonly version: number;
+        readonly from: string;
+        readonly price: PlainPrice | null;
+      }[];
+      readonly otherwise?: PlainPrice;
+    };
 
 /** Something that not every model can do. */
 export type Ability = "tools" | "images" | "audio" | "files" | "schema";
@@ -64,6 +82,8 @@ export type ModelCard = {
   /** The most output, reasoning included, that a call may ask for. */
   readonly outputTokensMax: number;
   readonly price?: StatedPrice;
+  /** Its address is the provider's batch service, or bills as that does: calls cost the batch prices. */
+  readonly batch?: boolean;
 };
 
 /** A tool as the model sees it. */

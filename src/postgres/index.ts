@@ -17,6 +17,7 @@ export {
   type TableKind,
 } from "./introspect.ts";
 export { copyIn, copyText } from "./copy-in.ts";
+export { listenTo } from "./listen.ts";
 export { sendTogether } from "./pipeline.ts";
 export { type DeferredWork, isCommitUnknown, type Opening, type Prepared } from "./transaction.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";

@@ -1,5 +1,5 @@
 import { messageOf } from "../kernel/index.ts";
-import type { Database, Session } from "../postgres/index.ts";
+import { type Database, listenTo } from "../postgres/index.ts";
 
 /** Something that an overseer looks after: schedules, watched tables, deadlines. */
 export type Duty = {
@@ -66,7 +66,7 @@ export function startOverseer({ db, duties, say = () => {}, sweepMs = SWEEP_MS }
     clearTimeout(timer);
   };
   const watch = async (): Promise<void> => {
-    const ears = listen(db, ring, stopping.signal);
+    const ears = listenTo(db, CHANNEL, ring, stopping.signal);
     while (!stopping.signal.aborted) {
       bell = Promise.withResolvers<void>();
       await look();
@@ -91,41 +91,6 @@ export function startOverseer({ db, duties, say = () => {}, sweepMs = SWEEP_MS }
       await looking;
     },
   };
-}
-
-/** Keeps a connection that listens for as long as the signal allows; one that is lost is made again. */
-async function listen(db: Database, ring: () => void, signal: AbortSignal): Promise<void> {
-  const stopped = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  while (!signal.aborted) {
-    const session = await open(db);
-    if (session === undefined) {
-      await pause(RECONNECT_MS, stopped);
-      continue;
-    }
-    const lost = Promise.withResolvers<void>();
-    const { client } = session;
-    client.on("notification", ring);
-    client.on("error", () => lost.resolve());
-    client.on("end", () => lost.resolve());
-    // What was told before this connection listened is found by a look.
-    ring();
-    await Promise.race([stopped, lost.promise]);
-    client.removeAllListeners("notification");
-    session.destroy();
-  }
-}
-
-async function open(db: Database): Promise<Session | undefined> {
-  try {
-    const session = await db.session();
-    await session.query(`listen ${CHANNEL}`);
-    return session;
-  } catch {
-    return undefined;
-  }
 }
 
 async function pause(milliseconds: number, sooner: Promise<void>): Promise<void> {

@@ -14,7 +14,12 @@ const number = plainText.min(1).max(NUMBER_CHARS_MAX);
 const timing = filtering.extend({ minutesPerAnswer: number, outcomesPerHourBefore: number });
 const cohorting = filtering.extend({ by: z.enum(cohortKeys).default("tenant") });
 const point = z.strictObject({ price: number, usage: number });
-const repricing = filtering.extend({ prices: z.record(z.string(), z.unknown()) });
+const repricing = filtering
+  .extend({
+    prices: z.record(z.string(), z.unknown()).optional(),
+    service: z.enum(["live", "batch"]).optional(),
+  })
+  .refine(({ prices, service }) => prices !== undefined || service !== undefined, "needs prices or service");
 const asking = z.strictObject({
   prices: z.array(number).min(1).max(LIST_MAX),
   costs: z.strictObject({ fixed: number, perUnit: number }),
@@ -31,7 +36,7 @@ const asking = z.strictObject({
 export const ECONOMICS_ROUTES: readonly string[] = [
   "GET /api/ledger/leverage?minutesPerAnswer=&outcomesPerHourBefore=&…",
   "GET /api/ledger/cohorts?by=tenant|agent&…",
-  "POST /api/ledger/reprice {prices: {MODEL: {inputUsdPerMtok, outputUsdPerMtok, …}}, run?, from?, to?, …}",
+  "POST /api/ledger/reprice {prices?: {MODEL: {inputUsdPerMtok, …}}, service?: live|batch, run?, from?, …}",
   "POST /api/ledger/what-if {prices, costs: {fixed, perUnit}, capacity?, demand?}",
 ];
 
@@ -47,8 +52,9 @@ export function economicsRoutes(app: Hono, economics: EconomicsDoor): void {
     return context.json({ by, cohorts: (await economics.cohorts(by, filterOf(asked))).map(cohortJson) });
   });
   app.post("/api/ledger/reprice", async (context) => {
-    const { prices, ...asked } = await readBody(context, repricing);
-    return context.json(repricedJson(await economics.reprice(prices, filterOf(asked))));
+    const { prices, service, ...asked } = await readBody(context, repricing);
+    const others = { ...(prices !== undefined && { prices }), ...(service !== undefined && { service }) };
+    return context.json(repricedJson(await economics.reprice(others, filterOf(asked))));
   });
   app.post("/api/ledger/what-if", async (context) => {
     const { capacity, demand, ...asked } = await readBody(context, asking);

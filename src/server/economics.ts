@@ -9,8 +9,8 @@ import {
   ownDemand,
   type PersonTime,
 } from "../reports/index.ts";
-import { type OtherPrices, reprice, type RepricedModel } from "../ledger/index.ts";
-import { parsePrices, statedPriceOf } from "../models/index.ts";
+import { type OwnPrice, reprice, type RepricedModel, type Service } from "../ledger/index.ts";
+import { datedPricesOf, parsePrices } from "../models/index.ts";
 import { type CostShape, type Demand, type WhatIf, whatIf } from "../terms/index.ts";
 import type { LedgerFilter } from "./ledger-door.ts";
 
@@ -30,10 +30,14 @@ export type EconomicsDoor = {
   /**
    * What calls would have cost at other prices; nothing that is booked changes.
    *
-   * @param prices by model, as a configuration states them
-   * @throws {InputError} `prices-invalid`
+   * @param asked.prices by model, as `factotum prices import` reads them; none where it is left out
+   * @param asked.service as if all had been served live, or as batches
+   * @throws {InputError} `prices-invalid`, `price-invalid`
    */
-  reprice(prices: unknown, filter?: LedgerFilter): Promise<readonly RepricedModel[]>;
+  reprice(
+    asked: { readonly prices?: unknown; readonly service?: Service },
+    filter?: LedgerFilter,
+  ): Promise<readonly RepricedModel[]>;
   whatIf(
     question: WhatIfQuestion,
     filter?: LedgerFilter,
@@ -53,12 +57,13 @@ export function makeEconomicsDoor(db: Database): EconomicsDoor {
       }
       return leverage(db, time, filter);
     },
-    reprice: (given, filter = {}) => {
-      const prices: OtherPrices = new Map(
-        [...parsePrices(given)].map(([model, price]) => [model, statedPriceOf(price)]),
-      );
+    reprice: ({ prices, service }, filter = {}) => {
+      const others = {
+        ...(prices !== undefined && { prices: pricesFrom(prices) }),
+        ...(service !== undefined && { service }),
+      };
       const options = { isolation: "repeatable read", readOnly: true } as const;
-      return db.transaction((tx) => reprice(tx, prices, filter), options);
+      return db.transaction((tx) => reprice(tx, others, filter), options);
     },
     cohorts: (by, filter = {}) => cohorts(db, by, filter),
     whatIf: async ({ prices, costs, capacity, ...asked }, filter = {}) => {
@@ -66,4 +71,17 @@ export function makeEconomicsDoor(db: Database): EconomicsDoor {
       return { demand, outcomes: whatIf(demand, prices, costs, capacity) };
     },
   };
+}
+
+/** Prices of a file; one that begins at no instant holds from ever on. */
+function pricesFrom(given: unknown): ReadonlyMap<string, OwnPrice> {
+  const ever = new Date(0).toISOString();
+  return new Map(
+    [...parsePrices(given)].map(([model, one]) => {
+      const versions = datedPricesOf(one).map(({ from, price }, at) => ({
+        ...{ version: at + 1, from: from ?? ever, price },
+      }));
+      return [model, { kind: "versions", versions }];
+    }),
+  );
 }

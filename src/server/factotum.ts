@@ -19,6 +19,7 @@ import {
 import { type Blame, blame } from "../changes/index.ts";
 import { checkAttention } from "../inbox/index.ts";
 import { type ChangeSetId, InputError, type RunId, systemClock } from "../kernel/index.ts";
+import { openPriceBook, type PriceBook } from "../ledger/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
 import { declareLimits, type Run, type RunPage, startRun, type Worker } from "../runs/index.ts";
@@ -29,6 +30,7 @@ import { diagnose } from "./diagnose.ts";
 import type { Finding } from "./finding.ts";
 import { type GatewayDoor, makeGatewayDoor } from "./gateway.ts";
 import { applyBudgets, type LedgerDoor, makeLedgerDoor } from "./ledger-door.ts";
+import { makePricesDoor, pricedModels, type PricesDoor } from "./prices.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { bodyProblems, checkChannels, openOutbox, type Outbox } from "./outbox.ts";
 import { type EconomicsDoor, makeEconomicsDoor } from "./economics.ts";
@@ -89,6 +91,8 @@ export type Factotum = Doors & {
   undo(id: RunId, by: string): Promise<readonly ChangeSetId[]>;
   readonly outbox: Outbox;
   readonly ledger: LedgerDoor;
+  /** What models cost here, and what was stated of it at run time. */
+  readonly prices: PricesDoor;
   /** Bills laid beside the ledger, and what else is read of it. */
   readonly reports: ReportsDoor;
   /** What an hour of a person comes to, cohorts, and what-ifs. */
@@ -112,7 +116,7 @@ export type Factotum = Doors & {
 
 /** After a deadlock: an undo locks rows of several change sets, newest first, as no commit does. */
 const UNDO_RETRIES = 5;
-/** Triggers are put on and taken off while agents write; whoever waits in a circle gives way and tries again. */
+/** Triggers are put on and off while agents write: whoever waits in a circle gives way and tries again. */
 const TRIGGER_RETRIES = 5;
 /** Any number: only has to differ from other advisory locks of the same database. */
 const PREPARE_LOCK = 7_316_505;
@@ -135,7 +139,9 @@ export async function openFactotum(config: Config, surroundings: Surroundings): 
     if (config.clock !== undefined) await startClock(db, config.clock);
     const { budgets } = config;
     if (budgets !== undefined) await db.transaction((tx) => applyBudgets(tx, budgets));
-    return facade(config, surroundings, db, options.label);
+    const prices = openPriceBook(db);
+    await prices.refresh();
+    return facade(config, surroundings, { db, prices, label: options.label });
   } catch (error) {
     await db.close();
     throw error;
@@ -148,16 +154,18 @@ async function startClock(db: Database, clock: NonNullable<Config["clock"]>): Pr
   if (rows.length === 0) await setClock(db, clock);
 }
 
-function facade(config: Config, given: Surroundings, db: Database, label: string): Factotum {
+type Opened = { readonly db: Database; readonly prices: PriceBook; readonly label: string };
+
+function facade(config: Config, given: Surroundings, { db, prices, label }: Opened): Factotum {
   const links = openLinks(config);
   const found = discoverModels(given.env, config.models === undefined ? {} : { models: [...config.models] });
-  const models = makeModels(found);
+  const models = pricedModels(makeModels(found), prices);
   const titleOf = (run: Run): string => {
     const agent = config.agents.find((one) => one.name === run.agent);
     const parsed = agent?.input.safeParse(run.input);
     return agent !== undefined && parsed?.success === true ? agent.present(parsed.data).title : run.agent;
   };
-  const strongest = found.cascade.map((id) => models.card(id)).at(-1);
+  const strongest = (): ModelCard | undefined => found.cascade.map((id) => models.card(id)).at(-1);
   const spending = openSpending(db, { name: `${hostname()}:${process.pid}`, say: given.say });
   const workshop = {
     spending,
@@ -173,11 +181,12 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       outside: makeOutside(workshop),
       outbox: openOutbox(db),
       ledger: makeLedgerDoor(db, strongest),
+      prices: makePricesDoor(db, found.cards),
       reports: makeReportsDoor(db, config.name),
       economics: makeEconomicsDoor(db),
       terms: openTerms(db),
     },
-    gateway: makeGatewayDoor(config, db, found, given),
+    gateway: makeGatewayDoor(config, { db, prices, models: found }, given),
     prepare: () => makeReady(config, db),
     start: async ({ agent: name, key, input, at, deadline }) => {
       const agent = config.agents.find((one) => one.name === name);
@@ -191,7 +200,7 @@ function facade(config: Config, given: Surroundings, db: Database, label: string
       };
       return db.transaction((tx) => startRun(tx, order));
     },
-    work: (options) => startWork(config, given, { db, drive: makeDriver(workshop) }, options),
+    work: (options) => startWork(config, given, { db, prices, drive: makeDriver(workshop) }, options),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),

@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { Gateway, Key, KeyId, KeyTerms, Offer } from "../gateway/index.ts";
 import { InputError, isDecimalId, microUsd, systemClock } from "../kernel/index.ts";
-import { putBudget } from "../ledger/index.ts";
+import { type PriceBook, putBudget } from "../ledger/index.ts";
 import { type Discovery, discoverModels } from "../models/index.ts";
-import type { Database } from "../postgres/index.ts";
+import { type Database, databaseClock } from "../postgres/index.ts";
 import type { Config, GatewayConfig } from "./config.ts";
 import type { Changeable } from "./fresh-config.ts";
+import { followPrices } from "./prices.ts";
 import { followConfig } from "./reload.ts";
 import { watchServing } from "./serving.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -47,11 +48,13 @@ const ADMIN_HOST = "127.0.0.1";
 /** Most commands need no gateway, which is a quarter of all there is to load. */
 const loadGateway = async () => await import("../gateway/index.ts");
 
+/** What a gateway is opened over: the database, what was stated of prices, and the models there are. */
+type Ground = { readonly db: Database; readonly prices: PriceBook; readonly models: Discovery };
+
 /** Makes the door; nothing listens yet. */
 export function makeGatewayDoor(
   config: Config,
-  db: Database,
-  models: Discovery,
+  { db, prices, models }: Ground,
   { say, env }: Pick<Surroundings, "say" | "env">,
 ): GatewayDoor {
   return {
@@ -59,26 +62,35 @@ export function makeGatewayDoor(
       const secret = env["FACTOTUM_GATEWAY_SECRET"];
       const serving = await watchServing(db, models.cards, config.gateway?.channels ?? {}, say);
       const { openGateway } = await loadGateway();
+      let business = await databaseClock(db);
       const gateway = await openGateway({
+        priceClock: { now: () => business.now() },
         forbids: serving.forbids,
-        ...offerOf(models, config.gateway ?? {}),
+        ...offerOf(prices, models, config.gateway ?? {}),
         ...{ db, clock: systemClock, random: randomBytes },
         ...(adminPort !== undefined && { admin: { host: ADMIN_HOST, port: adminPort } }),
         ...{ host, port, say, name: `gateway ${hostname()}:${process.pid}` },
         ...(secret !== undefined && secret !== "" && { secret }),
       });
-      const take = async (changed: Changeable): Promise<void> => {
-        const found = discoverModels(env, { models: [...changed.models] });
-        const putInForce = gateway.prepare(offerOf(found, changed.gateway));
-        await serving.watch(found.cards, changed.gateway.channels ?? {});
-        putInForce();
+      let inForce = { found: models, terms: config.gateway ?? {} };
+      const take = async ({ models: cards, gateway: terms }: Changeable): Promise<void> => {
+        const found = discoverModels(env, { models: [...cards] });
+        // Looked over before anything changes.
+        gateway.prepare(offerOf(prices, found, terms));
+        await serving.watch(found.cards, terms.channels ?? {});
+        inForce = { found, terms };
+        reprice();
       };
+      const reprice = (): void => gateway.prepare(offerOf(prices, inForce.found, inForce.terms))();
+      const readClock = async (): Promise<void> => void (business = await databaseClock(db));
+      const following = followPrices(db, prices, { changed: reprice, beside: readClock, say });
       const followed = follow === undefined ? null : followConfig({ ...follow, take, say });
       return {
         ...gateway,
         reload: async () => followed?.reload(),
         async close() {
           await followed?.close();
+          await following.close();
           await gateway.close();
           await serving.close();
         },
@@ -106,8 +118,9 @@ export function makeGatewayDoor(
   };
 }
 
-function offerOf({ cards, keys }: Discovery, { aliases }: GatewayConfig): Offer {
-  return { cards, keys, ...(aliases !== undefined && { aliases }) };
+function offerOf(prices: PriceBook, { cards, keys }: Discovery, { aliases }: GatewayConfig): Offer {
+  const priced = cards.map((card) => prices.priced(card));
+  return { cards: priced, keys, ...(aliases !== undefined && { aliases }) };
 }
 
 /** A key's number, as typed. @throws {InputError} `key-invalid` */

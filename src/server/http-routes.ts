@@ -13,6 +13,7 @@ import { LEDGER_ROUTES, ledgerRoutes } from "./ledger-routes.ts";
 import { ACCOUNTS_ROUTES, accountsRoutes } from "./accounts-routes.ts";
 import { ECONOMICS_ROUTES, economicsRoutes } from "./economics-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
+import { PRICES_ROUTES, pricesRoutes } from "./prices-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { hookRoutes, RUN_ROUTES, runRoutes } from "./run-routes.ts";
 import { parseEffectId, parseRunId } from "./parse-id.ts";
@@ -77,6 +78,7 @@ const ROUTES: readonly string[] = [
   ...REPORTS_ROUTES,
   ...ACCOUNTS_ROUTES,
   ...ECONOMICS_ROUTES,
+  ...PRICES_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -112,6 +114,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   reportsRoutes(app, factotum.reports);
   accountsRoutes(app, factotum.ledger);
   economicsRoutes(app, factotum.economics);
+  pricesRoutes(app, factotum.prices);
   writeRoutes(app, factotum);
   steeringRoutes(app, factotum);
   runRoutes(app, factotum);

@@ -32,6 +32,7 @@ export {
   accountJson,
   budgetJson,
   entryJson,
+  joulesText,
   ledgerJson,
   marginJson,
   postingJson,
@@ -59,6 +60,8 @@ export type { SteeringDoor } from "./steering.ts";
 export { comparisonJson, limitJson, scheduleJson, workerJson } from "./run-wire.ts";
 export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
+export type { PriceLine, PriceList, PricesDoor } from "./prices.ts";
+export { keptPriceJson, priceLineJson } from "./prices-wire.ts";
 export {
   type CohortKey,
   cohortKeys,

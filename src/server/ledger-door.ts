@@ -67,14 +67,14 @@ export type LedgerDoor = {
   setBudget(name: string, terms: BudgetTerms): Promise<BudgetLine>;
 };
 
-/** Makes the door; `strongest` is the last model of the ladder. */
-export function makeLedgerDoor(db: Database, strongest: ModelCard | undefined): LedgerDoor {
+/** Makes the door; `strongest` tells the last model of the ladder, as it is priced now. */
+export function makeLedgerDoor(db: Database, strongest: () => ModelCard | undefined): LedgerDoor {
   return {
     summary: (filter = {}) =>
       db.transaction(
         async (tx) => ({
           statement: await totals(tx, filter),
-          routing: await routing(tx, strongest, filter),
+          routing: await routing(tx, strongest(), filter),
         }),
         { readOnly: true },
       ),

@@ -11,6 +11,8 @@ import {
 } from "../ledger/index.ts";
 import type { BudgetLine, LedgerSummary } from "./ledger-door.ts";
 
+const JOULE_DECIMALS = 3;
+
 /** The sums of a part of the ledger as JSON, by model, with what routing saved. */
 export function ledgerJson({ statement, routing }: LedgerSummary) {
   return {
@@ -21,11 +23,11 @@ export function ledgerJson({ statement, routing }: LedgerSummary) {
   };
 }
 
-function sumsJson({ cost, loss, value, usage, calls }: Sums) {
+function sumsJson({ cost, loss, value, usage, millijoules, calls }: Sums) {
   return {
     ...{ costMicroUsd: String(cost), lossMicroUsd: String(loss), valueMicroUsd: String(value) },
     marginMicroUsd: String(value - cost - loss),
-    tokens: tokensJson(usage),
+    ...{ tokens: tokensJson(usage), joules: joulesText(millijoules) },
     calls,
   };
 }
@@ -40,8 +42,16 @@ function routingJson({ strongestCost, paid, saved, ...plain }: NonNullable<Ledge
 }
 
 /** One booked row as JSON. */
-export function entryJson({ amount, usage, at, ...entry }: Entry) {
-  return { ...entry, at: at.toISOString(), amountMicroUsd: String(amount), tokens: tokensJson(usage) };
+export function entryJson({ amount, millijoules, usage, at, ...entry }: Entry) {
+  return {
+    ...{ ...entry, at: at.toISOString(), amountMicroUsd: String(amount) },
+    ...{ joules: joulesText(millijoules), tokens: tokensJson(usage) },
+  };
+}
+
+/** Joules in whole ones, as an exact decimal. */
+export function joulesText(millijoules: bigint): string {
+  return writtenAmount(millijoules, JOULE_DECIMALS);
 }
 
 /** One line of margins as JSON. */
@@ -98,16 +108,18 @@ export function postingJson({ at, amount, decimals, ...posting }: Posting) {
 
 /** Calls at other prices as JSON, by model and together. */
 export function repricedJson(models: readonly RepricedModel[]) {
-  const sum = (part: "booked" | "repriced" | "difference"): string =>
-    String(models.reduce((all, one) => all + one[part], 0n));
+  type Part = "booked" | "repriced" | "difference" | "millijoules" | "millijoulesThen";
+  const sum = (part: Part): bigint => models.reduce((all, one) => all + one[part], 0n);
   return {
-    models: models.map(({ booked, repriced, difference, ...one }) => ({
+    models: models.map(({ booked, repriced, difference, millijoules, millijoulesThen, ...one }) => ({
       ...one,
       ...{ bookedMicroUsd: String(booked), repricedMicroUsd: String(repriced) },
       differenceMicroUsd: String(difference),
+      ...{ joules: joulesText(millijoules), joulesThen: joulesText(millijoulesThen) },
     })),
-    ...{ bookedMicroUsd: sum("booked"), repricedMicroUsd: sum("repriced") },
-    differenceMicroUsd: sum("difference"),
+    ...{ bookedMicroUsd: String(sum("booked")), repricedMicroUsd: String(sum("repriced")) },
+    differenceMicroUsd: String(sum("difference")),
+    ...{ joules: joulesText(sum("millijoules")), joulesThen: joulesText(sum("millijoulesThen")) },
   };
 }
 

@@ -1,4 +1,5 @@
 import { cancelRun, unstrand } from "../agents/index.ts";
+import type { PriceBook } from "../ledger/index.ts";
 import type { Database } from "../postgres/index.ts";
 import {
   deadlineDueInMs,
@@ -25,11 +26,13 @@ type Parts = {
   readonly config: Config;
   readonly db: Database;
   readonly directory: string;
+  /** Kept up to date. */
+  readonly prices: PriceBook;
   readonly say: (line: string) => void;
 };
 
 /** Starts what begins, ends and wakes runs by itself in this process. */
-export function openOverseer({ config, db, directory, say }: Parts): Overseer {
+export function openOverseer({ config, db, directory, prices, say }: Parts): Overseer {
   const schedules = schedulesOf(config);
   const starts = eventStartsOf(config);
   const duties: Duty[] = [
@@ -42,6 +45,8 @@ export function openOverseer({ config, db, directory, say }: Parts): Overseer {
     { name: "watched folders", look: makeFolders(config, db, directory, say) },
     { name: "deadlines", look: () => endOverdue(config, db), dueInMs: () => deadlineDueInMs(db) },
     { name: "versions", look: () => unstrand(db, versionsOf(config)) },
+    // New prices are no work: a process that has read them is not less drained.
+    { name: "prices", look: () => prices.refresh().then(() => 0) },
   ];
   return startOverseer({ db, duties, say });
 }

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { InputError } from "../kernel/index.ts";
+import type { PriceBook } from "../ledger/index.ts";
 import { startDeliverer } from "../outbox/index.ts";
 import { startWorker, type Worker, type WorkerOptions } from "../runs/index.ts";
 import type { Config } from "./config.ts";
@@ -34,7 +35,7 @@ export function concurrencyOf(config: Config, options: WorkOptions = {}): number
 export function startWork(
   config: Config,
   { directory, say }: Surroundings,
-  { db, drive }: Pick<WorkerOptions, "db" | "drive">,
+  { db, drive, prices }: Pick<WorkerOptions, "db" | "drive"> & { readonly prices: PriceBook },
   options: WorkOptions = {},
 ): Worker {
   const { agents, stopMs } = options;
@@ -46,7 +47,7 @@ export function startWork(
     ...(agents !== undefined && { agents }),
     ...(stopMs !== undefined && { stopMs }),
   });
-  const worker = besideOverseer(alone, openOverseer({ config, db, directory, say }), db);
+  const worker = besideOverseer(alone, openOverseer({ config, db, directory, prices, say }), db);
   const { channels = {} } = config;
   if (Object.keys(channels).length === 0) return worker;
   return besideDeliverer(worker, startDeliverer({ db, say, channels }));
