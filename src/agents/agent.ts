@@ -124,6 +124,12 @@ export type Converse = {
   readonly heardMax?: number;
 };
 
+/** Who writes the part of a long attempt's hand-off notes that no rule can: what was found and tried. */
+export type HandOff = {
+  /** A configured model, the cheapest or strongest one there is, or that of the rung at work. */
+  readonly model: ModelId | "cheap" | "strong" | "rung";
+};
+
 /**
  * An agent: policy in prose, tools, checks, the value of an outcome, and a cascade of rungs, cheapest
  * first. `version` goes up when old runs' state or input would be read differently.
@@ -159,6 +165,8 @@ export type Agent<Input = unknown> = {
   readonly asks?: Asks;
   /** The most model calls of one attempt, or in a row where it talks; 24 unless told. */
   readonly callsMax?: number;
+  /** Has a model write into the hand-off notes of long attempts; without it they are made by rule alone. */
+  readonly handOff?: HandOff;
   /** When runs of it begin by themselves. */
   readonly schedules?: readonly Schedule[];
   /** On what runs of it begin by themselves. */
@@ -186,7 +194,7 @@ const ALL_PARTS: { readonly [part in keyof Required<Agent>]: true } = {
     runCap: true,
     value: true,
   },
-  ...{ present: true, learn: true, follow: true, converse: true, asks: true, callsMax: true },
+  ...{ present: true, learn: true, follow: true, converse: true, asks: true, callsMax: true, handOff: true },
   ...{ schedules: true, triggers: true, compensate: true, migrate: true },
 };
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
@@ -223,6 +231,9 @@ export function defineAgent<Input>(agent: Agent<Input>): Agent<Input> {
     ...writable(agent.tables)
       .filter((table) => table.startsWith("factotum."))
       .map((table) => `table ${table} is Factotum's own and cannot be written; to send, declare effects`),
+    ...(agent.handOff === undefined || typeof agent.handOff.model === "string"
+      ? []
+      : ["handOff names no model"]),
     ...repeated(agent.effects ?? []).map((channel) => `effect ${channel} is given twice`),
     ...Object.entries(agent.generate ?? {})
       .filter(([table, access]) => !covers(agent.tables[table], access))

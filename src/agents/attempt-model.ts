@@ -1,9 +1,9 @@
-import { reconcile, send, settle } from "../calls/index.ts";
+import { reconcile, settle } from "../calls/index.ts";
 import { ConflictError, StageError } from "../changes/index.ts";
 import { FactotumError } from "../kernel/index.ts";
 import { assistantMessage, type ModelReply } from "../models/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Run } from "../runs/index.ts";
+import type { Run } from "../runs/index.ts";
 import type { RungEnd } from "./agent.ts";
 import { actOn, type Acted, endOf } from "./attempt-acts.ts";
 import { awaitAnswer, goOnAnswered, parkForModel } from "./attempt-asks.ts";
@@ -25,7 +25,8 @@ import { heededSoFar } from "./said.ts";
 import { openingMessages } from "./prompt.ts";
 import { appendRefusals } from "./refusal.ts";
 import { isUnheard, sayToPerson } from "./say.ts";
-import { admitting, degrade } from "./spending.ts";
+import { sendFor, stopped } from "./sending.ts";
+import { degrade } from "./spending.ts";
 import { append, entries, repliesInARow, type Transcript } from "./transcript.ts";
 import {
   callOf,
@@ -80,16 +81,10 @@ async function advance(t: Trying): Promise<Run> {
   if (compacted !== undefined) return compacted;
   if (t.state.call === null || t.fresh) return intendAgain(t, transcript);
   const { call } = t.state;
-  const { clock, sleep, models } = t.workshop;
-  const { interruption } = t.lease;
-  const signal = AbortSignal.any([t.lease.signal, interruption]);
-  const outcome = await send(models, call, callOf(t, transcript), {
-    ...{ signal, clock, sleep },
-    ...admitting(t),
-  });
+  const outcome = await sendFor(t, call, callOf(t, transcript));
   const settled: Settled = async (tx) => void (await settle(tx, call, outcome));
   if (outcome.kind === "answered") return answered(t, transcript, outcome.reply, settled);
-  if (outcome.error.code === "stopped") return stopped(t, settled, interruption.aborted);
+  if (outcome.error.code === "stopped") return stopped(t, numberOf(t), settled);
   const overBudget = t.state.overBudget || outcome.error.code === "over-budget";
   return stuck({ ...t, state: { ...t.state, overBudget } }, transcript, outcome.error.message, settled);
 }
@@ -214,21 +209,6 @@ async function open(t: Trying): Promise<Run> {
     return nextEnd(tx, t, run, opening, talk);
   });
   return hold(t, next, { transcript: opening, staged: nothingStaged });
-}
-
-/**
- * The worker is leaving, or a person wants the model told something first: what was sent is settled, and the
- * call made again.
- */
-function stopped(t: Trying, settled: Settled, interrupted: boolean): Promise<Run> {
-  return t.lease.turn(async (tx, run) => {
-    await settled(tx);
-    if (interrupted) {
-      const data = { call: t.state.call };
-      await appendStep(tx, run.id, { kind: "interrupted", attempt: numberOf(t), data });
-    }
-    return { kind: "continue", state: { ...t.state, call: null } };
-  });
 }
 
 /** After a crash the reply to the intended call is unknown: it is booked as such and the call made anew. */

@@ -1,58 +1,115 @@
 import { ConflictError } from "../changes/index.ts";
-import type { Message, ModelCall } from "../models/index.ts";
+import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
 import { handOffNote } from "./hand-off.ts";
-import { takeCallBack } from "./heeding.ts";
-import { callsOf, type Entry, OPENING, type Transcript, turnsOf } from "./transcript.ts";
+import { takenBack, type Writing, writeNote } from "./noting.ts";
+import { entryTokens, promptTokens, tokensBetween, windowOf } from "./tokens.ts";
+import {
+  callsOf,
+  type Compacted,
+  latestNote,
+  type Noted,
+  OPENING,
+  type Transcript,
+  turnsOf,
+} from "./transcript.ts";
 import { callOf, finish, hold, numberOf, stagedSoFar, type Trying } from "./trying.ts";
 import { examine, type Staged } from "./workshop.ts";
 
-/** The window of a model that does not say what it has. */
-const CONTEXT_TOKENS_DEFAULT = 128_000;
-/** Fewer than any tokenizer in use makes of prose or JSON, so that the estimate errs on the safe side. */
-const BYTES_PER_TOKEN = 3;
-/** A prompt beyond this share of the room is folded, and what is kept of its end has at most the other. */
+/** Beyond this share of the room a prompt is folded, and what is kept of its end has at most the other. */
 const FULL_SHARE = 0.75;
 const KEPT_SHARE = 0.3;
+/** Less that can be folded than this share is left until the room is used up: each fold costs a turn. */
+const GAIN_SHARE = 0.1;
+
+/** The room that a model's window has for an attempt, in tokens. */
+type Room = {
+  /** Of a whole prompt. */
+  readonly most: number;
+  /** Of all that comes after what no note stands for: tools, policy, standing instructions, the goal. */
+  readonly free: number;
+  /** The prompt from which on it is folded. */
+  readonly full: number;
+};
+
+/** A prompt that is too long, and where it is to be folded. */
+type Fold = {
+  readonly room: Room;
+  readonly before: number;
+  /** Index of the first entry that is kept. */
+  readonly from: number;
+};
 
 /**
  * Folds the earlier part of an attempt whose prompt no longer fits its model's window into a hand-off note:
- * a step of its own, with the note and the figures, that later prompts are made from. The transcript itself
- * stays whole; guards and checks go on seeing all of it.
+ * a step of its own, with the note and the figures, that later prompts are made from. Where its agent says
+ * so, a model writes a part of the note. The transcript itself stays whole; guards and checks go on seeing
+ * all of it.
  *
  * @returns the run after that turn; undefined where the prompt fits
  */
 export async function compactWhereFull(t: Trying, transcript: Transcript): Promise<Run | undefined> {
-  const room = roomOf(t);
-  const before = tokensOf(callOf(t, transcript));
-  if (before <= room * FULL_SHARE) return undefined;
-  const from = cutOf(transcript, room * KEPT_SHARE);
-  const since = transcript.findLast((entry) => entry.kind === "compacted");
+  const room = roomOf(t, transcript);
+  const before = promptTokens(callOf(t, transcript));
+  if (before <= room.full) return undefined;
+  const from = cutOf(transcript, room.free * KEPT_SHARE);
+  const gain = tokensBetween(transcript, latestNote(transcript)?.from ?? OPENING, from ?? 0);
+  if (before <= room.most && gain < room.free * GAIN_SHARE) return undefined;
   // Folded up to here already: what is left is all of it needed.
-  if (from === undefined || (since?.kind === "compacted" && since.from >= from)) {
-    return before <= room ? undefined : tooLong(t, transcript, before, room);
-  }
+  if (from === undefined || gain === 0) return tooLong(t, transcript, before, room, takenBack(t));
+  const writing = await writeNote(t, transcript, from, room.free);
+  return writing.kind === "later" ? writing.run : fold(t, transcript, { room, before, from }, writing);
+}
+
+async function fold(
+  t: Trying,
+  transcript: Transcript,
+  { room, before, from }: Fold,
+  writing: Writing & { readonly kind: "over" },
+): Promise<Run> {
   const staged = await stagedSoFar(t);
-  const note = handOffNote({ transcript, from, staged, wishes: await wishesOf(t, transcript, staged) });
-  const entry: Entry = { kind: "compacted", from, note };
-  const grown = [...transcript, entry];
-  const after = tokensOf(callOf(t, grown));
-  if (after > room) return tooLong(t, transcript, after, room);
+  const wishes = await wishesOf(t, transcript, staged);
+  const madeWith = (noted: Noted | undefined): Compacted => {
+    const note = handOffNote({ transcript, from, staged, wishes, noted });
+    return { kind: "compacted", from, note, noted };
+  };
+  const sizeWith = (entry: Compacted): number => promptTokens(callOf(t, [...transcript, entry]));
+  // What a model noted before still holds; where not even that leaves room, the facts go before.
+  const candidates = [writing.noted, latestNote(transcript)?.noted].filter((one) => one !== undefined);
+  const fitting = candidates.map(madeWith).find((one) => sizeWith(one) <= room.full);
+  const entry = fitting ?? madeWith(undefined);
+  const after = sizeWith(entry);
+  if (after > room.most) return tooLong(t, transcript, after, room, writing.settled);
+  const isNew = writing.noted !== undefined && entry.noted === writing.noted;
+  const because = isNew ? undefined : (writing.because ?? whyUnused(writing.noted));
   const next = await t.lease.turn(async (tx, run) => {
-    await takeCallBack(tx, t, "its prompt was too long");
-    const data = { from, note, by: "extract", tokensBefore: before, tokensAfter: after };
-    await appendStep(tx, run.id, { kind: "compacted", attempt: numberOf(t), data });
-    return { kind: "continue", state: { ...t.state, call: null } };
+    const costMicroUsd = await writing.settled(tx);
+    const { kind, noted, ...said } = entry;
+    const data = {
+      ...{ by: isNew ? "model" : "rule", tokensBefore: before, tokensAfter: after },
+      ...(because !== undefined && { because }),
+      ...(costMicroUsd !== undefined && { costMicroUsd, call: t.state.call }),
+      ...(noted !== undefined && { noted }),
+      ...said,
+    };
+    await appendStep(tx, run.id, { kind, attempt: numberOf(t), data });
+    return { kind: "continue", state: { ...t.state, call: null, noting: null } };
   });
+  const grown = [...transcript, entry];
   return hold(t, next, { transcript: grown, staged });
 }
 
-function roomOf(t: Trying): number {
-  return (t.card.contextTokens ?? CONTEXT_TOKENS_DEFAULT) - callOf(t, []).outputTokensMax;
+function whyUnused(noted: Noted | undefined): string | undefined {
+  return noted === undefined ? undefined : `${noted.by}: with its note the prompt would be too long`;
 }
 
-function tokensOf({ messages, tools }: Pick<ModelCall, "messages" | "tools">): number {
-  return Math.ceil(Buffer.byteLength(JSON.stringify([messages, tools])) / BYTES_PER_TOKEN);
+function roomOf(t: Trying, transcript: Transcript): Room {
+  // Of the longest answer, whatever a budget leaves for one: the same fold is found again after a turn.
+  const { messages, tools, outputTokensMax } = callOf(t, transcript.slice(0, OPENING), null);
+  const most = windowOf(t.card) - outputTokensMax;
+  const fixed = promptTokens({ messages, tools });
+  const free = Math.max(0, most - fixed);
+  return { most, free, full: fixed + free * FULL_SHARE };
 }
 
 /**
@@ -65,16 +122,12 @@ export function cutOf(transcript: Transcript, tokensMax: number): number | undef
   for (let at = transcript.length - 1; at > OPENING; at -= 1) {
     const entry = transcript[at];
     if (entry === undefined) break;
-    if (entry.kind !== "compacted") tokens += tokensOf({ messages: [messageLike(entry)], tools: [] });
+    tokens += entryTokens(entry);
     const begins = entry.kind === "heard" || (entry.kind === "message" && entry.message.role === "assistant");
     if (begins && (cut === undefined || tokens <= tokensMax)) cut = at;
     if (cut !== undefined && tokens > tokensMax) break;
   }
   return cut;
-}
-
-function messageLike(entry: Exclude<Entry, { kind: "compacted" }>): Message {
-  return entry.kind === "message" ? entry.message : { role: "user", text: entry.text };
 }
 
 /** What was asked for and what became of it so far, by the checks that list it. */
@@ -98,13 +151,21 @@ async function wishesOf(
   }
 }
 
-function tooLong(t: Trying, transcript: Transcript, tokens: number, room: number): Promise<Run> {
+async function tooLong(
+  t: Trying,
+  transcript: Transcript,
+  tokens: number,
+  { most }: Room,
+  settled: (tx: Transaction) => Promise<unknown>,
+): Promise<Run> {
   const because =
-    `what must be kept of this work takes about ${tokens} tokens, and ${t.card.id} has room for ${room}; ` +
+    `what must be kept of this work takes about ${tokens} tokens, and ${t.card.id} has room for ${most}; ` +
     "give the rung a model with a larger window, or split the work";
-  return stagedSoFar(t).then((staged) =>
-    finish(t, transcript, { staged, end: { kind: "stuck", because } }, (tx) =>
-      takeCallBack(tx, t, "its prompt was too long"),
-    ),
+  const staged = await stagedSoFar(t);
+  return finish(
+    t,
+    transcript,
+    { staged, end: { kind: "stuck", because } },
+    async (tx) => void (await settled(tx)),
   );
 }

@@ -1,6 +1,7 @@
 import type { Json } from "../kernel/index.ts";
 import { ASK_TOOL } from "./asking.ts";
-import { OPENING, type Transcript } from "./transcript.ts";
+import { notedSays } from "./prompt.ts";
+import { type Noted, OPENING, type Transcript } from "./transcript.ts";
 import type { Staged } from "./workshop.ts";
 
 /** What a hand-off note is made from: the attempt so far, and where its last part, kept as it is, begins. */
@@ -11,19 +12,23 @@ export type Folding = {
   readonly staged: Staged;
   /** What was asked for and whether it is done, where a check lists that. */
   readonly wishes: readonly { readonly what: string; readonly done: boolean }[];
+  /** What a model wrote of the rest. */
+  readonly noted?: Noted | undefined;
 };
 
 /** Looks at data that are named in a note, without what they found. */
 const LOOKS_MAX = 40;
 const LOOK_CHARS_MAX = 300;
+const NOTED = "What was noted of the rest. Where it says otherwise than the facts above, those are right.";
 
 /**
- * The note that stands for the folded part of an attempt. Made without a model, of the whole transcript each
- * time, so that no note is made of a note. What an open commitment depends on is in it word for word: what
- * people said, what was said to them, questions and their answers, the calls that staged something with what
- * they answered, the rows, and what is still to be done. What was only looked at can be looked at again.
+ * The note that stands for the folded part of an attempt. What an open commitment depends on is in it word
+ * for word, by rule, of the whole transcript each time: what people said, what was said to them, questions
+ * and their answers, the calls that staged something with what they answered, the rows, and what is still to
+ * be done. What a model wrote comes after it, and can take nothing out of it. What was only looked at can be
+ * looked at again.
  */
-export function handOffNote({ transcript, from, staged, wishes }: Folding): string {
+export function handOffNote({ transcript, from, staged, wishes, noted }: Folding): string {
   const folded = transcript.slice(OPENING, from);
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["What people said, in order", folded.flatMap(words)],
@@ -39,7 +44,7 @@ export function handOffNote({ transcript, from, staged, wishes }: Folding): stri
   const intro =
     "Hand-off note: the earlier part of this work was folded into these facts, so that it fits what you " +
     "can read. Everything staged is still staged; go on from here.";
-  return [intro, ...told].join("\n\n");
+  return [intro, ...told, ...(noted === undefined ? [] : [NOTED, notedSays(noted.text)])].join("\n\n");
 }
 
 /** What was said by whom; words beside a tool call are the model's to itself. */

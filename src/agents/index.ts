@@ -3,6 +3,7 @@ export {
   type Agent,
   type CodeWork,
   type Converse,
+  type HandOff,
   defineAgent,
   type Follow,
   type FollowStep,

@@ -57,6 +57,8 @@ export type AgentState = {
   readonly verifying: Verifying | null;
   /** The model call under way, in phase `attempt` or `verify`. */
   readonly call: CallId | null;
+  /** Where that call is to write a hand-off note, its id again; else it is the attempt's own. */
+  readonly noting?: CallId | null;
   /** The most tokens that call may answer with, where a budget has no room for more. */
   readonly outputTokensMax: number | null;
   /** The model that stands in for the rung's own in the attempt under way, beyond a soft budget. */

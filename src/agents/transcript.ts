@@ -1,4 +1,4 @@
-import { type Json, type RunId, toJson } from "../kernel/index.ts";
+import { type Json, type ModelId, type RunId, toJson } from "../kernel/index.ts";
 import type { Message } from "../models/index.ts";
 import type { ToolCall, Turn } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
@@ -13,8 +13,19 @@ import { FINISH_TOOL, GIVE_UP_TOOL, nudgeSays, personSays } from "./prompt.ts";
 export type Entry =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "heard" | "nudged"; readonly by: string; readonly text: string }
-  /** What came before entry `from` is, for the model, the note from here on. */
-  | { readonly kind: "compacted"; readonly from: number; readonly note: string };
+  | Compacted;
+
+/** What came before entry `from` is, for the model, the note from here on. */
+export type Compacted = {
+  readonly kind: "compacted";
+  readonly from: number;
+  readonly note: string;
+  /** The part of it that a model wrote, and which one did. */
+  readonly noted?: Noted | undefined;
+};
+
+/** What a model wrote into a hand-off note, about the entries before `upTo`. */
+export type Noted = { readonly by: ModelId; readonly text: string; readonly upTo: number };
 
 /** A model's attempt so far, from which it is taken up anywhere. Append-only rows, one step an entry. */
 export type Transcript = readonly Entry[];
@@ -47,8 +58,8 @@ export async function readTranscript(
 export function entryOf({ kind, data }: Pick<Step, "kind" | "data">): readonly Entry[] {
   if (kind === "message") return [{ kind, message: data as unknown as Message }];
   if (kind === "compacted") {
-    const { from, note } = data as { readonly from: number; readonly note: string };
-    return [{ kind, from, note }];
+    const { from, note, noted } = data as unknown as Compacted;
+    return [{ kind, from, note, noted }];
   }
   if (kind !== "heard" && kind !== "nudged") return [];
   const { by, text } = data as { readonly by: string; readonly text: string };
@@ -99,10 +110,15 @@ export function messagesOf(transcript: Transcript): readonly Message[] {
   return [...messages, ...waiting];
 }
 
+/** The note that stands for the folded part of a transcript, where some of it was folded. */
+export function latestNote(transcript: Transcript): Compacted | undefined {
+  return transcript.findLast((entry) => entry.kind === "compacted");
+}
+
 /** The transcript with its folded part as the latest note says it. */
 function foldedView(transcript: Transcript): Transcript {
-  const latest = transcript.findLast((entry) => entry.kind === "compacted");
-  if (latest?.kind !== "compacted") return transcript;
+  const latest = latestNote(transcript);
+  if (latest === undefined) return transcript;
   const kept = transcript.slice(latest.from).filter((entry) => entry.kind !== "compacted");
   return [...transcript.slice(0, OPENING), latest, ...kept];
 }

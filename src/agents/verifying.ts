@@ -1,17 +1,16 @@
-import { intend, reconcile, send, settle } from "../calls/index.ts";
+import { settle } from "../calls/index.ts";
 import { FactotumError, must } from "../kernel/index.ts";
 import type { ModelCall, ModelCard, ModelReply } from "../models/index.ts";
 import { type Found, rule, type Verdict, verdictsOf } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Run } from "../runs/index.ts";
+import type { Run } from "../runs/index.ts";
 import { beginTwin } from "./agreeing.ts";
 import { type AttemptRecord, getAttempt, recordOf, saveAttempt } from "./attempts.ts";
 import { modelNamed } from "./cascade.ts";
 import { decide } from "./conclude.ts";
 import { EVIDENCE_CHARS_MAX, questionOf } from "./evidence.ts";
 import { decideOutside } from "./outside-verify.ts";
-import { unnamed } from "./provider.ts";
-import { admitting, clamped } from "./spending.ts";
+import { intendAside, sendFor, stopped } from "./sending.ts";
 import type { Verifying } from "./state.ts";
 import { readTranscript, turnsOf } from "./transcript.ts";
 import type { Evidence, ModelVerifier, Verifier } from "./verifier.ts";
@@ -107,21 +106,14 @@ async function askModel(
   return hear(v, verifier, evidence, { ...call, outputTokensMax: Math.min(outputTokensMax, most) });
 }
 
-/** Intends the call; one that a crash left behind is booked as unknown first. */
 function intendCall(v: InHand, call: ModelCall, card: ModelCard): Promise<Run> {
-  return v.lease.turn(async (tx, run) => {
-    await reconcile(tx, run.id);
-    const state = { ...v.state, verifying: v.verifying };
-    const first = unnamed(run, card.id);
-    if (first !== undefined) return { kind: "continue", state: { ...state, call: null }, ...first };
-    const { id: runId, tenant, agent } = run;
-    const intent = { runId, tenant, agent, attempt: v.attempt.number, card };
-    const fitting = await clamped(tx, v, call, card);
-    const budget = v.budget === undefined ? {} : { budget: v.budget };
-    const id = await intend(tx, { ...intent, call: fitting, ...budget });
-    const { outputTokensMax } = fitting;
-    return { kind: "continue", state: { ...state, call: id, outputTokensMax } };
-  });
+  const state = { ...v.state, verifying: v.verifying };
+  return v.lease.turn((tx, run) =>
+    intendAside(tx, v, run, { attempt: v.attempt.number, call, card }, (intended) => ({
+      ...state,
+      ...intended,
+    })),
+  );
 }
 
 async function hear(
@@ -131,21 +123,9 @@ async function hear(
   call: ModelCall,
 ): Promise<Run> {
   const id = must(v.state.call, "the call under way");
-  const { clock, sleep, models } = v.workshop;
-  const { interruption } = v.lease;
-  const outcome = await send(models, id, call, {
-    ...{ signal: AbortSignal.any([v.lease.signal, interruption]), clock, sleep },
-    ...admitting(v),
-  });
+  const outcome = await sendFor(v, id, call);
   if (outcome.kind === "failed" && outcome.error.code === "stopped") {
-    return v.lease.turn(async (tx) => {
-      await settle(tx, id, outcome);
-      if (interruption.aborted) {
-        const data = { call: id };
-        await appendStep(tx, v.run.id, { kind: "interrupted", attempt: v.attempt.number, data });
-      }
-      return { kind: "continue", state: { ...v.state, call: null } };
-    });
+    return stopped(v, v.attempt.number, (tx) => settle(tx, id, outcome));
   }
   const found =
     outcome.kind === "answered"

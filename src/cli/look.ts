@@ -1,8 +1,17 @@
-import { blameJson, parseRunId, type RunLine, runJson, storyJson } from "../server/index.ts";
+import {
+  blameJson,
+  parseRunId,
+  type RunLine,
+  runJson,
+  type Step,
+  stepJson,
+  storyJson,
+} from "../server/index.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { renderBlame } from "./render-blame.ts";
 import { renderRuns } from "./render-runs.ts";
+import { renderWholeStep } from "./render-step.ts";
 import { renderStory } from "./render-story.ts";
 import { who } from "./who.ts";
 
@@ -32,6 +41,35 @@ export function showCommand(run: string): Command {
       const { terminal } = setting;
       if (terminal.json) terminal.result(storyJson(story));
       else terminal.out(renderStory(story, terminal.paint));
+      return exitCodes.ok;
+    });
+  };
+}
+
+/** Tells a run's timeline with all that its steps hold, from the step after `after` on. */
+export function stepsCommand(
+  run: string,
+  { after, kind, limit }: { readonly after: number; readonly kind?: string; readonly limit: number },
+): Command {
+  return (setting) => {
+    const id = parseRunId(run);
+    return withFactotum(setting, async (factotum) => {
+      const found: Step[] = [];
+      for (let from = BigInt(after); found.length < limit;) {
+        const page = await factotum.steps(id, { after: from });
+        const last = page.at(-1);
+        if (last === undefined) break;
+        found.push(...page.filter((step) => kind === undefined || step.kind === kind));
+        from = last.seq;
+      }
+      const { terminal } = setting;
+      const shown = found.slice(0, limit);
+      if (terminal.json) terminal.result({ steps: shown.map(stepJson) });
+      else if (shown.length === 0) terminal.out("no step");
+      else terminal.out(shown.map((step) => renderWholeStep(step, terminal.paint)).join("\n"));
+      const last = shown.at(-1);
+      if (found.length > shown.length && last !== undefined)
+        terminal.note(`there are more: --after ${last.seq}`);
       return exitCodes.ok;
     });
   };

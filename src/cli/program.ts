@@ -14,7 +14,7 @@ import {
 } from "./gateway.ts";
 import { initCommand, type InitOptions } from "./init.ts";
 import type { ListenOptions } from "./listen-options.ts";
-import { blameCommand, runsCommand, showCommand, undoCommand } from "./look.ts";
+import { blameCommand, runsCommand, showCommand, stepsCommand, undoCommand } from "./look.ts";
 import { addLedger } from "./program-ledger.ts";
 import { addPrices } from "./program-prices.ts";
 import { addRuns } from "./program-runs.ts";
@@ -43,6 +43,7 @@ const PER_MINUTE_MAX = 1_000_000_000_000;
 const GRACE_MAX = 2_592_000;
 const LIST_DEFAULT = 50;
 const LIST_MAX = 1_000;
+const STEP_MAX = 1_000_000_000;
 const STATUSES = ["ready", "waiting", "paused", "done", "failed", "cancelled"] as const;
 
 const EPILOGUE = `
@@ -171,6 +172,16 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .description("tell the story of a run: timeline, attempts, verdicts, changes, cost, questions")
     .argument("<run>", "its number")
     .action((run: string) => choose(showCommand(run)));
+  program
+    .command("steps")
+    .description("tell all that the steps of a run's timeline hold, such as its hand-off notes")
+    .argument("<run>", "its number")
+    .option("--kind <kind>", "only steps of this kind, such as compacted")
+    .option("--after <step>", "from the step after this one on", wholeNumber(0, STEP_MAX), 0)
+    .option("--limit <count>", "how many", wholeNumber(1, LIST_MAX), LIST_DEFAULT)
+    .action((run: string, options: { kind?: string; after: number; limit: number }) =>
+      choose(stepsCommand(run, options)),
+    );
   program
     .command("blame")
     .description("tell who changed a row, why, by which model, at what cost, and what it was")

@@ -1,9 +1,10 @@
-import { formatUsd, type Json, type JsonObject } from "../kernel/index.ts";
-import type { Attempt, Question, RunStory, Step } from "../server/index.ts";
+import { formatUsd } from "../kernel/index.ts";
+import type { Attempt, Question, RunStory } from "../server/index.ts";
 import { cleanLine } from "./clean-text.ts";
 import { renderChanges } from "./render-changes.ts";
 import { renderCost } from "./render-money.ts";
 import { renderEffectOfRun } from "./render-effects.ts";
+import { renderStep } from "./render-step.ts";
 import { renderTime } from "./render-time.ts";
 import { renderRefusal, renderVerdicts } from "./render-verdicts.ts";
 import type { Paint } from "./terminal.ts";
@@ -22,6 +23,7 @@ export function renderStory(story: RunStory, paint: Paint): string {
     "",
     paint.bold("timeline"),
     ...story.steps.map((step) => renderStep(step, paint)),
+    ...moreSteps(story, paint),
     ...story.attempts.flatMap((attempt) => ["", ...renderAttempt(attempt, paint)]),
     ...questionLines(story.questions, paint),
     ...effectLines(story.effects, paint),
@@ -39,36 +41,11 @@ function standing({ run, changeSets }: RunStory): string {
   return `${came}${outcome}${wakes}${taken}${because}`;
 }
 
-function renderStep({ at, kind, attempt, data }: Step, paint: Paint): string {
-  const tried = attempt === null || attempt === 0 ? "" : ` [attempt ${attempt}]`;
-  const color = STEP_COLORS[kind]?.(paint) ?? paint.cyan;
-  return `  ${paint.dim(renderTime(at))}  ${color(cleanLine(kind))}${tried}  ${detail(data)}`.trimEnd();
+function moreSteps({ run, steps, stepCount }: RunStory, paint: Paint): readonly string[] {
+  const more = stepCount - steps.length;
+  if (more <= 0) return [];
+  return [paint.dim(`  and ${more} more: factotum steps ${run.id} --after ${steps.length}`)];
 }
-
-const STEP_COLORS: Readonly<Record<string, (paint: Paint) => (text: string) => string>> = {
-  committed: (paint) => paint.green,
-  asked: (paint) => paint.yellow,
-  failure: (paint) => paint.red,
-  conflict: (paint) => paint.red,
-};
-
-/** What a step holds, in words where its shape is known, as JSON where it is not. */
-function detail(data: Json): string {
-  if (typeof data !== "object" || data === null || Array.isArray(data))
-    return cleanLine(JSON.stringify(data));
-  const step = data as JsonObject;
-  const words = Object.entries(step).flatMap(([name, value]) => word(name, value));
-  return cleanLine(words.join(", "), DETAIL_CHARS_MAX);
-}
-
-function word(name: string, value: Json): readonly string[] {
-  if (value === null || value === "" || (Array.isArray(value) && value.length === 0)) return [];
-  if (name === "because") return [Array.isArray(value) ? value.map(text).join("; ") : text(value)];
-  if (name === "rows") return [value === 1 ? "1 row" : `${text(value)} rows`];
-  return [`${name} ${text(value)}`];
-}
-
-const text = (value: Json): string => (typeof value === "string" ? value : JSON.stringify(value));
 
 function renderAttempt(attempt: Attempt, paint: Paint): readonly string[] {
   const by = attempt.model === null ? "" : ` with ${cleanLine(attempt.model)}`;

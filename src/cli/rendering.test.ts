@@ -1,12 +1,13 @@
 import picocolors from "picocolors";
 import { describe, expect, test } from "vitest";
-import { microUsd, type QuestionId, type RunId, type TenantId, tokens } from "../kernel/index.ts";
+import { microUsd, must, type QuestionId, type RunId, type TenantId, tokens } from "../kernel/index.ts";
 import type { Question, RunStory, Summary } from "../server/index.ts";
 import { cleanLine, cleanText } from "./clean-text.ts";
 import { renderCard, renderChoices } from "./render-card.ts";
 import { renderChanges } from "./render-changes.ts";
 import { renderFindings } from "./render-findings.ts";
 import { renderRuns } from "./render-runs.ts";
+import { renderWholeStep } from "./render-step.ts";
 import { renderStory } from "./render-story.ts";
 import { renderSummary } from "./render-summary.ts";
 import { renderWorkers } from "./render-workers.ts";
@@ -63,6 +64,10 @@ const refusal = {
   ...{ tool: "pay", input: { to: "x" }, guard: '"who may pay"', because: "nobody has said who they are" },
 };
 
+const fold = {
+  ...{ by: "model", tokensBefore: 900, tokensAfter: 300, costMicroUsd: "1200", from: 9 },
+  ...{ noted: { by: "openai/small", text: "It is\u001b[2J blue.", upTo: 9 }, note: "Facts:\n- one" },
+};
 const story: RunStory = {
   run: {
     ...{ id: "3" as RunId, agent: "clerk", key: "b", status: "done", disposition: "answered", wakeAt: null },
@@ -104,8 +109,10 @@ const story: RunStory = {
   nudges: [],
   steps: [
     { seq: 1n, at, kind: "asked", attempt: 1, data: { question: "7", because: ["a", "b"], by: null } },
-    { seq: 2n, at, kind: "committed", attempt: 1, data: { rows: 1, by: "person" } },
+    { seq: 2n, at, kind: "compacted", attempt: 1, data: fold },
+    { seq: 3n, at, kind: "committed", attempt: 1, data: { rows: 1, by: "person" } },
   ],
+  stepCount: 1_003,
   questions: [{ ...question, status: "answered", answer: { choice: "commit", note: "fine" }, by: "ada" }],
   effects: [],
   changeSets: [],
@@ -182,6 +189,19 @@ describe("cards and stories", () => {
       ]),
     );
     expect(text).toContain("7  answered: commit by ada (fine)");
+  });
+
+  test("a hand-off note is told by its figures on one line, and whole where it is asked for", () => {
+    const line = "compacted [attempt 1]  900 to 300 tokens, noted by openai/small, $0.001200: It is blue.";
+    const text = renderStory(story, paint);
+    expect(text).toContain(line);
+    expect(text).toContain("and 1000 more: factotum steps 3 --after 3");
+    const whole = renderWholeStep(must(story.steps[1], "the note"), paint);
+    expect(whole.split("\n").slice(-3)).toEqual([
+      ...['      noted: {"by":"openai/small","text":"It is\\u001b[2J blue.","upTo":9}'],
+      ...["      note: Facts:", "      - one"],
+    ]);
+    expect(whole).not.toContain("\u001b");
   });
 
   test("inserts and deletes show the side there is, and an empty text is not nothing", () => {

@@ -57,7 +57,7 @@ export { keptLineJson, reconciliationJson } from "./reports-wire.ts";
 export { type KeptLine, usdText } from "../reports/index.ts";
 export { type LinkClaim, type Links, makeLinks } from "./links.ts";
 export type { SteeringDoor } from "./steering.ts";
-export { comparisonJson, limitJson, scheduleJson, workerJson } from "./run-wire.ts";
+export { comparisonJson, limitJson, scheduleJson, stepJson, workerJson } from "./run-wire.ts";
 export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
 export type { PriceLine, PriceList, PricesDoor } from "./prices.ts";

@@ -2,16 +2,19 @@ import { type Cancelled, cancelRun } from "../agents/index.ts";
 import type { RunId } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
 import {
+  getRun,
   liftLimit,
   type Limit,
   type LimitLine,
   listLimits,
   listSchedules,
+  listSteps,
   listWorkers,
   pauseRun,
   resumeRun,
   type ScheduleLine,
   setLimit,
+  type Step,
   type WorkerLine,
 } from "../runs/index.ts";
 import type { Config } from "./config.ts";
@@ -29,6 +32,12 @@ export type RunControl = {
     id: RunId,
     how: { readonly by: string; readonly because?: string; readonly keep?: boolean },
   ): Promise<readonly Cancelled[]>;
+  /**
+   * A run's timeline from the step after `after` on, at most `limit` steps and never more than 1,000.
+   *
+   * @throws {RunError} `run-unknown`
+   */
+  steps(id: RunId, page?: { readonly after?: bigint; readonly limit?: number }): Promise<readonly Step[]>;
   /** @throws {RunError} `run-unknown`, `run-over`, `run-paused` */
   pause(id: RunId, by: string): Promise<void>;
   /** @throws {RunError} `run-unknown`, `run-not-paused` */
@@ -59,6 +68,10 @@ export function makeRunControl(config: Config, db: Database): RunControl {
   return {
     cancel: (id, { by, because = `cancelled by ${by}`, keep = false }) =>
       cancelRun({ db, ...versionsOf(config) }, id, { by, because, keep }),
+    async steps(id, page) {
+      await getRun(db, id);
+      return listSteps(db, id, page);
+    },
     pause: (id, by) => db.transaction((tx) => pauseRun(tx, id, by)),
     resume: (id, by) => db.transaction((tx) => resumeRun(tx, id, by)),
     schedules: () => listSchedules(db, schedulesOf(config)),

@@ -5,7 +5,7 @@ import { limitKinds } from "../runs/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { plainText, parseRequest, readBody, readText } from "./http-body.ts";
 import { parseRunId } from "./parse-id.ts";
-import { comparisonJson, limitJson, scheduleJson, workerJson } from "./run-wire.ts";
+import { comparisonJson, limitJson, scheduleJson, stepJson, workerJson } from "./run-wire.ts";
 
 const NAME_CHARS_MAX = 200;
 const BECAUSE_CHARS_MAX = 2_000;
@@ -25,11 +25,17 @@ const forking = z.strictObject({
   answer: plainText.min(1).max(NAME_CHARS_MAX).optional(),
   commit: z.boolean().default(false),
 });
+const STEPS_MAX = 1_000;
+const paging = z.object({
+  after: z.coerce.bigint().min(0n).default(0n),
+  limit: z.coerce.number().int().min(1).max(STEPS_MAX).default(STEPS_MAX),
+});
 const limited = z.object({ kind: z.enum(limitKinds), name: plainText.min(1).max(NAME_CHARS_MAX) });
 const bounds = z.strictObject({ atOnce: z.number().optional(), perMinute: z.number().optional() });
 
 /** What the API says of them. */
 export const RUN_ROUTES: readonly string[] = [
+  "GET /api/runs/:id/steps?after=&limit=",
   "POST /api/runs/:id/cancel {because?, keep?, by?}",
   "POST /api/runs/:id/pause {by?}",
   "POST /api/runs/:id/resume {by?}",
@@ -50,6 +56,11 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
     const { by, keep, because } = await readBody(context, cancelling);
     const how = { by, keep, ...(because !== undefined && { because }) };
     return context.json({ cancelled: await factotum.cancel(id, how) });
+  });
+  app.get("/api/runs/:id/steps", async (context) => {
+    const page = parseRequest(paging, context.req.query());
+    const steps = await factotum.steps(parseRunId(context.req.param("id")), page);
+    return context.json({ steps: steps.map(stepJson) });
   });
   for (const doing of ["pause", "resume"] as const) {
     app.post(`/api/runs/:id/${doing}`, async (context) => {

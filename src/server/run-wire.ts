@@ -1,5 +1,5 @@
 import type { Comparison } from "../agents/index.ts";
-import type { LimitLine, ScheduleLine, WorkerLine } from "../runs/index.ts";
+import type { LimitLine, ScheduleLine, Step, WorkerLine } from "../runs/index.ts";
 
 /** A schedule as JSON. */
 export function scheduleJson(line: ScheduleLine) {
@@ -9,6 +9,11 @@ export function scheduleJson(line: ScheduleLine) {
     ...{ nextAt: instant(nextAt), lastAt: instant(lastAt) },
     passedOver: passedOver === null ? null : { from: instant(passedOver.from), to: instant(passedOver.to) },
   };
+}
+
+/** A step of a run's timeline as JSON. */
+export function stepJson(step: Step) {
+  return { ...step, seq: String(step.seq), at: instant(step.at) };
 }
 
 /** A worker as JSON. */

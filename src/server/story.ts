@@ -43,7 +43,10 @@ export type RunStory = {
   readonly attempts: readonly Attempt[];
   /** What people said to it while it was under way. */
   readonly nudges: readonly Nudged[];
+  /** The first 1,000. */
   readonly steps: readonly Step[];
+  /** All that there are. */
+  readonly stepCount: number;
   readonly questions: readonly Question[];
   readonly changeSets: readonly { readonly id: ChangeSetId; readonly undone: boolean }[];
   /** What it sent, or will, or would have. */
@@ -72,6 +75,7 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
     attempts: await listAttempts(tx, id),
     nudges: await listNudges(tx, id),
     steps: await listSteps(tx, id),
+    stepCount: Number(run.steps),
     questions: await questionsOf(tx, id),
     effects: (await listEffects(tx, { runId: id, limit: EFFECTS_MAX })).toReversed(),
     // An undo is a change set too, and none of the run's own work.

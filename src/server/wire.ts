@@ -4,6 +4,7 @@ import type { Instruction } from "../context/index.ts";
 import type { Blame } from "../changes/index.ts";
 import type { Question } from "../inbox/index.ts";
 import type { CommittedEffect } from "../outbox/index.ts";
+import { stepJson } from "./run-wire.ts";
 import type { RunLine, RunStory } from "./story.ts";
 
 /** A summary as JSON. `costPerResolvedMicroUsd` is null while nothing is resolved. */
@@ -44,7 +45,8 @@ export function storyJson(story: RunStory) {
     because: story.run.because,
     attempts: story.attempts.map(attemptJson),
     nudges: story.nudges.map(nudgeJson),
-    steps: story.steps.map((step) => ({ ...step, seq: String(step.seq), at: instant(step.at) })),
+    steps: story.steps.map(stepJson),
+    stepCount: story.stepCount,
     questions: story.questions.map(questionJson),
     changeSets: story.changeSets,
     effects: story.effects.map(effectJson),

@@ -3,6 +3,7 @@ import { messagesOf, type Transcript } from "../../src/agents/transcript.ts";
 import { cutOf } from "../../src/agents/compacting.ts";
 import { handOffNote } from "../../src/agents/hand-off.ts";
 import { emptyChangeSet } from "factotum/changes";
+import type { ModelId } from "factotum/kernel";
 import type { Message } from "factotum/models";
 import { reply, scriptedProvider, type ScriptedRequest } from "factotum/testing";
 import fc from "fast-check";
@@ -86,48 +87,58 @@ test("whatever happened, folded once or again, no commitment's fact is lost", ()
   const long = fc.array(happening, { minLength: 8, maxLength: 60 });
   let folds = 0;
   fc.assert(
-    fc.property(long, fc.integer({ min: 50, max: 2_000 }), fc.boolean(), (happenings, kept, twice) => {
-      const opening = [
-        message({ role: "system", text: "policy and standing instructions" }),
-        message({ role: "user", text: "the goal" }),
-      ];
-      let transcript: Transcript = opening;
-      const calls: { tool: string; input: { row: number }; output: string }[] = [];
-      const fold = (): void => {
-        const from = cutOf(transcript, kept);
-        if (from === undefined) return;
-        folds += 1;
-        const rows = calls.map((call) => ({
-          ...{ table: "shop.orders", key: `(${call.input.row})`, before: null, after: "", fingerprint: "" },
-        }));
-        const staged = { calls, changeSet: { ...emptyChangeSet, rows }, guarded: [], refusals: [] };
-        const wishes = [{ what: "a lamp", done: false }];
-        const note = handOffNote({ transcript, from, staged, wishes });
-        transcript = [...transcript, { kind: "compacted", from, note }];
-      };
-      for (const [at, one] of happenings.entries()) {
-        if (one.kind === "stage")
-          calls.push({ tool: "place_order", input: { row: one.row }, output: `order ${one.row}` });
-        transcript = [...transcript, ...entriesOf(one, at)];
-        if (twice && at === Math.floor(happenings.length / 2)) fold();
-      }
-      fold();
-      const messages = messagesOf(transcript);
-      const prompt = messages
-        .map((each) => (each.role === "tool" ? JSON.stringify(each.output) : each.text))
-        .join("\n");
-      const all = `${prompt}\n${JSON.stringify(messages)}`;
-      expect(messages.slice(0, 2)).toEqual([
-        { role: "system", text: "policy and standing instructions" },
-        { role: "user", text: "the goal" },
-      ]);
-      const facts = happenings.flatMap((one, at) => factsOf(one, at));
-      expect(facts.filter((ways) => !ways.some((text) => all.includes(text)))).toEqual([]);
-      const folded = transcript.some((entry) => entry.kind === "compacted");
-      const noted = [...(calls.length > 0 ? ["Rows that are staged"] : []), "STILL TO BE DONE: a lamp"];
-      expect(noted.filter((text) => folded && !prompt.includes(text))).toEqual([]);
-      expect(orphans(messages)).toEqual([]);
-    }),
+    fc.property(
+      long,
+      fc.integer({ min: 50, max: 2_000 }),
+      fc.boolean(),
+      fc.option(fc.string()),
+      (...drawn) => {
+        const [happenings, kept, twice, wrote] = drawn;
+        // Whatever a model writes, or that it writes nothing, takes nothing out of the note.
+        const by = "local/liar" as ModelId;
+        const wrong = wrote === null ? undefined : { by, text: wrote, upTo: 0 };
+        const opening = [
+          message({ role: "system", text: "policy and standing instructions" }),
+          message({ role: "user", text: "the goal" }),
+        ];
+        let transcript: Transcript = opening;
+        const calls: { tool: string; input: { row: number }; output: string }[] = [];
+        const fold = (): void => {
+          const from = cutOf(transcript, kept);
+          if (from === undefined) return;
+          folds += 1;
+          const rows = calls.map((call) => ({
+            ...{ table: "shop.orders", key: `(${call.input.row})`, before: null, after: "", fingerprint: "" },
+          }));
+          const staged = { calls, changeSet: { ...emptyChangeSet, rows }, guarded: [], refusals: [] };
+          const wishes = [{ what: "a lamp", done: false }];
+          const note = handOffNote({ transcript, from, staged, wishes, noted: wrong });
+          transcript = [...transcript, { kind: "compacted", from, note }];
+        };
+        for (const [at, one] of happenings.entries()) {
+          if (one.kind === "stage")
+            calls.push({ tool: "place_order", input: { row: one.row }, output: `order ${one.row}` });
+          transcript = [...transcript, ...entriesOf(one, at)];
+          if (twice && at === Math.floor(happenings.length / 2)) fold();
+        }
+        fold();
+        const messages = messagesOf(transcript);
+        const prompt = messages
+          .map((each) => (each.role === "tool" ? JSON.stringify(each.output) : each.text))
+          .join("\n");
+        const all = `${prompt}\n${JSON.stringify(messages)}`;
+        expect(messages.slice(0, 2)).toEqual([
+          { role: "system", text: "policy and standing instructions" },
+          { role: "user", text: "the goal" },
+        ]);
+        const facts = happenings.flatMap((one, at) => factsOf(one, at));
+        expect(facts.filter((ways) => !ways.some((text) => all.includes(text)))).toEqual([]);
+        const folded = transcript.some((entry) => entry.kind === "compacted");
+        const noted = [...(calls.length > 0 ? ["Rows that are staged"] : []), "STILL TO BE DONE: a lamp"];
+        expect(noted.filter((text) => folded && !prompt.includes(text))).toEqual([]);
+        expect(orphans(messages)).toEqual([]);
+      },
+    ),
     { numRuns: 150 },
   );
   expect(folds).toBeGreaterThan(50);
