@@ -1,5 +1,8 @@
 /** What came of a crash campaign's runs, counted in the tables that they wrote. */
 import type { Database } from "factotum/postgres";
+import type { ScriptedProvider } from "factotum/testing";
+import { DESK, judgeDesk } from "./chaos-desk.ts";
+import type { StandIn } from "./chaos-stand-in.ts";
 
 /** Steps of one synthetic run. */
 export const STEPS = 50;
@@ -24,18 +27,36 @@ export type Judged = {
   readonly doubled: number;
   /** Not finished, and nothing moved any more. */
   readonly stuck: number;
+  /** What the synthetic runs called. */
   readonly calls: CallReport;
+  readonly desk: {
+    readonly runs: number;
+    readonly effects: number;
+    readonly calls: CallReport;
+    /** Each line of the business that is missing, or there too often, or not true. */
+    readonly wrong: readonly string[];
+  };
+};
+
+/** What it is judged by. */
+export type Witnesses = {
+  readonly standIn: StandIn;
+  readonly model: ScriptedProvider;
+  /** What the desk's business must hold. */
+  readonly expected: readonly string[];
 };
 
 /** A call as the stand-in saw it: run, step and attempt. */
 export type Served = { readonly key: string; readonly at: number };
 
-/** Counts effects (steps, and rows of every other step) and calls. */
-export async function judge(db: Database, served: readonly Served[]): Promise<Judged> {
+/** Counts the effects of synthetic runs (steps, and rows of every other step) and of the desk, and calls. */
+export async function judge(db: Database, { standIn, model, expected }: Witnesses): Promise<Judged> {
   const [runs] = (
-    await db.query<{ runs: number; finished: number }>(
-      `select count(*)::int as runs, count(*) filter (where status = 'done')::int as finished
+    await db.query<{ runs: number; synthetic: number; finished: number }>(
+      `select count(*)::int as runs, count(*) filter (where status = 'done')::int as finished,
+         count(*) filter (where agent <> $1)::int as synthetic
        from factotum.runs`,
+      [DESK],
     )
   ).rows;
   const [effects] = (
@@ -45,15 +66,39 @@ export async function judge(db: Database, served: readonly Served[]): Promise<Ju
          union all select 'step', run_id, data::text::int from factotum.steps where kind = 'effect') e`,
     )
   ).rows;
-  const count = { runs: 0, finished: 0, effects: 0, different: 0, ...runs, ...effects };
+  const count = { runs: 0, synthetic: 0, finished: 0, effects: 0, different: 0, ...runs, ...effects };
+  const desk = await judgeDesk(db, expected, standIn.letters);
   return {
     runs: count.runs,
     finished: count.finished,
-    effects: count.effects,
-    lost: count.runs * (STEPS + STEPS / 2) - count.different,
-    doubled: count.effects - count.different,
+    effects: count.effects + desk.effects,
+    lost: count.synthetic * (STEPS + STEPS / 2) - count.different + desk.lost.length,
+    doubled: count.effects - count.different + desk.doubled.length,
     stuck: count.runs - count.finished,
-    calls: await judgeCalls(db, served),
+    calls: await judgeCalls(db, standIn.served),
+    desk: {
+      ...{ runs: desk.runs, effects: desk.effects, wrong: [...desk.lost, ...desk.doubled] },
+      calls: await judgeModelCalls(db, model),
+    },
+  };
+}
+
+/** A call's id is its idempotency key, so a request is known by it. */
+async function judgeModelCalls(db: Database, { requests }: ScriptedProvider): Promise<CallReport> {
+  const { rows } = await db.query<{ id: string; state: string; again: boolean }>(
+    `select id, state,
+       state = 'answered' and row_number() over (partition by run_id, attempt, digest, state
+         order by intended_at, id) > 1 as again
+     from factotum.calls`,
+  );
+  const over = new Set(rows.filter(({ state }) => state !== "intended").map(({ id }) => id));
+  const served = requests.map(({ headers }) => headers["idempotency-key"] ?? "");
+  return {
+    served: served.length,
+    settled: rows.filter(({ state }) => state === "answered" || state === "failed").length,
+    unknown: rows.filter(({ state }) => state === "unknown").length,
+    unrecorded: served.filter((id) => !over.has(id)).length,
+    askedAgain: rows.filter(({ again }) => again).length,
   };
 }
 

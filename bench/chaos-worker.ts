@@ -1,19 +1,19 @@
 /**
- * A worker of the chaos campaign, in a process of its own. Arguments: database url, provider url, its name,
- * lease in milliseconds, steps a run. Each turn makes an effect: a step, and at every other turn a row,
- * without a unique constraint, so that a turn that counts twice shows. Every fifth step is a call outside,
- * with its intent committed before.
+ * Workers of the chaos campaign, in a process of their own: one for synthetic runs, one for the desk.
+ * Arguments: the addresses of database, provider and model, lease in milliseconds, synthetic runs at once,
+ * steps of each. Each turn of a synthetic run makes an effect: a step, and at every other turn a row, without
+ * a unique constraint, so that a turn that counts twice shows. Every fifth step is a call outside, with its
+ * intent committed before.
  */
+import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { must } from "factotum/kernel";
 import { openDatabase, type Transaction } from "factotum/postgres";
 import { appendStep, type Drive, type Lease, type Run, startWorker } from "factotum/runs";
 
-const [url, provider, name, leaseMs, steps] = process.argv.slice(2);
-const last = Number(steps);
+const [url = "", provider = "", model = "", ...numbers] = process.argv.slice(2);
+const [leaseMs = 0, concurrency = 0, steps = 0] = numbers.map(Number);
 const CALL_EVERY = 5;
-/** Runs held at once: so many that no run waits for a slot, and a takeover is the takeover alone. */
-const CONCURRENCY = 200;
+const DESK_CONCURRENCY = 20;
 const OUTSIDE_MS = 40;
 
 /** What a run knows: how many effects it has made, and the call whose answer it waits for. */
@@ -69,8 +69,8 @@ async function advance(lease: Lease, answered: number | null): Promise<void> {
     if (done % 2 === 0) await tx.query("insert into effect (run_id, n) values ($1, $2)", [run.id, done]);
     await appendStep(tx, run.id, { kind: "effect", attempt: null, data: done });
     const next = { done, intent: null, tries: 0 };
-    if (done >= last) return { kind: "done", state: next, outcome: "worked" };
-    if (done === last >> 1)
+    if (done >= steps) return { kind: "done", state: next, outcome: "worked" };
+    if (done === steps >> 1)
       return { kind: "park", state: next, until: new Date((await now()).getTime() + 30) };
     return { kind: "continue", state: next };
   });
@@ -82,6 +82,28 @@ async function mark(tx: Transaction, run: Run, state: State, status: string): Pr
   ]);
 }
 
+/** Opened as soon as the server is there and the connection is not cut. */
+async function opened<T>(open: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await open();
+    } catch {
+      await delay(OUTSIDE_MS);
+    }
+  }
+}
+
 process.on("disconnect", () => process.exit());
-const db = await openDatabase({ kind: "url", url: must(url, "the database's url") });
-startWorker({ db, drive, name: must(name, "a name"), leaseMs: Number(leaseMs), concurrency: CONCURRENCY });
+const name = `${hostname()}:${process.pid}`;
+const db = await opened(() => openDatabase({ kind: "url", url }));
+startWorker({ db, drive, name, leaseMs, concurrency, agents: ["chaos"] });
+// Takes longer to load than the other to begin.
+const [{ openFactotum }, { DESK, deskConfig }] = await Promise.all([
+  import("factotum/server"),
+  import("./chaos-desk.ts"),
+]);
+const settings = deskConfig({ models: model, letters: provider });
+const surroundings = { env: { DATABASE_URL: url }, directory: ".", say: () => {} };
+const desk = await opened(() => openFactotum(settings, surroundings));
+desk.work({ agents: [DESK], concurrency: DESK_CONCURRENCY, leaseMs });
+process.send?.("up");

@@ -60,12 +60,12 @@ export async function liveMonth(
   const life = await live(desk, arrivals);
   const truth = await openDesk(truthPlace);
   const expected = await truthOf(truth, arrivals, seed);
-  const got = [...(await calendar(desk.db)), ...(await ticketsOf(desk))];
+  const got = [...(await calendar(desk.db)), ...(await ticketsOf(desk.db))];
   const wrong = [
     ...expected.filter((line) => !got.includes(line)).map((line) => `missing: ${line}`),
     ...got.filter((line) => !expected.includes(line)).map((line) => `not true: ${line}`),
   ];
-  const tickets = (await ticketsOf(desk)).length;
+  const tickets = (await ticketsOf(desk.db)).length;
   const calendarRows = got.length - tickets;
   await desk.close();
   await truth.close();
@@ -224,7 +224,7 @@ async function truthOf(
   arrivals: readonly Arrival[],
   seed: number,
 ): Promise<readonly string[]> {
-  const seeded = await ticketsOf(desk);
+  const seeded = await ticketsOf(desk.db);
   const watched = new Map<string, { carrier: string; id: string; heardAt: Date }>();
   for (const { item, key, at } of arrivals) {
     if (item.truth.kind !== "states") continue;
@@ -235,7 +235,7 @@ async function truthOf(
   }
   const chased: string[] = [];
   for (const { carrier, id, heardAt } of watched.values()) {
-    const end = await endOf(desk, carrier, id);
+    const end = await endOf(desk.db, carrier, id);
     // What closes after the last day is still to come.
     if (end === undefined || end <= heardAt || end > LAST) continue;
     const manner = mannerOf(carrier, id);
@@ -251,8 +251,12 @@ async function truthOf(
 }
 
 /** When the last live window of a maintenance closes; undefined where none is live. */
-async function endOf(desk: Factotum, carrier: string, id: string): Promise<Date | undefined> {
-  const { rows } = await desk.db.query<{ at: Date | null }>(
+export async function endOf(
+  db: Pick<Database, "query">,
+  carrier: string,
+  id: string,
+): Promise<Date | undefined> {
+  const { rows } = await db.query<{ at: Date | null }>(
     `select max(w.ends_at) as at from netops.maintenance_windows w
        join netops.maintenances m on m.id = w.maintenance_id join netops.carriers k on k.id = m.carrier_id
       where k.name = $1 and m.carrier_maintenance_id = $2
@@ -276,7 +280,8 @@ export async function calendar(db: Pick<Database, "query">): Promise<readonly st
   return rows.map((row) => row.line);
 }
 
-async function ticketsOf({ db }: Factotum): Promise<readonly string[]> {
+/** The tickets by their titles. */
+export async function ticketsOf(db: Pick<Database, "query">): Promise<readonly string[]> {
   const { rows } = await db.query<{ line: string }>(
     "select 'ticket ' || title as line from netops.tickets order by 1",
   );

@@ -59,12 +59,18 @@ const dating = {
       (select extract(epoch from retry_at - clock_timestamp()) * 1000
        from factotum.runs where status = 'ready' and retry_at > (select clock_timestamp())
        order by retry_at limit 1),
+      (select extract(epoch from min(w.lease_until) - clock_timestamp()) * 1000 from factotum.workers w
+       where w.id <> $1 and w.lease_until > (select clock_timestamp())
+         and exists (select from factotum.runs where worker = w.id)),
       factotum.limits_wait_ms())::float8 as ms`,
 };
 
 /** What a worker has to know beside its runs. */
 export type Outlook = {
-  /** Real milliseconds until a run is due, or may be tried again, or taken up by its rate; null: none. */
+  /**
+   * Real milliseconds until a run is due, may be tried again or taken up by its rate, or until the lease of
+   * a worker that holds runs ends unless it is renewed; null: none.
+   */
   readonly dueInMs: number | null;
   /** Whether there are limits on what is taken up. */
   readonly limited: boolean;
@@ -89,8 +95,11 @@ export async function sweep(
 }
 
 /** What comes next, and under which rules. */
-export async function lookAhead(session: Transaction): Promise<Outlook> {
-  const { rows } = await session.client.query<{ ms: number | null; limited: boolean }>({ ...dating });
+export async function lookAhead(session: Transaction, worker: string): Promise<Outlook> {
+  const { rows } = await session.client.query<{ ms: number | null; limited: boolean }>({
+    ...dating,
+    values: [worker],
+  });
   return { dueInMs: rows[0]?.ms ?? null, limited: rows[0]?.limited ?? false };
 }
 

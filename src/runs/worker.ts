@@ -212,7 +212,7 @@ class RunWorker {
   /** When to look at everything again: when the next run is due, and soon in any case. */
   async #date(membership: Membership): Promise<void> {
     this.#redate = false;
-    const { dueInMs, limited } = await membership.ask(lookAhead);
+    const { dueInMs, limited } = await membership.ask((session) => lookAhead(session, membership.id));
     this.#limited = limited;
     this.#sweepAt = performance.now() + Math.max(0, Math.min(this.#sweepMs, dueInMs ?? Infinity));
   }

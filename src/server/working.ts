@@ -19,6 +19,8 @@ export type WorkOptions = {
   readonly concurrency?: number;
   /** Milliseconds that stopping gives to what is in hand; 30,000 by default. */
   readonly stopMs?: number;
+  /** Milliseconds after which a worker that hangs loses its runs; 10,000 by default. */
+  readonly leaseMs?: number;
 };
 
 /** The name by which people know the worker of this process. */
@@ -38,7 +40,7 @@ export function startWork(
   { db, drive, prices }: Pick<WorkerOptions, "db" | "drive"> & { readonly prices: PriceBook },
   options: WorkOptions = {},
 ): Worker {
-  const { agents, stopMs } = options;
+  const { agents, stopMs, leaseMs } = options;
   const known = new Set(config.agents.map((agent) => agent.name));
   const strange = agents?.find((name) => !known.has(name));
   if (strange !== undefined) throw unknownAgent(config, strange);
@@ -46,6 +48,7 @@ export function startWork(
     ...{ db, drive, say, name: workerName(), concurrency: concurrencyOf(config, options) },
     ...(agents !== undefined && { agents }),
     ...(stopMs !== undefined && { stopMs }),
+    ...(leaseMs !== undefined && { leaseMs }),
   });
   const worker = besideOverseer(alone, openOverseer({ config, db, directory, prices, say }), db);
   const { channels = {} } = config;
