@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, LookupFunction } from "node:net";
 import { type Accounts, openAccounts } from "../calls/index.ts";
 import type { Clock, MicroUsd } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
@@ -16,6 +16,7 @@ import { makeMetrics } from "./metrics.ts";
 import { knownOfSlice, openMeter } from "./meter.ts";
 import { openPaces } from "./pace.ts";
 import { makeServe } from "./serve.ts";
+import { guardedLookup } from "./reach.ts";
 import { forgetReceipts } from "./receipts.ts";
 import { derivedKey } from "./secret.ts";
 import { type Aliases, makeTargets, type Targets } from "./targets.ts";
@@ -29,6 +30,11 @@ export type Offer = {
   /** The providers' keys. */
   readonly keys: Keys;
   readonly aliases?: Aliases;
+  /**
+   * Public names whose addresses may be private ones: `engines.example.com`, or `*.example.com` for all below
+   * it. By default only addresses written as numbers and local names, such as `localhost`, may be.
+   */
+  readonly privateHosts?: readonly string[];
 };
 
 /** What a gateway is made of. */
@@ -58,6 +64,8 @@ export type GatewayOptions = Offer & {
   /** After so long without a sign of life others end what this replica held; 15 s unless told. */
   readonly leaseMs?: number;
   readonly say?: (line: string) => void;
+  /** Finds all addresses of a provider's name; the system's resolver unless told. */
+  readonly lookup?: LookupFunction;
 };
 
 /** A gateway that listens. */
@@ -101,7 +109,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const ring = await openKeyRing(db, say);
   const meter = openMeter(db, accounts, say);
-  const upstreams = openUpstreams(limits);
+  let { privateHosts } = options;
+  const upstreams = openUpstreams(limits, guardedLookup({ ...options, privateHosts: () => privateHosts }));
   const breaker = makeBreaker(() => performance.now());
   const paces = openPaces(db, say);
   const [metrics, telemetry] = [makeMetrics(), openTelemetry()];
@@ -130,15 +139,14 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const shown = { metrics: () => metrics.text(gauges()), ready: () => !meter.behind };
   const admin = options.admin === undefined ? null : await openAdmin(options.admin, shown);
-  const { port } = server.address() as AddressInfo;
-  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
   return {
-    url: `http://${host}:${port}`,
+    url: urlOf(server, options.host),
     adminUrl: admin?.url ?? null,
     prepare(offer) {
       const next = targetsOf(offer);
       return () => {
         now.snapshot = { ...now.snapshot, targets: next };
+        privateHosts = offer.privateHosts;
         upstreams.keep(new Set(next.all.map(({ origin }) => origin)));
       };
     },
@@ -156,6 +164,11 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       await accounts.close();
     },
   };
+}
+
+function urlOf(server: Server, host: string): string {
+  const { port } = server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /** Replicas that share a secret can open what another one sealed; without one each has its own. */

@@ -5,7 +5,14 @@ import { type CardConfig, discoverModels } from "../models/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { type ScriptedProvider, scriptedProvider, throwawayDatabase } from "../testing/index.ts";
 import { microUsd } from "../kernel/index.ts";
-import { type Gateway, type KeyTerms, makeKey, openGateway, type PhaseLimits } from "./index.ts";
+import {
+  type Gateway,
+  type GatewayOptions,
+  type KeyTerms,
+  makeKey,
+  openGateway,
+  type PhaseLimits,
+} from "./index.ts";
 
 /** A gateway over a scripted provider, with one key that may do everything. */
 export type Opened = {
@@ -23,12 +30,18 @@ export type Opened = {
  * Opens it; one model for each protocol, a spare one and a dear one.
  *
  * @param upstream another provider's address in the place of the scripted one
+ * @param more what else each replica is made of
  */
-export async function opened(limits?: PhaseLimits, upstream?: string): Promise<Opened> {
+export async function opened(
+  limits?: PhaseLimits,
+  upstream?: string | ((providerUrl: string) => string),
+  more: Partial<GatewayOptions> = {},
+): Promise<Opened> {
   const db = await throwawayDatabase();
   const provider = await scriptedProvider();
   const price = { inputUsdPerMtok: "1", outputUsdPerMtok: "10" };
-  const at = { baseUrl: upstream ?? provider.url, price, outputTokensMax: 1_000, keyFrom: "UPSTREAM_KEY" };
+  const baseUrl = typeof upstream === "function" ? upstream(provider.url) : (upstream ?? provider.url);
+  const at = { baseUrl, price, outputTokensMax: 1_000, keyFrom: "UPSTREAM_KEY" };
   const models: CardConfig[] = [
     { id: "openai/small", ...at },
     { id: "anthropic/claude-small", ...at },
@@ -54,6 +67,7 @@ export async function opened(limits?: PhaseLimits, upstream?: string): Promise<O
       ...{ host: "127.0.0.1", port: 0, name: "test", admin: { host: "127.0.0.1", port: 0 } },
       secret: "a secret that the replicas share, of tests",
       ...(limits !== undefined && { limits }),
+      ...more,
     });
     gateways.push(gateway);
     return gateway;

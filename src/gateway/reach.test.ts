@@ -1,10 +1,12 @@
 /** Where the gateway goes, and where it never does. */
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, LookupFunction } from "node:net";
 import { expect, test } from "vitest";
 import type { ModelId } from "../kernel/index.ts";
 import type { ModelCard } from "../models/index.ts";
-import { opened } from "./opened.test.kit.ts";
+import { cut, reply } from "../testing/index.ts";
+import { type Opened, opened } from "./opened.test.kit.ts";
+import { guardedLookup } from "./reach.ts";
 import { makeTargets } from "./targets.ts";
 
 const card = (baseUrl: string): ModelCard => ({
@@ -30,6 +32,70 @@ test("addresses where clouds keep a machine's credentials are refused, in every 
   for (const url of ["http://127.0.0.1:8000/v1", "http://10.0.0.7/v1", "https://api.mistral.ai/v1"]) {
     expect(made(url)).toBe(1);
   }
+});
+
+/** What becomes of a name that is at some addresses. */
+function looked(host: string, addresses: readonly string[], privateHosts: readonly string[] = []): string {
+  const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+  const lookup: LookupFunction = (_, __, answer) => answer(null, found);
+  let told = "";
+  guardedLookup({ privateHosts: () => privateHosts, lookup })(host, {}, (error, address) => {
+    told = error === null && typeof address === "string" ? address : (error?.message ?? "");
+  });
+  return told;
+}
+
+test("a public name at a private address is refused, unless it is listed; a local name is not", () => {
+  const own = ["127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.1.1", "100.64.0.1", "::1", "fd12::1"];
+  const behind = ["::ffff:10.0.0.1", "64:ff9b::c0a8:101", "2002:7f00:1::"];
+  for (const address of [...own, ...behind]) {
+    expect(looked("api.example.com", [address]), address).toContain("private address");
+    // One good address beside it makes it no better: either may be connected to.
+    expect(looked("api.example.com", ["93.184.215.14", address])).toContain("privateHosts");
+    for (const listed of ["api.example.com", "*.example.com", "API.Example.com"]) {
+      expect(looked("api.example.com", [address], [listed])).toBe(address);
+    }
+    for (const listed of ["example.com", "*.api.example.com", "xapi.example.com"]) {
+      expect(looked("api.example.com", [address], [listed])).toContain("private address");
+    }
+    for (const local of ["localhost", "ollama", "vllm.models.svc.cluster.local", "gpu.internal", "gpu."]) {
+      expect(looked(local, [address])).toBe(address);
+    }
+  }
+  expect(looked("api.example.com", ["93.184.215.14"])).toBe("93.184.215.14");
+  for (const address of ["169.254.169.254", "fe80::1", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "0.0.0.0"]) {
+    for (const host of ["metadata.google.internal", "localhost", "api.example.com"]) {
+      expect(looked(host, [address], [host]), address).toContain("where no provider is");
+    }
+  }
+});
+
+async function askOf({ gateway, secret }: Opened): Promise<number> {
+  const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
+    ...{ method: "POST", headers: { authorization: `Bearer ${secret}` } },
+    body: '{"model":"dear/large","max_tokens":9,"messages":[]}',
+  });
+  await answer.text();
+  return answer.status;
+}
+
+test("a name is looked at whenever it is connected to, also once it has been called before", async () => {
+  let address = "127.0.0.1";
+  const lookup: LookupFunction = (_, __, answer) => answer(null, [{ address, family: 4 }]);
+  const said: string[] = [];
+  const named = (url: string): string => url.replace("127.0.0.1", "engines.example.com");
+  const at = await opened(undefined, named, {
+    ...{ lookup, privateHosts: ["engines.example.com"], say: (line: string) => said.push(line) },
+  });
+  at.provider.script(reply("ok"), cut({ afterChunks: 0 }));
+  expect(await askOf(at)).toBe(200);
+  // Whoever answers for the name has it point elsewhere once it is trusted, and the connection is cut.
+  address = "169.254.169.254";
+  expect(await askOf(at)).toBe(502);
+  expect(await askOf(at)).toBe(502);
+  expect(at.provider.requests.length).toBe(2);
+  expect(said).toEqual(["engines.example.com is at 169.254.169.254, where no provider is"]);
+  await at.close();
 });
 
 test("a redirect is neither followed nor handed to the client", async () => {

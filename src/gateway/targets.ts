@@ -3,9 +3,9 @@ import { type Tariff, tariffOf } from "../calls/index.ts";
 import { InputError } from "../kernel/index.ts";
 import type { Keys, ModelCard } from "../models/index.ts";
 import { type Route, type Speaking, speakingOf } from "./providers.ts";
+import { isForbiddenHost } from "./reach.ts";
 import type { Protocol } from "./surfaces.ts";
 import { isSpoken } from "./translate/dialects.ts";
-import { isForbiddenHost } from "./upstreams.ts";
 
 /** A model at a provider, with all that a call to it needs. */
 export type Target = {

@@ -41,6 +41,11 @@ export type ClockConfig = { readonly at: Date; readonly rate: number };
 export type GatewayConfig = {
   /** A name for one of `models`, or for several to try in order. */
   readonly aliases?: Aliases;
+  /**
+   * Public names of your own engines, whose addresses are private: `engines.example.com`, or `*.example.com`
+   * for all below it. Local names and addresses written as numbers need no entry.
+   */
+  readonly privateHosts?: readonly string[];
   /** 7718 unless told. */
   readonly port?: number;
   /**

@@ -118,9 +118,13 @@ export function makeGatewayDoor(
   };
 }
 
-function offerOf(prices: PriceBook, { cards, keys }: Discovery, { aliases }: GatewayConfig): Offer {
-  const priced = cards.map((card) => prices.priced(card));
-  return { cards: priced, keys, ...(aliases !== undefined && { aliases }) };
+function offerOf(prices: PriceBook, { cards, keys }: Discovery, config: GatewayConfig): Offer {
+  const { aliases, privateHosts } = config;
+  return {
+    ...{ cards: cards.map((card) => prices.priced(card)), keys },
+    ...(aliases !== undefined && { aliases }),
+    ...(privateHosts !== undefined && { privateHosts }),
+  };
 }
 
 /** A key's number, as typed. @throws {InputError} `key-invalid` */
