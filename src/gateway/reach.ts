@@ -39,8 +39,8 @@ export function isForbiddenHost(url: URL): boolean {
 }
 
 /**
- * Makes what looks names up as connections are made, so that what was checked is what is connected to. What it
- * refuses is said once for each name and address.
+ * Makes what looks names up as connections are made, so that what was checked is what is connected to. What
+ * it refuses is said once for each name and address.
  */
 export function guardedLookup(options: ReachOptions): LookupFunction {
   const { privateHosts, say = () => {}, lookup: resolve = everyAddress } = options;
