@@ -1,8 +1,8 @@
 /**
  * Runs the code blocks of the README and of every page in docs/, as a reader would.
  *
- * Each page gets an empty project with `factotum` installed (a link to this checkout), and its blocks are run
- * in order. The info string says what a block is:
+ * Each page gets an empty project with `factotum` installed (a link to this checkout, of which it sees what
+ * is built, as npm would bring it), and its blocks are run in order. The info string says what a block is:
  *
  *     ```sh                        run by sh, must end with 0; exported variables reach later blocks
  *     ```sh exit=2                 must end with that code
@@ -49,7 +49,7 @@ for (const [at, name] of pages.entries()) {
   });
 }
 
-test("their TypeScript fits the types", () => {
+test("their TypeScript fits the types", { timeout: PAGE_MS_MAX }, () => {
   expect(typeErrors()).toEqual([]);
 });
 

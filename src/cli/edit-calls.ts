@@ -2,7 +2,6 @@ import { spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { confirm, isCancel } from "@clack/prompts";
 import { InputError, messageOf } from "../kernel/index.ts";
 import type { Terminal } from "./terminal.ts";
 import { type Calls, parseCalls } from "./read-calls.ts";
@@ -33,6 +32,7 @@ export async function editCalls(
       } catch (error) {
         terminal.note(messageOf(error));
       }
+      const { confirm, isCancel } = await import("@clack/prompts");
       const again = await confirm({ message: "Edit it again?" });
       if (isCancel(again) || !again) return undefined;
     }

@@ -1,4 +1,3 @@
-import { isCancel, select } from "@clack/prompts";
 import { InputError } from "../kernel/index.ts";
 import { type Factotum, listTools, parseQuestionId, type Question, questionJson } from "../server/index.ts";
 import { type Command, type Setting, withFactotum } from "./command.ts";
@@ -74,6 +73,7 @@ async function askAll(
 type Asked = "answered" | "skipped" | "stop";
 
 async function askOne(factotum: Factotum, question: Question, by: string, setting: Setting): Promise<Asked> {
+  const { isCancel, select } = await import("@clack/prompts");
   const choice = await select({
     message: "What shall be done?",
     options: [

@@ -2,7 +2,6 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
-import { isCancel, multiselect, text as ask } from "@clack/prompts";
 import { InputError } from "../kernel/index.ts";
 import { surveyDatabase } from "../server/index.ts";
 import type { Command, Setting } from "./command.ts";
@@ -65,6 +64,7 @@ async function askUrl({ terminal }: Setting): Promise<string> {
       message: "say which database: --url postgresql://..., or DATABASE_URL",
     });
   }
+  const { isCancel, text: ask } = await import("@clack/prompts");
   const url = await ask({
     message: "Address of your database",
     placeholder: "postgresql://user:password@host/name",
@@ -90,6 +90,7 @@ async function askTables(url: string, { terminal }: Setting): Promise<readonly s
     });
   }
   const options = names.map((name) => ({ value: name, label: name }));
+  const { isCancel, multiselect } = await import("@clack/prompts");
   const chosen = await multiselect({ message: "Tables the agent may change", options, required: true });
   if (isCancel(chosen)) throw givenUp();
   return chosen;

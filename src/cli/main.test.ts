@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { builtCommand, compileCache } from "../../test/built.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -27,10 +28,14 @@ type Child = ChildProcessWithoutNullStreams;
 type Ended = { readonly code: number | null; readonly out: string; readonly err: string };
 
 /** The command as a user starts it, in a folder of its own, with nothing of our environment but the path. */
-function start(args: readonly string[], env: { readonly [name: string]: string } = {}, cwd = folder): Child {
-  return spawn(process.execPath, [launcher, ...args], {
+function start(
+  args: readonly string[],
+  env: { readonly [name: string]: string } = {},
+  { cwd = folder, program = builtCommand } = {},
+): Child {
+  return spawn(process.execPath, [program, ...args], {
     cwd,
-    env: { PATH: process.env["PATH"], HOME: folder, ...env },
+    env: { PATH: process.env["PATH"], HOME: folder, NODE_COMPILE_CACHE: compileCache, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
 }
@@ -167,8 +172,12 @@ describe("a project, from its intake to an undo", () => {
 });
 
 describe("serving", () => {
+  /** By the launcher, which runs the sources of a checkout in a process of their own. */
+  const launch = (command: string): Child =>
+    start(["--config", shop, command, "--port", "0"], { DATABASE_URL: url }, { program: launcher });
+
   test("after the table it serves until a signal, and says when a port is taken", async () => {
-    const child = start(["--config", shop, "run", "--port", "0"], { DATABASE_URL: url });
+    const child = launch("run");
     const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
     const api = await serving(child);
     expect(await (await fetch(`${api}/summary`)).json()).toMatchObject({ answered: 1, undone: 1 });
@@ -188,7 +197,7 @@ describe("serving", () => {
   });
 
   test("when the launcher is killed, the process it started ends too", async () => {
-    const child = start(["--config", shop, "serve", "--port", "0"], { DATABASE_URL: url });
+    const child = launch("serve");
     const closed = new Promise((resolve) => child.once("close", resolve));
     const api = await serving(child);
     child.kill("SIGKILL");
@@ -204,7 +213,7 @@ describe("init", () => {
     const own = mkdtempSync(join(root, ".factotum", "init-"));
     try {
       const at = (...args: readonly string[]): Promise<Ended> =>
-        endOf(start(args, { DATABASE_URL: url }, own));
+        endOf(start(args, { DATABASE_URL: url }, { cwd: own }));
       expect((await at("init", "--tables", "shop.order")).err).toContain("did you mean shop.orders?");
       const made = await at("init", "--tables", "shop.orders", "--json");
       expect([made.code, json(made)]).toMatchObject([0, { tables: ["shop.orders"] }]);

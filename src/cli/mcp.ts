@@ -15,7 +15,7 @@ export function mcpCommand(options: McpOptions): Command {
       await factotum.prepare();
       await factotum.outside.bench(agent);
       const worker = options.work ? factotum.work() : undefined;
-      const served = serveMcp(factotum, agent, process, terminal.note);
+      const served = await serveMcp(factotum, agent, process, terminal.note);
       terminal.note(`${config.name}: MCP for agent ${agent} on stdin and stdout; ${factotum.databaseLabel}`);
       try {
         await Promise.race([served.ended, stopped(signal)]);

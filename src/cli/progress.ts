@@ -1,4 +1,4 @@
-import { MultiBar, type Options, Presets } from "cli-progress";
+import type { Options } from "cli-progress";
 import { cleanText } from "./clean-text.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -14,11 +14,12 @@ export type Progress = {
 const LINES_MAX = 10;
 
 /** A bar on a terminal, now and then a line in a pipe; both on stderr. */
-export function startProgress(noun: string, terminal: Terminal): Progress {
+export async function startProgress(noun: string, terminal: Terminal): Promise<Progress> {
   return terminal.drawn ? drawnProgress(noun, terminal) : loggedProgress(noun, terminal);
 }
 
-function drawnProgress(noun: string, terminal: Terminal): Progress {
+async function drawnProgress(noun: string, terminal: Terminal): Promise<Progress> {
+  const { default: cliProgress } = await import("cli-progress");
   const options: Options = {
     format: `{bar} {value}/{total} ${noun}, {duration_formatted}`,
     hideCursor: true,
@@ -28,7 +29,7 @@ function drawnProgress(noun: string, terminal: Terminal): Progress {
     stream: process.stderr,
   };
   // One bar in a MultiBar, because only that can print lines above itself.
-  const bars = new MultiBar(options, Presets.shades_classic);
+  const bars = new cliProgress.MultiBar(options, cliProgress.Presets.shades_classic);
   const bar = bars.create(0, 0);
   // A log line waits for the next drawing, and is dropped where there is none.
   const unseen: string[] = [];

@@ -85,7 +85,7 @@ async function workOff(
   { terminal, signal }: Setting,
 ): Promise<TakenIn | undefined> {
   const noun = factotum.config.intake?.option ?? "runs";
-  const progress = startProgress(noun, terminal);
+  const progress = await startProgress(noun, terminal);
   const over = new AbortController();
   const watching = watch(factotum, progress.update, AbortSignal.any([signal, over.signal]));
   try {

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
-import { findPackageJSON } from "node:module";
-import { calcPrice, type ModelPrice, type TieredPrices } from "@pydantic/genai-prices";
+import { createRequire, findPackageJSON } from "node:module";
+import type * as GenaiPrices from "@pydantic/genai-prices";
+import type { ModelPrice, TieredPrices } from "@pydantic/genai-prices";
 import { millionths } from "./decimal.ts";
 import { flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
 const PACKAGE = "@pydantic/genai-prices";
+const require = createRequire(import.meta.url);
 /** A price per thousand requests in millionths of a dollar is a thousand of these in pico-USD each. */
 const PICO_PER_REQUEST_KCOUNT = 1000n;
 
@@ -51,6 +53,8 @@ function readVersion(): string {
  * @returns null when the catalogue does not know the model, or not both an input and an output price
  */
 export function catalogueRates(key: CatalogueKey, at: Date): Rates | null {
+  // Loaded with the first question: its table is a tenth of what a command takes to start.
+  const { calcPrice } = require(PACKAGE) as typeof GenaiPrices;
   const found = calcPrice({ input_tokens: 0, output_tokens: 0 }, key.model, {
     timestamp: at,
     ...(key.providerId === undefined ? {} : { providerId: key.providerId }),

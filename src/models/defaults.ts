@@ -1,5 +1,8 @@
-import { calcPrice } from "@pydantic/genai-prices";
+import { createRequire } from "node:module";
+import type * as GenaiPrices from "@pydantic/genai-prices";
 import type { ProviderKind } from "./spec.ts";
+
+const require = createRequire(import.meta.url);
 
 /** What a model is for: tried first, or tried when the first was not good enough. */
 export type Role = "cheap" | "strong";
@@ -38,7 +41,9 @@ export function contextTokensOf(provider: ProviderKind, model: string): number |
   return inCatalogue(provider, model)?.model.context_window ?? null;
 }
 
-function inCatalogue(provider: ProviderKind, model: string): ReturnType<typeof calcPrice> {
+/** The catalogue is loaded with the first question: without keys of providers a command asks none. */
+function inCatalogue(provider: ProviderKind, model: string): ReturnType<typeof GenaiPrices.calcPrice> {
+  const { calcPrice } = require("@pydantic/genai-prices") as typeof GenaiPrices;
   return calcPrice({ input_tokens: 0, output_tokens: 0 }, model, {
     providerId: provider === "bedrock" ? "aws" : provider,
   });

@@ -1,9 +1,11 @@
-import { parse } from "csv-parse/sync";
+import { createRequire } from "node:module";
+import type * as Csv from "csv-parse/sync";
 import { messageOf } from "../kernel/index.ts";
 import { type Bill, type BillFormat, type BillLine, type BillSpan, refuseBill } from "./bill.ts";
 import { type Fields, lineOf } from "./bill-fields.ts";
 import { withoutGaps } from "./spans.ts";
 
+const require = createRequire(import.meta.url);
 /** The largest file of a bill. */
 const BYTES_MAX = 64 * 1024 * 1024;
 
@@ -115,6 +117,7 @@ function spelled(format: BillFormat, result: Fields): Fields {
 function fromCsv(name: string, body: string): Bill {
   let rows: Record<string, string>[];
   try {
+    const { parse } = require("csv-parse/sync") as typeof Csv;
     rows = parse(body, {
       ...{ bom: true, trim: true, skip_empty_lines: true, relax_column_count: false },
       columns: (header: string[]) => header.map((one) => one.toLowerCase().replaceAll(/[\s-]+/g, "_")),

@@ -1,4 +1,3 @@
-import { stringify } from "csv-stringify/sync";
 import type { ColumnSource } from "hyparquet-writer";
 import { usd } from "./money.ts";
 
@@ -17,7 +16,8 @@ const SCALE = 12;
 const DECIMAL_BYTES = 16;
 
 /** A table as CSV with a header; null is an empty cell. */
-export function csvOf(columns: readonly TableColumn[], rows: readonly TableRow[]): string {
+export async function csvOf(columns: readonly TableColumn[], rows: readonly TableRow[]): Promise<string> {
+  const { stringify } = await import("csv-stringify/sync");
   return stringify(
     rows.map((row) => columns.map(({ name }) => row[name] ?? null)),
     { header: true, columns: columns.map(({ name }) => ({ key: name })) },

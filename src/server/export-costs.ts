@@ -56,7 +56,8 @@ export async function exportLedger(
     throw new InputError({ code: "export-too-large", message });
   }
   const violations = kind === "focus" ? checkFocus(exportedColumns, rows, ledgerConditions) : [];
-  const bytes = format === "csv" ? Buffer.from(csvOf(columns, rows), "utf8") : await parquetOf(columns, rows);
+  const bytes =
+    format === "csv" ? Buffer.from(await csvOf(columns, rows), "utf8") : await parquetOf(columns, rows);
   return { bytes, rows: rows.length, violations };
 }
 

@@ -16,7 +16,7 @@ const READ_MS_MAX = 30_000;
 
 /** Reads a configuration anew, also what it imports: a process loads a module once, so a thread does it. */
 export async function readFreshConfig(path: string): Promise<FreshConfig> {
-  const file = join(import.meta.dirname, `config-worker${extname(import.meta.filename)}`);
+  const file = join(import.meta.dirname, "..", "server", `config-worker${extname(import.meta.filename)}`);
   const worker = new Worker(file, { workerData: path });
   const refused = (message: string): FreshConfig => ({ kind: "refused", message });
   let timer: NodeJS.Timeout | undefined;

@@ -26,7 +26,7 @@ export { type HttpServer, serveHttp } from "./http.ts";
 export { type Binding, checkBinding } from "./http-guard.ts";
 export { listTools, type ToolLine } from "./list-tools.ts";
 export { type McpOverStdio, serveMcp } from "./mcp-stdio.ts";
-export { servedAgent } from "./mcp.ts";
+export { servedAgent } from "./served-agent.ts";
 export type { BudgetLine, EntryPage, LedgerFilter, LedgerSummary } from "./ledger-door.ts";
 export {
   accountJson,

@@ -1,9 +1,9 @@
-import { createMcpHandler, type McpHttpHandler } from "@modelcontextprotocol/server";
+import type { McpHttpHandler } from "@modelcontextprotocol/server";
 import type { Context, Hono } from "hono";
 import type { Factotum } from "./factotum.ts";
 import { readJson } from "./http-body.ts";
 import { HttpError } from "./http-errors.ts";
-import { makeMcpServer, servedAgent } from "./mcp.ts";
+import { servedAgent } from "./served-agent.ts";
 
 /**
  * Serves MCP over streamable HTTP at `/mcp`, or `/mcp/NAME` where there are several agents: without sessions,
@@ -11,7 +11,9 @@ import { makeMcpServer, servedAgent } from "./mcp.ts";
  */
 export function mcpRoutes(app: Hono, factotum: Factotum, say: (line: string) => void): void {
   const handlers = new Map<string, McpHttpHandler>();
-  const handlerOf = (agent: string): McpHttpHandler => {
+  const handlerOf = async (agent: string): Promise<McpHttpHandler> => {
+    const { createMcpHandler } = await import("@modelcontextprotocol/server");
+    const { makeMcpServer } = await import("./mcp.ts");
     const known = handlers.get(agent);
     if (known !== undefined) return known;
     const onerror = (error: Error): void => say(`mcp: ${error.message}`);
@@ -31,8 +33,9 @@ export function mcpRoutes(app: Hono, factotum: Factotum, say: (line: string) => 
     const { method, headers, signal } = context.req.raw;
     // A request of Node's own making: the adapter's cannot be cloned, and its body is read here.
     const request = new Request(context.req.url, { method, headers, signal });
-    if (method !== "POST") return handlerOf(agent).fetch(request);
-    return handlerOf(agent).fetch(request, { parsedBody: await readJson(context) });
+    const handler = await handlerOf(agent);
+    if (method !== "POST") return handler.fetch(request);
+    return handler.fetch(request, { parsedBody: await readJson(context) });
   };
   app.all("/mcp", serve);
   app.all("/mcp/:agent", serve);

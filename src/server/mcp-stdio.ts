@@ -1,7 +1,5 @@
-import { serveStdio, StdioServerTransport } from "@modelcontextprotocol/server/stdio";
 import type { Readable, Writable } from "node:stream";
 import type { Factotum } from "./factotum.ts";
-import { makeMcpServer } from "./mcp.ts";
 
 /** The most bytes of one message. */
 const MESSAGE_BYTES_MAX = 1_048_576;
@@ -13,13 +11,18 @@ export type McpOverStdio = {
   close(): Promise<void>;
 };
 
-/** Serves MCP to the one client at the other end of stdin and stdout; nothing else may write there. */
-export function serveMcp(
+/**
+ * Serves MCP to the one client at the other end of stdin and stdout; nothing else may write there. The
+ * protocol is loaded here: it would be a tenth of the time that any other command takes to start.
+ */
+export async function serveMcp(
   factotum: Factotum,
   agent: string,
   streams: { readonly stdin: Readable; readonly stdout: Writable },
   say: (line: string) => void,
-): McpOverStdio {
+): Promise<McpOverStdio> {
+  const { serveStdio, StdioServerTransport } = await import("@modelcontextprotocol/server/stdio");
+  const { makeMcpServer } = await import("./mcp.ts");
   const ended = new Promise<void>((resolve) => {
     for (const event of ["end", "close", "error"]) streams.stdin.once(event, () => resolve());
   });

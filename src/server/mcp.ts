@@ -2,8 +2,7 @@ import { CLIENT_INFO_META_KEY, ProtocolError, ProtocolErrorCode, Server } from "
 import type { ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { Watcher } from "../agents/index.ts";
-import type { Config } from "./config.ts";
-import { InputError, type JsonObject } from "../kernel/index.ts";
+import type { JsonObject } from "../kernel/index.ts";
 import type { Factotum } from "./factotum.ts";
 import { callMcp, hasTool } from "./mcp-calls.ts";
 import { menuOf } from "./mcp-tools.ts";
@@ -16,18 +15,6 @@ const TASK_CHARS_MAX = 20_000;
 const CLIENT_CHARS_MAX = 60;
 /** What a request of the present protocol says of its client. */
 const ENVELOPE = z.looseObject({ [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string() }).optional() });
-
-/** The agent that is served: the one named, or the only one there is. @throws {InputError} `agent-unnamed` */
-export function servedAgent(config: Config, name: string | undefined): string {
-  const [first, ...others] = config.agents;
-  if (name !== undefined) return name;
-  if (first !== undefined && others.length === 0) return first.name;
-  const known = config.agents.map((agent) => agent.name).join(", ");
-  throw new InputError({
-    code: "agent-unnamed",
-    message: `there are several agents; name one of ${known}: factotum mcp --agent NAME, or POST /mcp/NAME`,
-  });
-}
 
 /**
  * An MCP server over one agent, for one connection or one request: it keeps nothing between two calls, so any

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "factotum/postgres";
+import { builtCommand } from "../built.ts";
 import { type Block, missingLine } from "./blocks.ts";
 import { makeDatabases } from "./databases.ts";
 import { makeShell, PATIENCE_MS, type Printed } from "./shell.ts";
@@ -102,7 +103,8 @@ function installFactotum(folder: string): void {
   symlinkSync(root, join(folder, "node_modules", "factotum"));
   for (const name of PACKAGES)
     symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
-  symlinkSync(join(root, "bin", "factotum.js"), join(bin, "factotum"));
+  const node = process.execPath;
+  writeFileSync(join(bin, "factotum"), `#!/bin/sh\nexec "${node}" "${builtCommand}" "$@"\n`, { mode: 0o755 });
   // npx would find the same program, half a second later.
   writeFileSync(join(bin, "npx"), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
   if (!onPath("curl")) {

@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text as textOf } from "node:stream/consumers";
+import { compileCache } from "../built.ts";
 import { type Block, missingLine } from "./blocks.ts";
 
-const root = join(import.meta.dirname, "..", "..");
 /** How long a page may wait for what it says will come. */
 export const PATIENCE_MS = 30_000;
 
@@ -30,8 +30,7 @@ export function makeShell(folder: string): Shell {
       delimiter,
     ),
     HOME: folder,
-    NODE_OPTIONS: "--conditions=factotum-source --disable-warning=ExperimentalWarning",
-    NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "factotum"),
+    NODE_COMPILE_CACHE: compileCache,
   };
   const start = (script: string): ChildProcess =>
     spawn("sh", ["-e", "-c", `. '${exports}'\n${script}`], { cwd: folder, env });

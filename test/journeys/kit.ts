@@ -3,9 +3,9 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { builtCommand, compileCache } from "../built.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const launcher = join(root, "bin", "factotum.js");
 
 /** The configuration of the example with its clock standing still. */
 export const stillDay = join(import.meta.dirname, "still-day", "factotum.config.ts");
@@ -29,9 +29,12 @@ export type Started = {
 
 /** Starts the command with nothing of our own environment but the path to programs. */
 export function start(args: readonly string[], { env = {}, cwd = root }: Surroundings = {}): Started {
-  const child = spawn(process.execPath, [launcher, ...args], {
+  const child = spawn(process.execPath, [builtCommand, ...args], {
     ...{ cwd, detached: true, stdio: ["ignore", "pipe", "pipe"] },
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env },
+    env: {
+      ...{ PATH: process.env["PATH"], HOME: process.env["HOME"], NODE_COMPILE_CACHE: compileCache },
+      ...env,
+    },
   });
   return { child, ended: endOf(child) };
 }

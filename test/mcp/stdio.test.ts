@@ -8,11 +8,11 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import type { Database } from "factotum/postgres";
 import { throwawayDatabase } from "factotum/testing";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { builtCommand, compileCache } from "../built.ts";
 import { killAll, run, start, type Started } from "../journeys/kit.ts";
 import { begin, call, httpClient, stock } from "./kit.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const launcher = join(root, "bin", "factotum.js");
 const project = join(root, "test", "mcp-project", "factotum.config.ts");
 
 let db: Database;
@@ -21,14 +21,17 @@ const servers: Started[] = [];
 
 beforeAll(async () => {
   db = await throwawayDatabase();
-  env = { DATABASE_URL: db.url, PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" };
+  env = {
+    ...{ DATABASE_URL: db.url, NODE_COMPILE_CACHE: compileCache },
+    ...{ PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" },
+  };
 });
 afterEach(() => servers.splice(0).forEach(killAll));
 afterAll(() => db.close());
 
 async function stdioClient(...more: readonly string[]): Promise<Client> {
   const client = new Client({ name: "pipe", version: "1" });
-  const args = [launcher, "--config", project, "mcp", ...more];
+  const args = [builtCommand, "--config", project, "mcp", ...more];
   await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: "ignore" }));
   return client;
 }
@@ -90,7 +93,7 @@ test("a server killed between begin and commit loses nothing that it answered", 
 });
 
 test("nothing but the protocol comes out of stdout, whatever comes in", async () => {
-  const child = spawn(process.execPath, [launcher, "--config", project, "mcp"], {
+  const child = spawn(process.execPath, [builtCommand, "--config", project, "mcp"], {
     env,
     stdio: ["pipe", "pipe", "ignore"],
   });

@@ -134,7 +134,7 @@ test("each rule is broken by some row, and then told", () => {
 test("CSV and Parquet say the same, with every digit and every odd name", async () => {
   const types = new Map(focusColumns.map(({ name, type }) => [name, type]));
   const columns = exportedColumns.map((name) => ({ name, type: types.get(name) ?? ("string" as const) }));
-  const csv: Record<string, string>[] = parse(csvOf(columns, rows), { columns: true });
+  const csv: Record<string, string>[] = parse(await csvOf(columns, rows), { columns: true });
   expect(csv).toHaveLength(rows.length);
   const read = await parquetReadObjects({ file: fileOf(await parquetOf(columns, rows)) });
   const asRead = { decimal: Number, "date-time": (text: string) => new Date(text), string: String };
@@ -150,7 +150,7 @@ test("CSV and Parquet say the same, with every digit and every odd name", async 
       typeof value === "number" ? Number(value.toFixed(12)) : (value ?? null);
     expect(columns.map(({ name }) => plain(read[at]?.[name]))).toEqual(values.map(plain));
   }
-  expect(csvOf(columns, [])).toBe(`${exportedColumns.join()}\n`);
+  expect(await csvOf(columns, [])).toBe(`${exportedColumns.join()}\n`);
   expect(await parquetReadObjects({ file: fileOf(await parquetOf(columns, [])) })).toEqual([]);
 });
 
