@@ -47,7 +47,7 @@ export function serviceOf(rates: Rates): Service {
 /** The same prices as the other service charges, or null where that is not known. */
 export function otherService({ other, service, ...rates }: Rates): Rates | null {
   if (other === undefined) return null;
-  const swapped = { ...rates, ...other, other: kindRates(rates) };
+  const swapped = { ...rates, ...kindRates(other), other: kindRates(rates) };
   return service === "batch"
     ? { ...swapped, source: rates.source.replace(/, batch$/, "") }
     : { ...swapped, service: "batch", source: `${rates.source}, batch` };

@@ -1,6 +1,6 @@
-import { rateAt } from "../ledger/index.ts";
+import { otherService, rateAt, serviceOf } from "../ledger/index.ts";
 import { type TokenKind, tokenKinds } from "./bill.ts";
-import type { BookedCall } from "./booked-calls.ts";
+import { type BookedCall, inputOf } from "./booked-calls.ts";
 import { noMoney, total, type Usd, usd, usdOfPico, usdText } from "./money.ts";
 import { type Ours, oursOf, priceOf, type Subject, type Theirs, theirsOf } from "./subject.ts";
 
@@ -12,6 +12,7 @@ export type DifferenceKind =
   | "cached-tokens"
   | "tokens"
   | "tier"
+  | "batch"
   | "re-priced"
   | "rounding"
   | "credit"
@@ -191,6 +192,12 @@ function named(
     const because = `${what}is charged at the prices of ${tier}`;
     return [{ ...about(subject, "tier"), amount: residual, because }];
   }
+  const service = byOtherService(subject.calls, kind === null ? tokenKinds : [kind], (more) =>
+    close(more.minus(residual)),
+  );
+  if (service !== null) {
+    return [{ ...about(subject, "batch"), amount: residual, because: `${what}is charged ${service}` }];
+  }
   const count = kind === null ? null : (theirs.tokens?.get(kind) ?? ours.tokens.get(kind) ?? 0n);
   const because =
     count === null || count === 0n
@@ -250,6 +257,29 @@ function otherTier(
     }
   }
   return null;
+}
+
+/** The other service by whose prices the charge comes out, for all calls or for one, in words. */
+function byOtherService(
+  calls: readonly BookedCall[],
+  kinds: readonly TokenKind[],
+  explains: (more: Usd) => boolean,
+): string | null {
+  const found = calls.flatMap((call) => {
+    const rates = otherService(call.rates);
+    if (rates === null) return [];
+    const cost = (kind: TokenKind): Usd =>
+      usdOfPico(rateAt(rates[kind], inputOf(call.usage)), call.usage[kind]);
+    const more = total(kinds.map((kind) => cost(kind).minus(call.costs[kind])));
+    return more.isZero() ? [] : [{ call, more }];
+  });
+  const all = total(found.map(({ more }) => more));
+  const one = !all.isZero() && explains(all) ? found[0] : found.find(({ more }) => explains(more));
+  if (one === undefined) return null;
+  const which = explains(all) ? "" : `, for call ${one.call.callId}`;
+  return serviceOf(one.call.rates) === "live"
+    ? `at the prices of batches${which}`
+    : `at live prices, and booked at those of batches${which}`;
 }
 
 /** An input that falls into each tier of a call's prices. */

@@ -1,5 +1,13 @@
 import type { Json, ModelId } from "../kernel/index.ts";
-import { type EntryFilter, type Rate, rateAt, ratesFromJson } from "../ledger/index.ts";
+import {
+  type EntryFilter,
+  type Rate,
+  rateAt,
+  ratesFromJson,
+  type Service,
+  serviceOf,
+  writtenAmount,
+} from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { type TokenKind, tokenKinds } from "./bill.ts";
 import { type FocusRow } from "./focus-check.ts";
@@ -17,11 +25,14 @@ export const exportedColumns: readonly string[] = [
   ...["ListUnitPrice", "PricingQuantity", "PricingUnit", "ServiceCategory", "ServiceName"],
   ...["ServiceProviderName", "ServiceSubcategory", "SkuId", "SkuMeter", "SkuPriceDetails", "SkuPriceId"],
   ...["SubAccountId", "SubAccountName", "Tags"],
-  ...["x_EntryCount", "x_EntryFirst", "x_EntryKind", "x_EntryLast"],
+  ...["x_EntryCount", "x_EntryFirst", "x_EntryKind", "x_EntryLast", "x_Joules"],
 ];
 
 const PAGE = 10_000;
 const TOKENS_PRICED = 1_000_000;
+const PICO_PER_MILLI = 1_000_000_000n;
+/** Joules are stated in millionths of a millionth a token. */
+const JOULE_DECIMALS = 12;
 const METERS: Readonly<Record<TokenKind, string>> = {
   ...{ input: "Input Tokens", cachedInput: "Cached Input Tokens", cacheWrite: "Cache Write Tokens" },
   ...{ output: "Output Tokens", reasoning: "Reasoning Tokens" },
@@ -37,6 +48,7 @@ type Entry = {
   readonly model: ModelId;
   readonly rates: Json;
   readonly amount: string;
+  readonly millijoules: string;
 } & Readonly<Record<TokenKind, string>>;
 
 /** A row while it is added up. */
@@ -48,6 +60,8 @@ type Sum = {
   count: number;
   quantity: bigint;
   cost: Usd;
+  /** In millionths of a millionth, as they are stated. */
+  joules: bigint;
 };
 
 /**
@@ -65,7 +79,7 @@ export async function focusRows(
   for (;;) {
     const { rows } = await tx.query<Entry>(
       `select e.id, e.kind, to_char(e.at at time zone 'UTC', 'YYYY-MM-DD') as day, e.tenant, e.agent, e.model,
-         e.rates, e.amount_micro_usd as amount, e.input_tokens as "input",
+         e.rates, e.amount_micro_usd as amount, e.millijoules, e.input_tokens as "input",
          e.cached_input_tokens as "cachedInput", e.cache_write_tokens as "cacheWrite",
          e.output_tokens as "output", e.reasoning_tokens as "reasoning",
          coalesce(date_trunc('month', o.at, 'UTC') < date_trunc('month', e.at, 'UTC'), false) as corrects
@@ -84,62 +98,72 @@ export async function focusRows(
     after = rows.at(-1)?.id ?? after;
     if (rows.length < PAGE) break;
   }
-  return [...sums.values()].filter(({ cost, quantity }) => !cost.isZero() || quantity !== 0n).map(rowOf);
+  return [...sums.values()]
+    .filter(({ cost, quantity, joules }) => !cost.isZero() || quantity !== 0n || joules !== 0n)
+    .map(rowOf);
 }
+
+/** What is added to a row of sums. */
+type Addend = {
+  readonly cost: Usd;
+  readonly quantity?: bigint;
+  readonly unitPrice?: Usd;
+  readonly joules?: bigint;
+};
 
 function addEntry(sums: Map<string, Sum>, account: string, entry: Entry): void {
   const base = baseOf(account, entry);
-  const add = (row: FocusRow, cost: Usd, quantity: bigint, unitPrice: Usd | null): void => {
+  const add = (row: FocusRow, { cost, quantity = 0n, unitPrice, joules = 0n }: Addend): void => {
     const key = JSON.stringify([row, unitPrice?.toFixed()]);
-    const fresh = {
-      base: row,
-      unitPrice,
-      first: entry.id,
-      last: entry.id,
-      count: 0,
-      quantity: 0n,
-      cost: noMoney,
+    const sum = sums.get(key) ?? {
+      ...{ base: row, unitPrice: unitPrice ?? null, first: entry.id, last: entry.id },
+      ...{ count: 0, quantity: 0n, cost: noMoney, joules: 0n },
     };
-    const sum = sums.get(key) ?? fresh;
     sum.last = entry.id;
     sum.count += 1;
     sum.quantity += quantity;
     sum.cost = sum.cost.plus(cost);
+    sum.joules += joules;
     sums.set(key, sum);
   };
   const booked = usdOfMicro(BigInt(entry.amount));
+  const joulesBooked = BigInt(entry.millijoules) * PICO_PER_MILLI;
   if (entry.kind === "loss") {
     const row = { ...base, ...adjustment(`${entry.model}, calls that broke off, at most`) };
-    add(row, booked, 0n, null);
+    add(row, { cost: booked, joules: joulesBooked });
     return;
   }
   const rates = ratesFromJson(entry.rates);
+  const service = serviceOf(rates);
   const level = tokensAbs(entry.input) + tokensAbs(entry.cachedInput) + tokensAbs(entry.cacheWrite);
   let exact = noMoney;
+  let joulesExact = 0n;
   for (const kind of tokenKinds) {
     const count = BigInt(entry[kind]);
     if (count === 0n) continue;
     const price = rateAt(rates[kind], level);
+    const joules = count * (rates.energy?.[OUTPUT.has(kind) ? "output" : "input"] ?? 0n);
     exact = exact.plus(usdOfPico(price, count));
-    add(
-      { ...base, ...tokenUsage(entry.model, kind, tierOf(rates[kind], level)) },
-      usdOfPico(price, count),
-      count,
-      usdOfPico(price, BigInt(TOKENS_PRICED)),
-    );
+    joulesExact += joules;
+    const row = { ...base, ...tokenUsage(entry.model, kind, tierOf(rates[kind], level), service) };
+    const unitPrice = usdOfPico(price, BigInt(TOKENS_PRICED));
+    add(row, { cost: usdOfPico(price, count), quantity: count, unitPrice, joules });
   }
   const requests = BigInt(entry.amount) < 0n ? -1n : 1n;
   const fee = usdOfPico(rates.perRequest, requests);
   if (!fee.isZero()) {
     exact = exact.plus(fee);
-    add({ ...base, ...requestUsage(entry.model) }, fee, requests, usdOfPico(rates.perRequest));
+    const unitPrice = usdOfPico(rates.perRequest);
+    add({ ...base, ...requestUsage(entry.model) }, { cost: fee, quantity: requests, unitPrice });
   }
   const rounding = {
     ...base,
     ...adjustment(`${entry.model}, bookings rounded up to a millionth of a dollar`),
   };
-  add(rounding, booked.minus(exact), 0n, null);
+  add(rounding, { cost: booked.minus(exact), joules: joulesBooked - joulesExact });
 }
+
+const OUTPUT: ReadonlySet<TokenKind> = new Set(["output", "reasoning"]);
 
 function tokensAbs(text: string): bigint {
   const count = BigInt(text);
@@ -167,18 +191,22 @@ function baseOf(account: string, { day, corrects, kind, tenant, agent, model }: 
   };
 }
 
-function tokenUsage(model: string, kind: TokenKind, above: bigint | null): FocusRow {
+function tokenUsage(model: string, kind: TokenKind, above: bigint | null, service: Service): FocusRow {
   const tier = above === null ? "" : `, above ${above} tokens of input`;
+  const batch = service === "batch" ? ", in batches" : "";
   const details = {
     x_TokenKind: METERS[kind].replaceAll(" ", ""),
     ...(above !== null && { x_InputAbove: Number(above) }),
+    ...(service === "batch" && { x_Service: service }),
   };
   return {
     ...{ ChargeCategory: "Usage", ChargeFrequency: "Usage-Based" },
-    ...{ ChargeDescription: `${model}, ${METERS[kind].toLowerCase()}${tier}` },
+    ...{ ChargeDescription: `${model}, ${METERS[kind].toLowerCase()}${tier}${batch}` },
     ...{ ConsumedUnit: "Tokens", PricingUnit: `${TOKENS_PRICED} Tokens` },
     ...{ SkuId: `${model}/${kind}`, SkuMeter: METERS[kind], SkuPriceDetails: JSON.stringify(details) },
-    SkuPriceId: `${model}/${kind}${above === null ? "" : `/above-${above}`}`,
+    SkuPriceId: [`${model}/${kind}`, above === null ? [] : `above-${above}`, batch === "" ? [] : service]
+      .flat()
+      .join("/"),
   };
 }
 
@@ -203,7 +231,7 @@ function tierOf(rate: Rate, level: bigint): bigint | null {
   return rate.tiers.findLast((tier) => level > tier.above)?.above ?? null;
 }
 
-function rowOf({ base, unitPrice, first, last, count, quantity, cost }: Sum): FocusRow {
+function rowOf({ base, unitPrice, first, last, count, quantity, cost, joules }: Sum): FocusRow {
   const perUnit = base["PricingUnit"] === "Requests" ? 1 : TOKENS_PRICED;
   const priced = unitPrice === null ? null : usd(quantity.toString()).div(perUnit);
   const costs = { BilledCost: cost.toFixed(), ContractedCost: cost.toFixed(), EffectiveCost: cost.toFixed() };
@@ -214,5 +242,6 @@ function rowOf({ base, unitPrice, first, last, count, quantity, cost }: Sum): Fo
     ...{ ConsumedQuantity: unitPrice === null ? null : String(quantity) },
     ...{ ContractedUnitPrice: unitPrice?.toFixed() ?? null, ListUnitPrice: unitPrice?.toFixed() ?? null },
     ...{ x_EntryCount: String(count), x_EntryFirst: first, x_EntryLast: last },
+    x_Joules: joules === 0n ? null : writtenAmount(joules, JOULE_DECIMALS),
   };
 }

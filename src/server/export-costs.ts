@@ -63,5 +63,5 @@ export async function exportLedger(
 
 const typeOf = new Map(focusColumns.map(({ name, type }) => [name, type]));
 const focusTable: readonly TableColumn[] = exportedColumns.map((name) => ({
-  ...{ name, type: typeOf.get(name) ?? "string" },
+  ...{ name, type: typeOf.get(name) ?? (name === "x_Joules" ? "decimal" : "string") },
 }));

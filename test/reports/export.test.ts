@@ -1,7 +1,23 @@
 /** The ledger as other tools read it: FOCUS 1.4 by its rules, CSV, Parquet. */
 import { parse } from "csv-parse/sync";
-import { type CallId, microUsd, type ModelId, type RunId, type TenantId, tokens } from "factotum/kernel";
-import { bookCall, type CallBooking, costOf, ratesFromJson, reverseLoss, totals } from "factotum/ledger";
+import {
+  type CallId,
+  microUsd,
+  type ModelId,
+  must,
+  type RunId,
+  type TenantId,
+  tokens,
+} from "factotum/kernel";
+import {
+  bookCall,
+  type CallBooking,
+  costOf,
+  otherService,
+  ratesFromJson,
+  reverseLoss,
+  totals,
+} from "factotum/ledger";
 import { migrate, setClock } from "factotum/postgres";
 import {
   checkFocus,
@@ -23,6 +39,10 @@ const rates = ratesFromJson({
   ...{ input: ["75000", ["1000", "150000"]], cachedInput: ["7500"], cacheWrite: ["93750"] },
   ...{ output: ["300000"], reasoning: ["300000"], perRequest: "10000000", source: "test" },
 });
+const halved = ratesFromJson({
+  ...{ input: ["37500"], cachedInput: ["3750"], cacheWrite: ["46875"], output: ["150000"] },
+  ...{ reasoning: ["150000"], perRequest: "0", source: "test" },
+});
 let calls = 0;
 async function book(
   at: string,
@@ -39,7 +59,14 @@ async function book(
   await db.transaction((tx) =>
     bookCall(tx, {
       ...{ callId, try: 1, attempt: 1, runId: "1" as RunId, agent: "desk", model: "lab/small" as ModelId },
-      ...{ kind: "cost", usage, rates, amount: costOf(usage, rates), because: "answered", ...more },
+      ...{
+        kind: "cost",
+        usage,
+        rates,
+        amount: costOf(usage, more.rates ?? rates),
+        because: "answered",
+        ...more,
+      },
     }),
   );
   return callId;
@@ -55,7 +82,25 @@ beforeAll(async () => {
   await book("2028-03-26T01:30:00+01:00", { model: "lab/größer" as ModelId }, [5_000_000_000_000, 0, 1]);
   await setClock(db, { at: new Date("2028-03-01T00:00:00Z"), rate: 0 });
   await db.transaction((tx) => reverseLoss(tx, broken, "its outcome arrived after all"));
+  // Four and a half millijoules a token of input, in batches, at half the price.
+  const energy = { input: 4_500_000_000n, output: 1n };
+  const engine = { ...must(otherService({ ...rates, other: halved }), "batch prices"), energy };
+  await book("2028-03-02T12:00:00Z", { rates: engine, agent: "own" }, [1_000, 0, 1]);
   rows = await focusRows(db, { account: "acme" });
+});
+
+test("calls served in batches and joules of own engines have rows, prices and sums of their own", async () => {
+  const own = rows.filter((row) => row["Tags"] === '{"agent":"own"}');
+  expect(own.map((row) => [row["SkuPriceId"], row["ContractedUnitPrice"], row["x_Joules"]])).toEqual([
+    ["lab/small/input/batch", "0.0375", "4.5"],
+    ["lab/small/output/batch", "0.15", "0.000000000001"],
+    ["lab/small/requests", "0.00001", null],
+    // Rounded up once for the call, as its dollars are.
+    [undefined, null, "0.000999999999"],
+  ]);
+  expect(own[0]?.["ChargeDescription"]).toBe("lab/small, input tokens, in batches");
+  const sum = rows.reduce((all, row) => all.plus(row["x_Joules"] ?? "0"), usd(0));
+  expect(sum.times(1_000).toFixed()).toBe(String((await totals(db)).millijoules));
 });
 
 test("the export keeps every rule of FOCUS 1.4, and comes to what is booked, to the last digit", async () => {

@@ -72,6 +72,20 @@ describe("lines that name requests", () => {
     ]);
   });
 
+  test("a line at the batch price of a call that is booked live is named, and the other way round", () => {
+    const batched = call("batched", { input: 1_000, output: 100 }, { replyId: "resp-7", batch: true });
+    const lines = csv(`resp-1,${NOON},strong,1000,0,100,0.00225`, `resp-7,${NOON},strong,1000,0,100,0.0045`);
+    const found = laid([readBill("b.csv", lines)], [plain, batched]);
+    expect(found.told).toEqual([
+      { kind: "batch", amount: "-0.00225", because: "is charged at the prices of batches" },
+      {
+        ...{ kind: "batch", amount: "0.00225" },
+        because: "is charged at live prices, and booked at those of batches",
+      },
+    ]);
+    expect(found.billed?.minus(found.booked).toFixed()).toBe(found.sum);
+  });
+
   test("a bill that rounds to cents differs by its rounding, and no more", () => {
     const rounded = csv(`resp-1,${NOON},strong,1000,0,100,0.00`, `resp-5,${NOON},strong,150000,0,1000,0.47`);
     const found = laid([readBill("b.csv", rounded)], [plain, tiered]);
