@@ -1,6 +1,8 @@
 import { cleanLine } from "./clean-text.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { tracedLineJson } from "../server/index.ts";
+import { renderInvoice, renderTracedLine } from "./render-invoice.ts";
 import { renderSettlement, renderView } from "./render-terms.ts";
 
 /** When a question about agreements is asked. */
@@ -26,6 +28,43 @@ export function owedCommand(agreement: string, period: string, { knownAt }: When
       const { terminal } = setting;
       if (terminal.json) terminal.result(found);
       else terminal.out(renderSettlement(found.settlement, terminal));
+      terminal.note(`as known at ${found.knownAt}`);
+      return exitCodes.ok;
+    });
+}
+
+/** Shows a fact that a line of a settlement names. */
+export function termEventCommand(id: string): Command {
+  return (setting) =>
+    withFactotum(setting, async (factotum) => {
+      const found = await factotum.terms.event(id);
+      const { terminal } = setting;
+      if (terminal.json) terminal.result(found);
+      else terminal.out(cleanLine(JSON.stringify(found.event)));
+      terminal.note(`known since ${found.knownAt}`);
+      return exitCodes.ok;
+    });
+}
+
+/** Shows what a subscription pays for a period, or what one line of that comes from. */
+export function invoiceCommand(
+  subscription: string,
+  period: string,
+  { knownAt, line }: WhenOptions & { readonly line?: number },
+): Command {
+  return (setting) =>
+    withFactotum(setting, async ({ terms }) => {
+      const { terminal } = setting;
+      if (line === undefined) {
+        const found = await terms.invoice(subscription, period, knownAt);
+        if (terminal.json) terminal.result(found);
+        else terminal.out(renderInvoice(found.invoice, terminal));
+        terminal.note(`as known at ${found.knownAt}; --line NUMBER shows what a line comes from`);
+        return exitCodes.ok;
+      }
+      const found = tracedLineJson(await terms.invoiceLine(subscription, period, line, knownAt));
+      if (terminal.json) terminal.result(found);
+      else terminal.out(renderTracedLine(found, terminal));
       terminal.note(`as known at ${found.knownAt}`);
       return exitCodes.ok;
     });

@@ -91,6 +91,9 @@ export {
   type TellerOptions,
 } from "./teller.ts";
 export {
+  countedUsage,
+  findUsage,
+  type FoundUsage,
   recordUsage,
   USAGE_BATCH_MAX,
   usageByHour,

@@ -184,12 +184,48 @@ export async function usageDisputes(
   tx: Pick<Transaction, "query">,
   filter: UsageFilter = {},
 ): Promise<readonly UsageEvent[]> {
-  const { rows } = await tx.query<Omit<UsageEvent, "quantity"> & { readonly quantity: string }>(
+  const { rows } = await tx.query<EventRow>(
     `select ${COLUMNS} from factotum.usage_disputed ${WHERE}
      order by source, id, at, tenant collate "C", subject collate "C", meter collate "C", quantity`,
     filterParams(filter),
   );
-  return rows.map((row) => ({ ...row, quantity: BigInt(row.quantity) }));
+  return rows.map(eventOf);
+}
+
+/** Usage events that count, one by one, in one order; reads usage_counted. */
+export async function countedUsage(
+  tx: Pick<Transaction, "query">,
+  filter: UsageFilter = {},
+): Promise<readonly UsageEvent[]> {
+  const { rows } = await tx.query<EventRow>(
+    `select ${COLUMNS} from factotum.usage_counted ${WHERE} order by at, source, id`,
+    filterParams(filter),
+  );
+  return rows.map(eventOf);
+}
+
+/** A usage event as it was first told, and whether its key was used for another thing as well. */
+export type FoundUsage = { readonly event: UsageEvent; readonly disputed: boolean };
+
+/** Usage events by their keys; those that nobody told are left out. */
+export async function findUsage(
+  tx: Pick<Transaction, "query">,
+  keys: readonly Pick<UsageEvent, "source" | "id">[],
+): Promise<readonly FoundUsage[]> {
+  const { rows } = await tx.query<EventRow & { readonly disputed: boolean }>(
+    `select e.*, exists (select from factotum.usage_disputes d where d.source = e.source and d.id = e.id)
+       as disputed
+     from unnest($1::text[], $2::text[]) as g (source, id) join factotum.usage_events e using (source, id)
+     order by e.at, e.source, e.id`,
+    [keys.map(({ source }) => source), keys.map(({ id }) => id)],
+  );
+  return rows.map(({ disputed, ...row }) => ({ event: eventOf(row), disputed }));
+}
+
+type EventRow = Omit<UsageEvent, "quantity"> & { readonly quantity: string };
+
+function eventOf({ source, id, at, tenant, subject, meter, quantity }: EventRow): UsageEvent {
+  return { source, id, at, tenant, subject, meter, quantity: BigInt(quantity) };
 }
 
 function filterParams(filter: UsageFilter): readonly unknown[] {

@@ -14,6 +14,7 @@ import { ACCOUNTS_ROUTES, accountsRoutes } from "./accounts-routes.ts";
 import { ECONOMICS_ROUTES, economicsRoutes } from "./economics-routes.ts";
 import { REPORTS_ROUTES, reportsRoutes } from "./reports-routes.ts";
 import { PRICES_ROUTES, pricesRoutes } from "./prices-routes.ts";
+import { TERMS_ROUTES, termsRoutes } from "./terms-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { hookRoutes, RUN_ROUTES, runRoutes } from "./run-routes.ts";
 import { parseEffectId, parseRunId } from "./parse-id.ts";
@@ -79,6 +80,7 @@ const ROUTES: readonly string[] = [
   ...ACCOUNTS_ROUTES,
   ...ECONOMICS_ROUTES,
   ...PRICES_ROUTES,
+  ...TERMS_ROUTES,
   "GET /api/questions",
   "GET /api/questions/:id",
   "POST /api/questions/:id/answer {choice, calls?, note?, by?}",
@@ -115,6 +117,7 @@ export function makeRoutes(factotum: Factotum, binding: Binding, say: (line: str
   accountsRoutes(app, factotum.ledger);
   economicsRoutes(app, factotum.economics);
   pricesRoutes(app, factotum.prices);
+  termsRoutes(app, factotum.terms);
   writeRoutes(app, factotum);
   steeringRoutes(app, factotum);
   runRoutes(app, factotum);

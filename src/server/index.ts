@@ -62,6 +62,7 @@ export type { EconomicsDoor, WhatIfQuestion } from "./economics.ts";
 export { cohortJson } from "./reports-wire.ts";
 export type { PriceLine, PriceList, PricesDoor } from "./prices.ts";
 export { keptPriceJson, priceLineJson } from "./prices-wire.ts";
+export { tracedLineJson } from "./terms-wire.ts";
 export {
   type CohortKey,
   cohortKeys,
@@ -116,5 +117,5 @@ export {
   type Worker,
   type WorkerLine,
 } from "../runs/index.ts";
-export type { AgreementView, Settlement } from "../terms/index.ts";
+export type { AgreementView, Invoice, Settlement } from "../terms/index.ts";
 export type { Surroundings } from "./surroundings.ts";

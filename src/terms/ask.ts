@@ -3,8 +3,10 @@ import type { Transaction } from "../postgres/index.ts";
 import type { Agreement } from "./agreement.ts";
 import { openBook } from "./book.ts";
 import { refuseTerms } from "./errors.ts";
+import type { KnownEvent } from "./event.ts";
 import {
   clockPassed,
+  instantSql,
   knowledgeAt,
   lockFacts,
   readAllVersions,
@@ -163,4 +165,20 @@ export async function showAgreement(
     verifications: verifications(book),
     closed: facts.closed.filter((one) => moment(one.knownAt, "UTC") <= known),
   };
+}
+
+/** A fact by its id, as lines of settlements name it. @throws {TermsError} `event-unknown` */
+export async function termEventOf(
+  tx: Transaction,
+  id: string,
+  tenant: TenantId = defaultTenant,
+): Promise<KnownEvent> {
+  const { rows } = await tx.query<KnownEvent>(
+    `select body as event, ${instantSql("known_at")} as "knownAt" from factotum.term_events
+     where tenant = $1 and id = $2`,
+    [tenant, id],
+  );
+  const [found] = rows;
+  if (found !== undefined) return found;
+  throw refuseTerms("event-unknown", `no fact ${JSON.stringify(id.slice(0, 200))} was recorded`);
 }

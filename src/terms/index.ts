@@ -16,6 +16,7 @@ export {
   servingFacts,
   settlementOf,
   showAgreement,
+  termEventOf,
 } from "./ask.ts";
 export type { Piece } from "./earned.ts";
 export { TermsError } from "./errors.ts";
@@ -60,6 +61,7 @@ export {
   recordSold,
   type SubscriptionQuestion,
 } from "./selling.ts";
+export { consumeUsage, traceLine, type TracedFact, type TracedLine, type UsageToBill } from "./traced.ts";
 export {
   type BreakEven,
   breakEven,

@@ -6,6 +6,9 @@ import { instantText } from "./when.ts";
 const base = { id: nameText, subscription: nameText, at: instantText } as const;
 const plan = { plan: nameText, version: z.int().min(1) } as const;
 
+const KEY_CHARS_MAX = 500;
+const keyText = z.string().min(1).max(KEY_CHARS_MAX);
+
 /** What happened to a subscription, as told: each fact once, by its id. */
 export const soldEventSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("subscribed"), ...base, customer: nameText, ...plan }),
@@ -17,6 +20,8 @@ export const soldEventSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     ...{ kind: z.literal("consumed"), ...base, meter: nameText, units: amountText },
     model: nameText.optional(),
+    /** The usage event that it tells of, by its source and that one's id. */
+    usage: z.strictObject({ source: keyText, id: keyText }).optional(),
   }),
   /** Credits bought ahead. */
   z.strictObject({ kind: z.literal("topped-up"), ...base, item: nameText, units: amountText }),
