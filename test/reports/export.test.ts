@@ -89,7 +89,7 @@ beforeAll(async () => {
   rows = await focusRows(db, { account: "acme" });
 });
 
-test("calls served in batches and joules of own engines have rows, prices and sums of their own", async () => {
+test("batches and joules of own engines have rows, prices and sums of their own", async () => {
   const own = rows.filter((row) => row["Tags"] === '{"agent":"own"}');
   expect(own.map((row) => [row["SkuPriceId"], row["ContractedUnitPrice"], row["x_Joules"]])).toEqual([
     ["lab/small/input/batch", "0.0375", "4.5"],

@@ -86,7 +86,7 @@ test("what was counted is billed once, and every line leads back to who counted 
   });
 });
 
-test("a key that turns out to say two things is told on the line it is on, also of a sent invoice", async () => {
+test("a key that turns out to say two things is told on its line, also of a sent invoice", async () => {
   const sent = await db.transaction((tx) => closeInvoice(tx, { ...of, period: "2026-02" }));
   await db.transaction((tx) => recordUsage(tx, [counted("meter", "1:2", 41n, 4)]));
   expect(await get("/terms/invoices/acme-1/2026-02/lines/2")).toMatchObject({
