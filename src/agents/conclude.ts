@@ -5,7 +5,7 @@ import type { RunId } from "../kernel/index.ts";
 import { bookValue, statementOf } from "../ledger/index.ts";
 import { rule, type Verdict } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, isNudged, type Run, type TurnEnd } from "../runs/index.ts";
+import { appendStep, type Run, type TurnEnd } from "../runs/index.ts";
 import type { Resolved } from "./agent.ts";
 import type { Tried } from "./attempt-code.ts";
 import { agreementOf, endTwin } from "./agreeing.ts";
@@ -15,6 +15,7 @@ import { followEnd } from "./follow.ts";
 import { nextRung } from "./cascade.ts";
 import { calledNext } from "./provider.ts";
 import type { AgentState, Disposition } from "./state.ts";
+import { isUnheeded } from "./unheard.ts";
 import { type Examined, examine, parseInput, type Staged, type Working } from "./workshop.ts";
 
 /** How often a rung is tried again on fresh data when its commit meets rows that moved. */
@@ -141,7 +142,7 @@ async function commitOrRetry(d: Decision): Promise<Run> {
   try {
     return await d.lease.turn(async (tx, run, now) => {
       await d.alongside(tx);
-      if (await isNudged(tx, run.id)) return reconsider(tx, d);
+      if (await isUnheeded(tx, run.id, d.attempt.number)) return reconsider(tx, d);
       const done = { staged: stagedOf(d.attempt), by: d.by, disposition: "resolved" } as const;
       return commitInTurn(tx, d, { run, at: await now(), attempt: d.attempt, ...done });
     });

@@ -1,14 +1,16 @@
 import { reconcile, settle } from "../calls/index.ts";
-import { type Nudge, nudgeFromJson, withdraw } from "../inbox/index.ts";
+import { nudgeFromJson, withdraw } from "../inbox/index.ts";
 import { must } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run, takeNudges, type TurnEnd } from "../runs/index.ts";
 import { getAttempt, recordOf, saveAttempt } from "./attempts.ts";
 import { reconsider } from "./conclude.ts";
-import { reopen } from "./outside-verify.ts";
+import { saysOf, withUntold } from "./outside-told.ts";
+import { closed, reopen } from "./outside-verify.ts";
 import type { Heeded } from "./said.ts";
 import type { AgentState } from "./state.ts";
 import { readTranscript } from "./transcript.ts";
+import { noteNudge } from "./unheard.ts";
 import type { Working } from "./workshop.ts";
 
 /**
@@ -23,13 +25,14 @@ export function heed(w: Working & { readonly fresh: boolean }): Promise<Run> {
     const nudges = await takeNudges(tx, run.id);
     if (nudges.length === 0) return { kind: "continue", state };
     const attempt = await underWay(tx, w);
-    for (const { body, by } of nudges) await note(tx, w, nudgeFromJson(body), by, attempt);
+    for (const { body, by } of nudges) await noteNudge(tx, run.id, nudgeFromJson(body), by, attempt);
     await takeCallBack(tx, w, "a person said something before it was sent");
     const heard: AgentState = { ...state, call: null };
     const skip = nudges.find(({ body }) => nudgeFromJson(body).skip);
     if (skip !== undefined) return leave(tx, w, heard, { by: skip.by, text: nudgeFromJson(skip.body).text });
     const said = nudges.map(({ by, body }) => ({ by, text: nudgeFromJson(body).text }));
     const words = said.filter(({ text }) => text !== "");
+    if (state.phase === "outside") return goOn(run, { ...heard, outside: hearing(heard, words) });
     if (state.verifying === null || words.length === 0) return goOn(run, heard);
     return takeAttemptBack(tx, { ...w, state: heard }, words, now);
   });
@@ -49,8 +52,7 @@ async function takeAttemptBack(
   const { attempt: number } = must(state.verifying, `what run ${run.id} verifies`);
   const attempt = recordOf(must(await getAttempt(tx, run.id, number), `attempt ${number} of run ${run.id}`));
   if (state.outside !== null) {
-    const told = said.map(({ by, text }) => `${by} says about this piece of work: ${text}`);
-    return reopen(tx, { state, attempt }, { told, refused: false, at: await now() });
+    return reopen(tx, { state, attempt }, { told: said.map(saysOf), refused: false, at: await now() });
   }
   const twin = state.phase === "attempt" ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
   if (twin === undefined) return reconsider(tx, { ...w, attempt });
@@ -60,33 +62,22 @@ async function takeAttemptBack(
   return reconsider(tx, { ...w, state: { ...state, attempt: twin.number, question: null }, attempt });
 }
 
+/** What the client of a run driven from outside is to be told with its next call. */
+function hearing({ outside }: AgentState, words: readonly Heeded[]): AgentState["outside"] {
+  return outside === null ? null : withUntold(outside, words.map(saysOf));
+}
+
 /** Sleeps on where it slept: a turn that goes on would forget until when. */
 function goOn({ wakeAt }: Run, state: AgentState): TurnEnd {
   const asleep = state.phase === "outside" || (state.phase === "following" && state.question === null);
   return asleep && wakeAt !== null ? { kind: "park", state, until: wakeAt } : { kind: "continue", state };
 }
 
-async function note(
-  tx: Transaction,
-  { run }: Pick<Working, "run">,
-  { text, always, skip, budget, interrupt }: Nudge,
-  by: string,
-  attempt: number | null,
-): Promise<void> {
-  const data = {
-    ...{ by, text },
-    ...(always && { always }),
-    ...(skip && { skip }),
-    ...(interrupt && { interrupt }),
-    ...(budget !== null && { budgetMicroUsd: String(budget) }),
-  };
-  await appendStep(tx, run.id, { kind: "nudged", attempt, data });
-}
-
 /** The attempt whose transcript has begun, so that what is said belongs into it. */
 async function underWay(tx: Transaction, { run, state }: Working): Promise<number | null> {
-  if (state.phase !== "attempt") return null;
   const number = state.attempt + 1;
+  if (state.phase === "outside") return state.outside?.open === true ? number : null;
+  if (state.phase !== "attempt") return null;
   return (await readTranscript(tx, run.id, number)).length > 0 ? number : null;
 }
 
@@ -109,7 +100,8 @@ async function leave(tx: Transaction, w: Working, state: AgentState, said: Heede
   const { run } = w;
   await withdraw(tx, run.id);
   const because = said.text === "" ? `skipped by ${said.by}` : `skipped by ${said.by}: ${said.text}`;
-  const begun = state.phase === "attempt" ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
+  const mayBe = state.phase === "attempt" || state.phase === "outside";
+  const begun = mayBe ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
   const verified =
     state.verifying === null ? undefined : await getAttempt(tx, run.id, state.verifying.attempt);
   for (const attempt of [verified, begun]) {
@@ -118,5 +110,6 @@ async function leave(tx: Transaction, w: Working, state: AgentState, said: Heede
   const attempt = begun ?? verified;
   await appendStep(tx, run.id, { kind: "skipped", attempt: attempt?.number ?? null, data: { because } });
   const disposition = state.disposition ?? "discarded";
-  return { kind: "done", state: { ...state, disposition, question: null }, outcome: disposition };
+  const over = state.outside === null ? state : closed(state);
+  return { kind: "done", state: { ...over, disposition, question: null }, outcome: disposition };
 }

@@ -7,7 +7,9 @@ import { saveAttempt } from "./attempts.ts";
 import { callTool } from "./call-tool.ts";
 import { endInConflict, outsideOf, parkAgain } from "./outside-end.ts";
 import type { Held } from "./outside-held.ts";
+import { tell } from "./outside-told.ts";
 import { appendRefusals, RefusedError } from "./refusal.ts";
+import type { OutsideState } from "./state.ts";
 import { isContention } from "./toolbox.ts";
 import { type Staged, stageMore, toolContext } from "./workshop.ts";
 
@@ -18,8 +20,11 @@ const OUTPUT_CHARS_MAX = 100_000;
 /** The most characters kept of a tool's error, which may quote all that it was given. */
 const FAILURE_CHARS_MAX = 4_000;
 
+/** What a call came to, and what people said meanwhile, which is told with it. */
+export type Called = { readonly output: Json; readonly told: readonly string[] };
+
 /** Makes one tool call on top of what an attempt staged, and writes down what came of it in one turn. */
-export async function callOutside(h: Held, tool: string, input: Json): Promise<Json> {
+export async function callOutside(h: Held, tool: string, input: Json): Promise<Called> {
   const outside = outsideOf(h.state);
   if (outside.calls >= CALLS_MAX) {
     throw new InputError({
@@ -35,8 +40,9 @@ export async function callOutside(h: Held, tool: string, input: Json): Promise<J
       const writes = h.bench.toolbox.get(tool)?.effect === "write";
       return { calls: writes ? [made.call] : [], guarded: made.guarded, end: made.call.output };
     });
-    await record(h, done.staged, { tool, input, output: done.end });
-    return done.end;
+    const said = tell(outside);
+    await record(h, done.staged, { tool, input, output: done.end }, said.outside);
+    return { output: done.end, told: said.told };
   } catch (error) {
     await recordFailure(h, { tool, input }, error);
     throw error;
@@ -44,9 +50,13 @@ export async function callOutside(h: Held, tool: string, input: Json): Promise<J
 }
 
 /** Writes the step, and what is staged now; the attempt stays as long as it would have. */
-async function record(h: Held, staged: Staged, data: NewStep["data"]): Promise<void> {
-  // Whoever goes on staging has moved past what verifiers said before.
-  const { untold: _untold, ...outside } = outsideOf(h.state);
+async function record(
+  h: Held,
+  staged: Staged,
+  data: NewStep["data"],
+  // One that failed tells its client of that alone; what it is still to be told comes with the next.
+  outside: OutsideState = outsideOf(h.state),
+): Promise<void> {
   await h.lease.turn(async (tx: Transaction) => {
     await appendStep(tx, h.run.id, { kind: "call", attempt: h.handle.attempt, data });
     await appendRefusals(tx, h.run.id, h.handle.attempt, staged.refusals.slice(h.staged.refusals.length));

@@ -1,7 +1,7 @@
 import { ConflictError } from "../changes/index.ts";
 import { must } from "../kernel/index.ts";
 import { rule, type Ruling, type Verdict } from "../policy/index.ts";
-import { appendStep } from "../runs/index.ts";
+import { appendStep, FencedError } from "../runs/index.ts";
 import { type AttemptRecord, getAttempt, saveAttempt } from "./attempts.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { endInConflict, outsideOf, parkAgain, REFUSALS_MAX } from "./outside-end.ts";
@@ -9,6 +9,7 @@ import type { Held } from "./outside-held.ts";
 import { closed, tellFindings, verifyOutside, whyUnverifiable } from "./outside-verify.ts";
 import { readState } from "./state.ts";
 import { type Standing, standingOf } from "./outside-standing.ts";
+import { isUnheeded } from "./unheard.ts";
 import { type Examined, examine } from "./workshop.ts";
 
 /** What a client is told of its commit. */
@@ -75,6 +76,10 @@ function waitsForVerifiers({ bench, ...h }: Held, ruling: Ruling): boolean {
 async function commitNow(h: Held, seen: Examined, attempt: AttemptRecord): Promise<Committed> {
   const { staged } = seen;
   await h.lease.turn(async (tx, run, now) => {
+    // Read again, so that its client is told first.
+    if (await isUnheeded(tx, run.id, attempt.number)) {
+      throw new FencedError(run.id, "a person has said something");
+    }
     const parts = { workshop: h.workshop, bench: h.bench, state: closed(h.state) };
     return commitInTurn(tx, parts, {
       run,

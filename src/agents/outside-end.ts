@@ -54,7 +54,7 @@ export function endInConflict(parts: Working, conflict: ConflictError): Promise<
 /** Marks the attempt under way, if there is one, as discarded. */
 export async function throwAway(tx: Transaction, parts: Working, because: string): Promise<AgentState> {
   const { state, run } = parts;
-  const { untold: _untold, ...outside } = outsideOf(state);
+  const outside = outsideOf(state);
   if (!outside.open) return state;
   const number = state.attempt + 1;
   const record = must(await getAttempt(tx, run.id, number), `attempt ${number} of run ${run.id}`);

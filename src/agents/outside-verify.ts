@@ -1,15 +1,16 @@
 import { ConflictError } from "../changes/index.ts";
-import { must } from "../kernel/index.ts";
 import { rule } from "../policy/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, isNudged, type Run, type TurnEnd, wake } from "../runs/index.ts";
+import { appendStep, type Run, type TurnEnd, wake } from "../runs/index.ts";
 import { type AttemptRecord, saveAttempt, stagedOf } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
 import { modelNamed } from "./cascade.ts";
 import { askPerson, commitInTurn } from "./conclude.ts";
 import { endInConflict, IDLE_MS_MAX, outsideOf, parkAgain, REFUSALS_MAX } from "./outside-end.ts";
 import type { Held } from "./outside-held.ts";
+import { tell, withUntold } from "./outside-told.ts";
 import type { AgentState } from "./state.ts";
+import { isUnheeded } from "./unheard.ts";
 import type { Working } from "./workshop.ts";
 
 /**
@@ -56,7 +57,7 @@ async function commitVerified(v: Working, attempt: AttemptRecord): Promise<Run> 
   try {
     return await v.lease.turn(async (tx, run, now) => {
       // Taken up by the next move, which opens the attempt to its client again.
-      if (await isNudged(tx, run.id)) return { kind: "continue", state: v.state };
+      if (await isUnheeded(tx, run.id, attempt.number)) return { kind: "continue", state: v.state };
       const done = { staged: stagedOf(attempt), by: "model", disposition: "resolved" } as const;
       const parts = { ...v, state: closed(v.state) };
       return commitInTurn(tx, parts, { run, at: await now(), attempt, ...done });
@@ -82,17 +83,17 @@ export async function reopen(
   await saveAttempt(tx, { ...attempt, status: "working" });
   const kind = refused ? "refused" : "reconsidered";
   await appendStep(tx, runId, { kind, attempt: number, data: { because: told } });
-  const { refusals, ...outside } = outsideOf(state);
-  const open = { ...outside, refusals: refusals + (refused ? 1 : 0), untold: told };
+  const outside = outsideOf(state);
+  const open = withUntold({ ...outside, refusals: outside.refusals + (refused ? 1 : 0) }, told);
   const until = new Date(at.getTime() + IDLE_MS_MAX);
   return { kind: "park", state: { ...backOutside(state), outside: open }, until };
 }
 
-/** Tells a client, once, what the verifiers found while it was not listening. */
+/** Tells a client, once, what verifiers found and people said while it was not listening. */
 export async function tellFindings(h: Held): Promise<readonly string[]> {
-  const { untold, ...outside } = outsideOf(h.state);
+  const { outside, told: findings } = tell(outsideOf(h.state));
   await h.lease.turn(async () => parkAgain(h, { ...h.state, outside }));
-  return must(untold, `what verifiers found of run ${h.run.id}`);
+  return findings;
 }
 
 /** The state of a run whose client has no more say. */

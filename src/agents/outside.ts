@@ -1,14 +1,16 @@
 import { ConflictError, type Diff } from "../changes/index.ts";
 import { FactotumError, InputError, type Json, type TenantId } from "../kernel/index.ts";
 import type { Verdict } from "../policy/index.ts";
-import { appendStep, FencedError, leaseOutside, startRun } from "../runs/index.ts";
+import { appendStep, FencedError, isNudged, leaseOutside, startRun } from "../runs/index.ts";
 import type { Agent } from "./agent.ts";
 import { getAttempt, saveAttempt, stagedOf } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
-import { callOutside } from "./outside-call.ts";
+import { type Called, callOutside } from "./outside-call.ts";
 import { commitOutside, type Committed } from "./outside-commit.ts";
+import { heed } from "./heeding.ts";
 import { abandon, endInConflict, expire, IDLE_MS_MAX, outsideOf, throwAway } from "./outside-end.ts";
 import { digestOf, type Handle, handleText, isOwner, parseHandle, unknownHandle } from "./outside-handle.ts";
+import { allSaid, alwaysSaid, tell } from "./outside-told.ts";
 import { standingOf, type Standing } from "./outside-standing.ts";
 import { newState, readState } from "./state.ts";
 import type { Toolbox } from "./toolbox.ts";
@@ -45,8 +47,15 @@ export type Watcher = {
   readonly waited: (ms: number, msMax: number) => void;
 };
 
-/** An attempt as its client knows it. */
-export type Begun = { readonly attempt: string } & Standing;
+/** An attempt as its client knows it, with what it should know of what was said. */
+export type Begun = { readonly attempt: string; readonly told: readonly string[] } & Standing;
+
+/** What is staged, what checks say of it so far, and what people said that the client was not told yet. */
+type Looked = {
+  readonly diff: Diff;
+  readonly verdicts: readonly Verdict[];
+  readonly told: readonly string[];
+};
 
 /**
  * Attempts driven from outside: a client of another protocol works in a staged change set with an agent's
@@ -61,9 +70,8 @@ export type Outside = {
   /** Begins the same work again on fresh data; what the last attempt staged is thrown away. */
   beginAgain(attempt: string): Promise<Begun>;
   /** Calls a tool on top of what was staged. @throws what the tool throws; then nothing of it is staged */
-  call(attempt: string, tool: string, input: Json): Promise<Json>;
-  /** What is staged, and what the checks say of it so far. */
-  diff(attempt: string): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }>;
+  call(attempt: string, tool: string, input: Json): Promise<Called>;
+  diff(attempt: string): Promise<Looked>;
   /** Has it checked: committed, refused with the findings, or put to a person. */
   commit(
     attempt: string,
@@ -104,9 +112,9 @@ export function makeOutside(parts: WorkshopParts): Outside {
     discard: (text, because) =>
       held(text, async (h) => {
         if (h.state.phase === "outside") await abandon(h, because);
-        return { attempt: text, ...(await standingOf(workshop.db, await take(workshop, h.handle))) };
+        return begunOf(await take(workshop, h.handle), []);
       }),
-    status: (text) => held(text, async (h) => ({ attempt: text, ...(await standingOf(workshop.db, h)) })),
+    status: (text) => held(text, async (h) => begunOf(h, await allSaid(workshop.db, h.run.id))),
   };
 }
 
@@ -156,7 +164,12 @@ async function begin(workshop: Workshop, order: OutsideOrder): Promise<Begun> {
     return started;
   });
   const handle = { runId: run.id, attempt: 1, secret: order.secret };
-  return { attempt: handleText(handle), ...(await standingOf(workshop.db, await take(workshop, handle))) };
+  const held = await take(workshop, handle);
+  return begunOf(held, await alwaysSaid(workshop, held.run));
+}
+
+async function begunOf(h: Held, said: readonly string[]): Promise<Begun> {
+  return { attempt: handleText(h.handle), told: said, ...(await standingOf(h.workshop.db, h)) };
 }
 
 async function beginAgain(h: Held): Promise<Begun> {
@@ -169,25 +182,25 @@ async function beginAgain(h: Held): Promise<Begun> {
     });
   }
   const { client } = outsideOf(h.state);
+  const said = [...(await alwaysSaid(h.workshop, h.run)), ...(await allSaid(h.workshop.db, h.run.id))];
   const at = await businessTime(h.workshop);
   await h.lease.turn(async (tx, run) => {
     const state = await throwAway(tx, h, "its client began again");
     await appendStep(tx, run.id, { kind: "begun", attempt: number, data: { by: client } });
     await saveAttempt(tx, blank({ runId: run.id, number, rung: client }));
-    const outside = { ...outsideOf(state), open: true, calls: 0, refusals: 0 };
+    const outside = { ...tell(outsideOf(state)).outside, open: true, calls: 0, refusals: 0 };
     return { kind: "park", state: { ...state, outside }, until: new Date(at.getTime() + IDLE_MS_MAX) };
   });
-  const handle = { ...h.handle, attempt: number };
-  return {
-    attempt: handleText(handle),
-    ...(await standingOf(h.workshop.db, await take(h.workshop, handle))),
-  };
+  const untold = tell(outsideOf(h.state)).told;
+  const begun = await take(h.workshop, { ...h.handle, attempt: number });
+  return begunOf(begun, [...new Set([...said, ...untold])]);
 }
 
-async function look(h: Held): Promise<{ readonly diff: Diff; readonly verdicts: readonly Verdict[] }> {
+async function look(h: Held): Promise<Looked> {
   try {
     const { diff, verdicts } = await examine(h.workshop, h.bench, h.run, h.staged, h.at);
-    return { diff, verdicts };
+    // Only looked at: it is told again with the next call.
+    return { diff, verdicts, told: tell(outsideOf(h.state)).told };
   } catch (error) {
     if (error instanceof ConflictError) await endInConflict(h, error);
     throw error;
@@ -204,12 +217,19 @@ async function withHeld<T>(workshop: Workshop, text: string, work: (held: Held) 
   const handle = parseHandle(text);
   for (let tried = 1; ; tried += 1) {
     try {
-      return await work(await take(workshop, handle));
+      return await work(await heard(await take(workshop, handle)));
     } catch (error) {
       if (!(error instanceof FencedError)) throw error;
       if (tried >= TRIES_MAX) throw busy(handle, error);
     }
   }
+}
+
+/** No worker need be there for a client to be told what people say: its own call reads it first. */
+async function heard(h: Held): Promise<Held> {
+  if (h.state.phase !== "outside" || !(await isNudged(h.workshop.db, h.run.id))) return h;
+  await heed({ ...h, fresh: false });
+  return take(h.workshop, h.handle);
 }
 
 async function take(workshop: Workshop, handle: Handle): Promise<Held> {

@@ -91,7 +91,7 @@ export type OutsideState = {
   readonly calls: number;
   /** How often its commit was refused by checks. */
   readonly refusals: number;
-  /** What verifiers found wrong, until its client has heard it or has staged more. */
+  /** What verifiers found and people said, until its client is told. */
   readonly untold?: readonly string[];
 };
 

@@ -56,7 +56,12 @@ const INPUTS = {
 export async function callMcp(caller: McpCaller, name: string, given: JsonObject): Promise<CallToolResult> {
   try {
     checkArguments(name, given);
-    return result(await dispatch(caller, name, given));
+    const route = caller.menu.routes.get(name);
+    if (route === undefined) return result(await dispatch(caller, name as WayName, given));
+    const { attempt } = parse(name, z.looseObject({ attempt: handle }), given);
+    const { outside } = caller.factotum;
+    const { output, told } = await outside.call(attempt, route.tool.name, unwrap(route, given));
+    return result(output, told);
   } catch (error) {
     if (!(error instanceof FactotumError)) caller.say(`mcp ${name}: ${messageOf(error)}`);
     return { content: [{ type: "text", text: sentence(error) }], isError: true };
@@ -68,14 +73,9 @@ export function hasTool(menu: Menu, name: string): boolean {
   return Object.hasOwn(INPUTS, name) || menu.routes.has(name);
 }
 
-async function dispatch(caller: McpCaller, name: string, given: JsonObject): Promise<Json> {
+async function dispatch(caller: McpCaller, name: WayName, given: JsonObject): Promise<Json> {
   const { outside } = caller.factotum;
-  const route = caller.menu.routes.get(name);
-  if (route !== undefined) {
-    const { attempt } = parse(name, z.looseObject({ attempt: handle }), given);
-    return outside.call(attempt, route.tool.name, unwrap(route, given));
-  }
-  switch (name as WayName) {
+  switch (name) {
     case "begin": {
       const { work, key, again } = parse(name, INPUTS.begin, given);
       if (again !== undefined) return begun(await outside.beginAgain(again));
@@ -85,28 +85,36 @@ async function dispatch(caller: McpCaller, name: string, given: JsonObject): Pro
       return begun(await outside.begin(order));
     }
     case "status":
-      return told(await outside.status(parse(name, INPUTS.status, given).attempt));
+      return standing(await outside.status(parse(name, INPUTS.status, given).attempt));
     case "diff":
-      return toJson(await outside.diff(parse(name, INPUTS.diff, given).attempt));
+      return toJson(brief(await outside.diff(parse(name, INPUTS.diff, given).attempt)));
     case "commit": {
       const { attempt, unsure, ask } = parse(name, INPUTS.commit, given);
-      return told(await outside.commit(attempt, unsure, ask, caller.watcher));
+      return standing(await outside.commit(attempt, unsure, ask, caller.watcher));
     }
     case "discard": {
       const { attempt, because } = parse(name, INPUTS.discard, given);
-      return told(await outside.discard(attempt, because));
+      return standing(await outside.discard(attempt, because));
     }
   }
 }
 
 function begun(one: Begun): Json {
-  return toJson({ ...one, next: "call tools with this `attempt`, then diff, then commit" });
+  return toJson({ ...brief(one), next: "call tools with this `attempt`, then diff, then commit" });
 }
 
 /** A standing with the sentence of what to do next. */
-function told(one: Begun | Committed): Json {
-  return toJson({ ...one, next: NEXT[one.kind] });
+function standing(one: Begun | Committed): Json {
+  return toJson({ ...brief(one), next: NEXT[one.kind] });
 }
+
+/** Without saying that nobody has said anything. */
+function brief(one: object): object {
+  const { told, ...rest } = one as { readonly told?: readonly string[] };
+  return told?.length === 0 ? rest : one;
+}
+
+const SAID = "Said meanwhile by the people you work for, and not part of the answer; heed it:";
 
 const NEXT: Readonly<Record<Committed["kind"], string>> = {
   open: "go on: call tools, then diff, then commit",
@@ -123,10 +131,14 @@ const NEXT: Readonly<Record<Committed["kind"], string>> = {
   failed: "the run failed; a person must look at it with factotum show",
 };
 
-/** Structured content where the answer is an object; the text says the same to clients without it. */
-function result(value: Json): CallToolResult {
+/**
+ * Structured content where the answer is an object; the text says the same to clients without it. What people
+ * said meanwhile comes in a text of its own, so that a tool's answer stays what it is.
+ */
+function result(value: Json, told: readonly string[] = []): CallToolResult {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  const content: CallToolResult["content"] = [{ type: "text", text }];
+  const said = told.length === 0 ? [] : [{ type: "text" as const, text: [SAID, ...told].join("\n- ") }];
+  const content: CallToolResult["content"] = [{ type: "text", text }, ...said];
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? { content, structuredContent: value } : { content };
 }

@@ -1,5 +1,6 @@
 /** A run that is over is gone through once more, from a step on, in another way; both are compared. */
 import type { ModelId, RunId } from "factotum/kernel";
+import { serveHttp } from "factotum/server";
 import { reply, scriptedProvider, type ScriptedProvider } from "factotum/testing";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { openProject, type Project, shopConfig } from "./project.ts";
@@ -83,6 +84,42 @@ test("a fork with another model and an instruction is verified, and repeats noth
   expect(compared.firstDifference).toBeGreaterThanOrEqual(at);
   expect(compared.changes.every((line) => line.includes("shop.products"))).toBe(true);
   expect((await story(id)).steps.at(-1)).toMatchObject({ kind: "forked to", data: { to: fork.id } });
+});
+
+test("over HTTP a run is forked and compared, and what cannot be is refused with its reason", async () => {
+  const http = await serveHttp(project.factotum, { host: "127.0.0.1", port: 0 });
+  const at = async (path: string, body?: unknown) => {
+    const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${http.url}/runs/${path}`, { ...init, headers });
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
+  };
+  providers[0]?.script(order(1), done);
+  const id = await begin();
+  providers[1]?.script(order(2), done);
+  const made = await at(`${id}/fork`, { at: 0, model: OTHER, instruction: "Two of them", by });
+  expect([made.status, made.body]).toEqual([
+    ...[201, { id: expect.any(String), from: id, at: 0, rehearses: true }],
+  ]);
+  await project.settle();
+  const other = String(made.body["id"]);
+  const compared = await at(`${id}/compare/${other}`);
+  expect(compared.body).toMatchObject({
+    runs: [
+      { id, disposition: "resolved", rows: 2, costMicroUsd: expect.any(String) },
+      { id: other, model: OTHER, disposition: "rehearsed", rows: 2 },
+    ],
+    firstDifference: expect.any(Number),
+  });
+  expect(bodies(1)).toContain("Two of them");
+  const committing = await at(`${id}/fork`, { at: 0, commit: true });
+  expect([committing.status, committing.body["error"]]).toMatchObject([
+    ...[422, { code: "fork-refused", message: expect.stringContaining(`factotum undo ${id}`) }],
+  ]);
+  expect((await at(`${id}/fork`, { at: -1 })).status).toBe(400);
+  expect((await at(`${id}/compare/999999`)).body["error"]).toMatchObject({ code: "run-unknown" });
+  expect(await project.orders()).toEqual(["lamp 1"]);
+  await http.close();
 });
 
 test("a fork commits only where nothing of the other's stands, and once", async () => {

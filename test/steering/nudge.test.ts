@@ -185,6 +185,30 @@ test("what is said while a model thinks that it is done is seen before anything 
   await provider.close();
 });
 
+test("a budget given between check and commit is noted, and the attempt is not made again", async () => {
+  const offices: Office[] = [];
+  const check = {
+    name: "somebody pays",
+    run: async () => {
+      const [run] = (await offices[0]?.factotum.listRuns({ limit: 1 })) ?? [];
+      if (run !== undefined) {
+        await offices[0]?.factotum.nudge(run.id, { budget: microUsd(1_000_000), by: "bo" });
+      }
+      return [];
+    },
+  };
+  const provider = await scriptedProvider(order, done);
+  const office = await openOffice(clerk({ checks: [check], cascade: [model] }), {}, provider.url);
+  offices.push(office);
+  const run = await office.order("lamp");
+  const kinds = await steps(office, run.id);
+  expect([provider.requests.length, kinds.slice(-2)]).toEqual([2, ["nudged", "committed"]]);
+  const [nudge] = await office.factotum.nudges(run.id);
+  expect(nudge).toMatchObject({ budget: 1_000_000n, takenAt: expect.any(Date) });
+  await office.close();
+  await provider.close();
+});
+
 test("skip ends the run with nothing committed, its question taken back; a budget caps calls", async () => {
   const office = await openOffice(clerkWith(askingRung(() => whichLamp())));
   const run = await office.order("light");
