@@ -6,13 +6,15 @@ import { RunError } from "./errors.ts";
  * better.
  */
 const DOCUMENT_CHARS_MAX = 32 * 1024 * 1024;
+/** What JSON can say and jsonb cannot hold, as JSON says it: an escape whose backslash is not escaped itself. */
+const UNFIT = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 /** A reason is a sentence; the whole story belongs in a step. */
 const BECAUSE_CHARS_MAX = 4_000;
 
 /**
  * JSON text for a json column.
  *
- * @throws {RunError} `too-big`, or `not-json` for undefined and functions
+ * @throws {RunError} `too-big`, `text-unfit`, or `not-json` for undefined and functions
  */
 export function jsonText(value: Json, what: string, runId?: RunId): string {
   const text = JSON.stringify(value) as string | undefined;
@@ -23,6 +25,13 @@ export function jsonText(value: Json, what: string, runId?: RunId): string {
       ...about,
       code: "not-json",
       message: `the ${what}${of} is not plain data: give null`,
+    });
+  }
+  if (text.includes("\\u") && UNFIT.test(text)) {
+    throw new RunError({
+      ...about,
+      code: "text-unfit",
+      message: `the ${what}${of} has a NUL character or half of a surrogate pair, which Postgres cannot hold`,
     });
   }
   if (text.length > DOCUMENT_CHARS_MAX) {

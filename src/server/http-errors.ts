@@ -17,6 +17,7 @@ export class HttpError extends FactotumError {
 /** Statuses of codes whose class alone does not tell: the thing named is not there, or its time is over. */
 const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "run-unknown": 404,
+  "text-unfit": 400,
   "question-unknown": 404,
   "table-unknown": 404,
   "effect-unknown": 404,
