@@ -1,6 +1,7 @@
 import { InputError } from "../kernel/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Protocol } from "./surfaces.ts";
+import { mistralBody } from "./mistral.ts";
 import { bedrockBody, bedrockSigner, bedrockTap } from "./bedrock.ts";
 import type { Spoken } from "./translate/dialects.ts";
 import type { UsageTap } from "./usage-tap.ts";
@@ -60,6 +61,7 @@ export function speakingOf(card: ModelCard, key: string | undefined): Speaking {
         // Few engines speak responses; a card whose wire it is says that this one does.
         ...openaiLike(key, null, card.wire === "responses" ? OPENAI : ["openai-chat", "openai-embeddings"]),
         translated: card.wire === "responses" ? ["openai-responses", "openai-chat"] : ["openai-chat"],
+        ...(card.id.startsWith("mistral/") && { wrapping: { body: mistralBody, tap: (inner) => inner } }),
       };
     case "azure":
       return azure(card, key);
