@@ -4,6 +4,7 @@ import type { TenantId } from "../kernel/index.ts";
 import { listBudgets } from "../ledger/index.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cut, reply, status } from "../testing/index.ts";
+import { forgetAnswers } from "./answers.ts";
 import type { KeyTerms } from "./index.ts";
 import { budget, type Opened, opened } from "./opened.test.kit.ts";
 
@@ -133,6 +134,33 @@ describe("an answer that is kept", () => {
     expect(told(await ask(secret, own, {}, "responses"))).toBe("miss");
   });
 
+  test("goes when its tenant has too much that is newer, and nobody else's does", async () => {
+    at.provider.otherwise(() => reply("x".repeat(1_000), { input: 20, output: 4 }));
+    const [mine, other] = ["roomy", "modest"] as const;
+    const [secret, others] = [
+      await at.key({ tenant: mine as TenantId, ...kept() }),
+      await at.key({ tenant: other as TenantId, ...kept() }),
+    ];
+    await hit(others, saying("theirs"));
+    for (let count = 0; count < 8; count += 1) await hit(secret, saying(`mine ${count}`));
+    const bytesOf = async (tenant: string): Promise<readonly number[]> =>
+      (
+        await at.db.query<{ bytes: number }>(
+          "select octet_length(sealed) as bytes from factotum.gateway_answers where tenant = $1",
+          [tenant],
+        )
+      ).rows.map(({ bytes }) => bytes);
+    await expect.poll(async () => (await bytesOf(mine)).length, { timeout: 20_000 }).toBe(8);
+    await forgetAnswers(at.db, 5_000);
+    const left = await bytesOf(mine);
+    expect(left.length).toBeGreaterThan(1);
+    expect(left.length).toBeLessThan(8);
+    expect(left.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(5_000);
+    expect((await bytesOf(other)).length).toBe(1);
+    expect(told(await ask(secret, saying("mine 7")))).toBe("hit");
+    expect(told(await ask(secret, saying("mine 0")))).toBe("miss");
+  });
+
   test("is on no disk but sealed", async () => {
     const canary = ["canary", "that", "is", "kept"].join("-");
     const secret = await at.key(kept());
@@ -208,6 +236,12 @@ describe("calls that are the same and under way at once", () => {
     let found = await booked();
     while (Reflect.get(found ?? {}, "hits") !== 20) found = await booked();
     expect(found).toEqual({ hits: 20, attempts: [["answered", 60]] });
+    const metrics = await (await fetch(`${held.gateway.adminUrl}/metrics`)).text();
+    expect(metrics.match(/^factotum_gateway_cache_total.*$/gm)).toEqual([
+      'factotum_gateway_cache_total{told="hit"} 0',
+      'factotum_gateway_cache_total{told="joined"} 20',
+      'factotum_gateway_cache_total{told="miss"} 1',
+    ]);
   });
 
   test("are given up when the last of them has left", async () => {

@@ -3,6 +3,7 @@ import { type CallId, type MicroUsd, microUsd, type ModelId } from "../kernel/in
 import type { Database } from "../postgres/index.ts";
 import type { KeyRecord } from "./keys.ts";
 import type { Leg } from "./leg.ts";
+import type { KeptTold } from "./metrics.ts";
 import type { Sink } from "./outflow.ts";
 import type { Plan } from "./plan.ts";
 import { SharedAnswer, type Waiting, type WholeAnswer } from "./shared-answer.ts";
@@ -35,12 +36,22 @@ export type Answers = {
 /** What is the same call only with the same of these. */
 const HEADERS = ["anthropic-version", "anthropic-beta", "openai-beta", "x-factotum-drop"] as const;
 const FORGET_MAX = 1_000;
+/** The newest answers of a tenant that together have so much are kept; the others go. */
+const TENANT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Whose answer it is, and what it cost. */
 type Outcome = { readonly model: ModelId; readonly saved: MicroUsd };
 
+type AnswersParts = {
+  readonly db: Database;
+  readonly vault: Vault;
+  readonly say: (line: string) => void;
+  /** Told once of each call, what became of it. */
+  readonly count: (told: KeptTold) => void;
+};
+
 /** Opens them. Writes factotum.gateway_answers and factotum.gateway_hits. */
-export function openAnswers(db: Database, vault: Vault, say: (line: string) => void): Answers {
+export function openAnswers({ db, vault, say, count }: AnswersParts): Answers {
   const underway = new Map<
     string,
     { readonly shared: SharedAnswer; readonly told: Promise<Outcome | null> }
@@ -67,6 +78,7 @@ export function openAnswers(db: Database, vault: Vault, say: (line: string) => v
       say(`answers that are kept could not be read: ${String(error)}`);
       return null;
     });
+    count(kept === null ? "miss" : "hit");
     if (kept !== null) {
       shared.replay(kept.answer);
       return kept.outcome;
@@ -87,6 +99,7 @@ export function openAnswers(db: Database, vault: Vault, say: (line: string) => v
       const own = `${call.key.id} ${name.toString("base64")}`;
       const found = underway.get(own);
       if (found?.shared.join(call, "hit") === true) {
+        count("joined");
         inBackground(follow(call, found.told), "a hit");
         return;
       }
@@ -200,11 +213,19 @@ function unpacked(plain: Buffer): WholeAnswer {
   return { ...head, body: plain.subarray(end) };
 }
 
-/** Forgets what is past its time. Writes factotum.gateway_answers. */
-export async function forgetAnswers(db: Database): Promise<void> {
+/**
+ * Forgets what is past its time, and the oldest answers of tenants that have too many. Writes
+ * factotum.gateway_answers.
+ */
+export async function forgetAnswers(db: Database, tenantBytesMax = TENANT_BYTES_MAX): Promise<void> {
   await db.query(
     `delete from factotum.gateway_answers where (tenant, hash) in (
-       select tenant, hash from factotum.gateway_answers where expires_at < clock_timestamp()
+       select tenant, hash from (
+         select tenant, hash, expires_at, sum(octet_length(sealed)) over newest as bytes
+         from factotum.gateway_answers
+         window newest as (partition by tenant order by made_at desc, hash)) kept
+       where expires_at < clock_timestamp() or bytes > $1
        limit ${FORGET_MAX})`,
+    [tenantBytesMax],
   );
 }

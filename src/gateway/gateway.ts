@@ -124,7 +124,8 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const forbids = options.forbids ?? ((): null => null);
   const secret = secretOf(options);
   const now = { snapshot: { targets, health: breaker, sealKey: derivedKey(secret, "envelopes"), forbids } };
-  const answers = openAnswers(db, makeVault(secret, "answers", options.random), say);
+  const vault = makeVault(secret, "answers", options.random);
+  const answers = openAnswers({ db, vault, say, count: metrics.kept });
   const priceClock = options.priceClock ?? clock;
   const serving = { db, clock, priceClock, say, now, ring, parts, meter, live, answers, nonce };
   const batches = openBatchRoom({ ...options, say }, { ring, nonce, underWay: () => live.size }, (inside) =>

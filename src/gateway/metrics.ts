@@ -4,9 +4,14 @@ import type { Metered } from "./meter.ts";
 /** Counts what passes, since this replica began; in the text form that Prometheus reads. */
 export type Metrics = {
   heard(metered: Metered): void;
+  /** What became of a call that asked for an answer given before. */
+  readonly kept: (told: KeptTold) => void;
   /** @param now what is so at this moment, by the metric's name */
   text(now: Readonly<Record<string, number>>): string;
 };
+
+/** A kept answer was given, one under way was waited for, or a provider was asked. */
+export type KeptTold = "hit" | "joined" | "miss";
 
 /** Upper bounds in seconds: from an embedding to a model that thinks for an hour. */
 const BOUNDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800] as const;
@@ -26,7 +31,11 @@ type Series = {
 /** Begins to count. */
 export function makeMetrics(): Metrics {
   const series = new Map<string, Series>();
+  const kept: Record<KeptTold, number> = { hit: 0, joined: 0, miss: 0 };
   return {
+    kept(told) {
+      kept[told] += 1;
+    },
     heard(metered) {
       const name = `${metered.surface} ${metered.model} ${metered.label}`;
       const found = series.get(name) ?? begun(metered);
@@ -45,6 +54,8 @@ export function makeMetrics(): Metrics {
       ]);
       return [
         ...gauges,
+        "# TYPE factotum_gateway_cache_total counter",
+        ...Object.entries(kept).map(([told, n]) => `factotum_gateway_cache_total{told="${told}"} ${n}`),
         "# TYPE factotum_gateway_attempts_total counter",
         ...all.map(({ labels, attempts }) => `factotum_gateway_attempts_total{${labels}} ${attempts}`),
         "# TYPE factotum_gateway_cost_micro_usd_total counter",
