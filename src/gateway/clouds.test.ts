@@ -1,4 +1,4 @@
-/** Models where clouds serve them: Mistral's own words, Azure's addresses, Bedrock's signatures and frames. */
+/** Models where clouds serve them: Mistral's words, Azure's addresses, Bedrock's signatures and frames. */
 import Anthropic from "@anthropic-ai/sdk";
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
@@ -84,7 +84,7 @@ describe("Mistral", () => {
     server.close();
   });
 
-  test("gets what it takes, in its own names, from clients of both protocols, whole and streamed", async () => {
+  test("gets what it takes, in its own names, from clients of both protocols", async () => {
     const call = { id: "call_of_another_provider", type: "function" as const };
     const talk = [
       ...messages,

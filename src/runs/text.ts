@@ -6,7 +6,7 @@ import { RunError } from "./errors.ts";
  * better.
  */
 const DOCUMENT_CHARS_MAX = 32 * 1024 * 1024;
-/** What JSON can say and jsonb cannot hold, as JSON says it: an escape whose backslash is not escaped itself. */
+/** What JSON can say and jsonb cannot hold: an escape whose backslash is not escaped itself. */
 const UNFIT = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 /** A reason is a sentence; the whole story belongs in a step. */
 const BECAUSE_CHARS_MAX = 4_000;
