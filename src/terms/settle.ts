@@ -146,7 +146,8 @@ function ownLine(book: Book, clause: Clause, period: Period): Line[] {
         cost: money(book, due.cost),
         imputed: money(book, due.imputed),
       };
-      const free = exact(clause.royaltyPerUnit ?? "0").equals(zero);
+      // By what it came to: a later wording that is free of royalties makes no earlier use so.
+      const free = due.amount.equals(zero);
       return line("royalty", due, free ? "shown" : "owed", free ? "royalty-free use" : "royalty by use").map(
         (one) => ({ ...one, use }),
       );
@@ -173,11 +174,13 @@ function correctionsOf(book: Book, settlement: Settlement, closed: readonly Sett
     const settled = settledLines.reduce((total, line) => total + minorFromText(line.amount, digits), 0n);
     const due = now === undefined ? 0n : minorFromText(now.amount, digits);
     const { use, ...line } = model;
+    const isOwed = [model, ...settledLines].some(({ settles }) => settles === "owed");
     const more = useLeft(book, now?.use ?? noUse, settledLines);
     if (due === settled && more === null) return [];
     return [
       {
         ...line,
+        settles: isOwed ? ("owed" as const) : line.settles,
         ...(use === undefined || more === null ? {} : { use: more }),
         amount: minorText(due - settled, digits),
         corrects: { settled: minorText(settled, digits), now: minorText(due, digits) },

@@ -5,6 +5,7 @@
  */
 import type { AgreementFacts, Clause, Settlement, TermEvent } from "factotum/terms";
 import { DateTime } from "luxon";
+import { boughtIn, usedUnder } from "./oracle-use.ts";
 import { minus, more, NOTHING, plus, type Ratio, ratio, read, rounded, times } from "./oracle-arithmetic.ts";
 
 type Kind<Name extends TermEvent["kind"]> = Extract<TermEvent, { kind: Name }>;
@@ -20,7 +21,7 @@ type Slice = { readonly at: number; readonly weight: Ratio };
 
 export class Oracle {
   private readonly wordings: readonly Wording[];
-  private readonly events: readonly TermEvent[];
+  readonly events: readonly TermEvent[];
   private readonly closed: readonly Settlement[];
   private readonly base: Terms;
   private readonly quorums = new Map<string, number>();
@@ -70,7 +71,7 @@ export class Oracle {
     for (const clause of this.clauses()) {
       const minor = this.own(clause, month);
       const sides = sidesOf(clause);
-      const owed = clause.kind === "share" || clause.kind === "commitment";
+      const owed = clause.kind !== "investment";
       if (minor !== 0n) found.push({ clause: `${clause.id}@${month}`, ...sides, minor, owed });
       if (!correct) continue;
       for (const old of this.closed) {
@@ -129,6 +130,7 @@ export class Oracle {
   private own(clause: Clause, month: string): bigint {
     if (clause.kind === "share") return rounded(this.shared(clause.id, this.spanOf(month), month), this.base);
     if (clause.kind === "commitment") return rounded(this.missing(clause.id, month), this.base);
+    if (clause.kind === "licence") return rounded(usedUnder(this, clause.id, month).royalty, this.base);
     if (clause.kind === "investment") {
       const [from, to] = this.spanOf(month);
       return this.carried(clause, to) - this.carried(clause, from);
@@ -217,6 +219,7 @@ export class Oracle {
         const [head, end] = this.spanOf(each);
         const inside = [Math.max(head, begins), Math.min(end, due)] as const;
         for (const one of at.clauses) counted += rounded(this.shared(one, inside, each), this.base);
+        counted += rounded(boughtIn(this, at.streams, inside, each), this.base);
       }
       const lack = minus(target, ratio(counted, 10n ** BigInt(this.base.digits)));
       if (more(lack, NOTHING)) total = plus(total, lack);
@@ -255,7 +258,7 @@ export class Oracle {
     return rounded(more(floor, parts) ? floor : parts, this.base);
   }
 
-  private fx(event: Kind<"revenue">, month: string): Ratio {
+  fx(event: Kind<"revenue"> | Kind<"use">, month: string): Ratio {
     if (event.currency === this.base.currency) return [1n, 1n];
     const { earned } = event;
     const end = "at" in earned ? Date.parse(earned.at) + 1 : Date.parse(earned.to);
@@ -283,7 +286,7 @@ export class Oracle {
     return found;
   }
 
-  private clauseAt(id: string, at: number): Clause | undefined {
+  clauseAt(id: string, at: number): Clause | undefined {
     const clause = this.wordingAt(at)?.terms.clauses.find((one) => one.id === id);
     if (clause === undefined || at < this.when(clause.from ?? this.base.from)) return undefined;
     return at < this.endOf(clause) ? clause : undefined;
@@ -326,7 +329,7 @@ export class Oracle {
     return found;
   }
 
-  private slices(event: Kind<"revenue"> | Kind<"result">): readonly Slice[] {
+  slices(event: { readonly earned: Kind<"revenue">["earned"] }): readonly Slice[] {
     const { earned } = event;
     if ("at" in earned) return [{ at: Date.parse(earned.at), weight: [1n, 1n] }];
     return this.slicesOf([Date.parse(earned.from), Date.parse(earned.to)]);
@@ -352,10 +355,8 @@ export class Oracle {
   }
 
   private firstOpen(): string {
-    const last = this.closed
-      .map((one) => one.period)
-      .sort()
-      .at(-1);
+    const periods = this.closed.map((one) => one.period).sort();
+    const last = periods.at(-1);
     return last === undefined ? this.nameOf(this.when(this.base.from)) : this.next(last);
   }
 
@@ -367,7 +368,7 @@ export class Oracle {
     return this.nameOf(this.spanOf(month)[1]);
   }
 
-  private spanOf(month: string): readonly [number, number] {
+  spanOf(month: string): readonly [number, number] {
     const start = DateTime.fromFormat(month, "yyyy-MM", { zone: this.base.zone });
     return [start.toMillis(), start.plus({ months: 1 }).toMillis()];
   }
@@ -382,6 +383,7 @@ export class Oracle {
 function sidesOf(clause: Clause): { from: string; to: string } {
   if (clause.kind === "share" || clause.kind === "commitment")
     return { from: clause.payer, to: clause.payee };
+  if (clause.kind === "licence") return { from: clause.licensee, to: clause.licensor };
   if (clause.kind === "investment") return { from: clause.company, to: clause.holder };
   return { from: "", to: "" };
 }
@@ -389,9 +391,7 @@ function sidesOf(clause: Clause): { from: string; to: string } {
 /** A settlement in the oracle's words. */
 export function opinionOf(settlement: Settlement): Opinion {
   const minor = (text: string): string => text.replace(".", "").replace(/^(-?)0+(?=\d)/, "$1");
-  const lines = settlement.lines.filter(
-    (line) => line.kind !== "royalty" && !/^-?0[.]?0*$/.test(line.amount),
-  );
+  const lines = settlement.lines.filter((line) => !/^-?0[.]?0*$/.test(line.amount));
   return {
     lines: lines.map((line) => `${line.clause}@${line.earnedIn} ${minor(line.amount)}`).sort(),
     owed: settlement.owed.map((one) => `${one.from} ${one.to} ${minor(one.amount)}`).sort(),

@@ -60,8 +60,15 @@ const others: fc.Arbitrary<ClauseInput[]> = fc
     fc.option(cents.map((amount) => clause({ kind: "cap", id: "cap", clauses: ["a", "b"], amount }))),
     fc.option(
       fc
-        .record({ amount: cents, every: fc.constantFrom("month" as const, "quarter" as const), ends: until })
-        .map(({ amount, every, ends }) =>
+        .record({
+          ...{ amount: cents, every: fc.constantFrom("month" as const, "quarter" as const), ends: until },
+          counts: fc.constantFrom<{ clauses?: string[]; streams?: string[] }>(
+            { clauses: ["a"] },
+            { streams: ["api"] },
+            { clauses: ["a"], streams: ["api"] },
+          ),
+        })
+        .map(({ amount, every, ends, counts }) =>
           clause({
             kind: "commitment",
             id: "least",
@@ -69,7 +76,7 @@ const others: fc.Arbitrary<ClauseInput[]> = fc
             payee: "cloud",
             amount,
             every,
-            clauses: ["a"],
+            ...counts,
             ...ends,
           }),
         ),

@@ -50,6 +50,85 @@ test("a price ÷ 100 with usage × 100, 200, 1,000: elasticity 1, 1.1505, 1.5, r
   expect(Math.log(200) / Math.log(100)).toBeCloseTo(1.1505, 4);
 });
 
+/**
+ * The elasticity in ten-thousandths, by going up one by one and comparing powers of whole numbers: no
+ * logarithm, and nothing of the room.
+ */
+function naiveElasticity(cheaper: bigint, used: bigint): bigint {
+  const wanted = used ** 20_000n;
+  // Half a step further the power passes what is wanted: cheaper ^ ((2k + 1) / 20,000).
+  const step = cheaper * cheaper;
+  let power = cheaper;
+  for (let k = 0n; ; k += 1n) {
+    if (power > wanted) return k;
+    power *= step;
+  }
+}
+
+test("elasticities are those that a clerk finds by multiplying whole numbers", () => {
+  const told = ["100", "200", "1000"].map((usage) =>
+    elasticityBetween({ price: "100", usage: "1" }, { price: "1", usage }),
+  );
+  expect(told.map(({ elasticity }) => BigInt(Math.round(Number(elasticity) * 10_000)))).toEqual([
+    ...[100n, 200n, 1_000n].map((usage) => naiveElasticity(100n, usage)),
+  ]);
+  const whole = fc.integer({ min: 2, max: 40 });
+  fc.assert(
+    fc.property(whole, whole, (cheaper, used) => {
+      const after = { price: `1/${cheaper}`, usage: String(used) };
+      const { elasticity, revenueTimes } = elasticityBetween({ price: "1", usage: "1" }, after);
+      expect(BigInt(Math.round(Number(elasticity) * 10_000))).toBe(
+        naiveElasticity(BigInt(cheaper), BigInt(used)),
+      );
+      const [times = "", of = "1"] = revenueTimes.split("/");
+      expect(BigInt(times) * BigInt(cheaper)).toBe(BigInt(of) * BigInt(used));
+    }),
+    tries(12),
+  );
+});
+
+test("usage by an elasticity, and along a line, is that of whole numbers up to a limit", () => {
+  const whole = fc.integer({ min: 1, max: 60 });
+  const halves = fc.integer({ min: 0, max: 6 });
+  fc.assert(
+    fc.property(whole, whole, halves, whole, whole, (usage, cheaper, elasticity, capacity, perUnit) => {
+      const demand = { kind: "constant", at: { price: "1", usage: String(usage) } } as const;
+      const [found] = whatIf(
+        { ...demand, elasticity: (elasticity / 2).toFixed(1) },
+        [`1/${cheaper}`],
+        { fixed: "7", perUnit: String(perUnit) },
+        String(capacity),
+      );
+      // (usage × cheaper ^ (n / 2))², in ten-thousandths squared, lies within half of one of what is told.
+      const exact = BigInt(usage) ** 2n * BigInt(cheaper) ** BigInt(elasticity) * 20_000n ** 2n;
+      const [n = "0", of = "1"] = (found?.demanded ?? "").split("/");
+      const twice = (BigInt(n) * 20_000n) / BigInt(of);
+      expect((twice - 1n) ** 2n <= exact && exact <= (twice + 1n) ** 2n).toBe(true);
+      const isCapped = twice > BigInt(capacity) * 20_000n;
+      expect(found?.capped).toBe(isCapped);
+      expect(found?.served === String(capacity) || !isCapped).toBe(true);
+      expect(found?.cost === String(7 + perUnit * capacity) || !isCapped).toBe(true);
+    }),
+    tries(100),
+  );
+  fc.assert(
+    fc.property(whole, whole, whole, fc.integer({ min: 0, max: 60 }), (low, span, drop, step) => {
+      const points = [
+        { price: String(low), usage: String(drop + 5) },
+        { price: String(low + span), usage: "5" },
+      ];
+      const price = low + Math.min(step, span);
+      const [found] = whatIf({ kind: "piecewise", points }, [String(price)], { fixed: "0", perUnit: "0" });
+      // Down the line by one span-th of the drop for each dollar.
+      let left = BigInt(drop + 5) * BigInt(span);
+      for (let at = low; at < price; at += 1) left -= BigInt(drop);
+      const [n = "0", of = "1"] = (found?.demanded ?? "").split("/");
+      expect(BigInt(n) * BigInt(span)).toBe(BigInt(of) * left);
+    }),
+    tries(100),
+  );
+});
+
 test("a hundred times cheaper, played through by a constant elasticity and a limit on what is served", () => {
   const demand = { kind: "constant", at: { price: "1", usage: "1000" }, elasticity: "1.5" } as const;
   const shape = { fixed: "100", perUnit: "0.004" };
