@@ -144,6 +144,7 @@ function isComplete({ plan, surface }: KeptCall, { status, body }: WholeAnswer):
       return text.includes("message_stop");
     case "openai-embeddings":
     case "google-generate":
+    case "bedrock-converse":
       return false;
   }
 }

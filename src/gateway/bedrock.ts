@@ -1,7 +1,8 @@
 import { createRequire } from "node:module";
 import type * as EventStreams from "@smithy/eventstream-codec";
 import aws4 from "aws4";
-import { messageOf } from "../kernel/index.ts";
+import { type JsonObject, messageOf } from "../kernel/index.ts";
+import { textIn } from "./translate/fields.ts";
 import { askedIn } from "./translate/translate.ts";
 import type { UsageTap } from "./usage-tap.ts";
 
@@ -11,7 +12,7 @@ const REGION = /^bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\./;
 const REGION_DEFAULT = "us-east-1";
 
 /** A body of messages as InvokeModel takes it: the address says which model, and whether it streams. */
-export function bedrockBody(body: Buffer): Buffer {
+export function invokeBody(body: Buffer): Buffer {
   const { model: _, stream: __, ...rest } = askedIn(body) ?? {};
   return Buffer.from(JSON.stringify({ anthropic_version: VERSION, ...rest }));
 }
@@ -66,9 +67,18 @@ function codec(): EventStreams.EventStreamCodec {
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const LENGTH_BYTES = 4;
 
-/** Unwraps the frames of AWS's event streams into the server-sent events that Anthropic would send. */
-export function bedrockTap(inner: UsageTap, stream: boolean): UsageTap {
-  if (!stream) return inner;
+/** Unwraps the frames of InvokeModel into the server-sent events that Anthropic would send. */
+export function invokeTap(inner: UsageTap, stream: boolean): UsageTap {
+  return stream ? unframed(inner, invokedIn) : inner;
+}
+
+/** Unwraps the frames of ConverseStream into server-sent events, each with its name as `type`. */
+export function converseTap(inner: UsageTap, stream: boolean): UsageTap {
+  return stream ? unframed(inner, conversedIn) : inner;
+}
+
+/** Reads AWS's event stream, and gives what each frame becomes to `inner`. */
+function unframed(inner: UsageTap, eventIn: (frame: Frame) => string): UsageTap {
   let carry: Buffer = Buffer.alloc(0);
   let broken = false;
   const events = (): string => {
@@ -77,7 +87,7 @@ export function bedrockTap(inner: UsageTap, stream: boolean): UsageTap {
       const length = carry.readUInt32BE(0);
       if (length > MESSAGE_BYTES_MAX) throw new RangeError("a frame of the event stream is too long");
       if (carry.length < length) break;
-      text += eventIn(carry.subarray(0, length));
+      text += eventIn(frameOf(carry.subarray(0, length)));
       carry = carry.subarray(length);
     }
     return text;
@@ -107,16 +117,35 @@ function failure(type: string, message: string): string {
   return `event: error\ndata: ${JSON.stringify({ type: "error", error: { type, message } })}\n\n`;
 }
 
-/** One frame as an event: a chunk holds one of Anthropic, an exception becomes an error of its form. */
-function eventIn(frame: Buffer): string {
-  const { headers, body } = codec().decode(frame);
-  const told = JSON.parse(Buffer.from(body).toString("utf8")) as { bytes?: string; message?: string };
+type Frame = { readonly exception: string | null; readonly event: string; readonly told: JsonObject };
+
+function frameOf(bytes: Uint8Array): Frame {
+  const { headers, body } = codec().decode(bytes);
   const exception = headers[":exception-type"]?.value;
-  if (exception !== undefined || told.bytes === undefined) {
-    const type = /throttling|unavailable/i.test(String(exception)) ? "overloaded_error" : "api_error";
-    return failure(type, `${String(exception)}: ${told.message ?? ""}`);
-  }
-  const data = Buffer.from(told.bytes, "base64").toString("utf8");
+  return {
+    exception: exception === undefined ? null : String(exception),
+    event: String(headers[":event-type"]?.value ?? ""),
+    told: JSON.parse(Buffer.from(body).toString("utf8")) as JsonObject,
+  };
+}
+
+/** An exception becomes an error of Anthropic's form, which both readers know. */
+function exceptionOf(exception: string | null, told: JsonObject): string {
+  const type = /throttling|unavailable/i.test(exception ?? "") ? "overloaded_error" : "api_error";
+  return failure(type, `${exception ?? "unknown event"}: ${textIn(told, "message")}`);
+}
+
+/** A frame of InvokeModel: a chunk holds one event of Anthropic. */
+function invokedIn({ exception, told }: Frame): string {
+  const bytes = textIn(told, "bytes");
+  if (exception !== null || bytes === "") return exceptionOf(exception, told);
+  const data = Buffer.from(bytes, "base64").toString("utf8");
   const { type } = JSON.parse(data) as { type: string };
   return `event: ${type}\ndata: ${data}\n\n`;
+}
+
+/** A frame of ConverseStream: its event's name stands in its head. */
+function conversedIn({ exception, event, told }: Frame): string {
+  if (exception !== null) return exceptionOf(exception, told);
+  return `data: ${JSON.stringify({ ...told, type: event })}\n\n`;
 }

@@ -5,7 +5,7 @@ import type { Wrapping } from "./providers.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
 import type { Target } from "./targets.ts";
 import { hasThoughts, sealingTap, unwrap } from "./thoughts.ts";
-import { isSpoken, type Spoken } from "./translate/dialects.ts";
+import { type Heard, isSpoken } from "./translate/dialects.ts";
 import { askedIn, translate, type Translated } from "./translate/translate.ts";
 import { blindTap, streamTap, wholeTap } from "./usage-tap.ts";
 
@@ -124,7 +124,7 @@ export function translated(asked: Asked, target: Target, wishes: Wishes): Fitted
     },
     sayFor: { at: asked.at, model: wishes.model, id: asked.id, usage: wishes.usage },
   };
-  let best: { readonly to: Spoken; readonly made: Translated } | null = null;
+  let best: { readonly to: Heard; readonly made: Translated } | null = null;
   for (const to of speaking.translated) {
     const made = translate(call, to);
     if (best === null || lossOf(made) < lossOf(best.made)) best = { to, made };

@@ -2,8 +2,8 @@ import { InputError } from "../kernel/index.ts";
 import type { ModelCard } from "../models/index.ts";
 import type { Protocol } from "./surfaces.ts";
 import { mistralBody } from "./mistral.ts";
-import { bedrockBody, bedrockSigner, bedrockTap } from "./bedrock.ts";
-import type { Spoken } from "./translate/dialects.ts";
+import { bedrockSigner, converseTap, invokeBody, invokeTap } from "./bedrock.ts";
+import type { Heard, Spoken } from "./translate/dialects.ts";
 import type { UsageTap } from "./usage-tap.ts";
 
 /** Where a call goes below its provider's origin, and with which headers. */
@@ -18,7 +18,7 @@ export type Speaking = {
   /** What it speaks itself: calls in these pass as they are. */
   readonly protocols: readonly Protocol[];
   /** In which of them calls of other protocols are made, the one that is tried first first. */
-  readonly translated: readonly Spoken[];
+  readonly translated: readonly Heard[];
   /** Whether it wants OpenAI's protocol in its older words. */
   readonly compatible: boolean;
   readonly base: string | null;
@@ -42,7 +42,7 @@ type Signable = { readonly origin: string; readonly path: string; readonly body:
 
 /** Sent where the client names none; it names one as a rule. */
 const ANTHROPIC_VERSION = "2023-06-01";
-const PATHS: Readonly<Record<Exclude<Protocol, "google-generate">, string>> = {
+const PATHS: Readonly<Record<Exclude<Protocol, "google-generate" | "bedrock-converse">, string>> = {
   ...{ "openai-chat": "/chat/completions", "openai-responses": "/responses" },
   ...{ "openai-embeddings": "/embeddings", "anthropic-messages": "/messages" },
 };
@@ -136,24 +136,25 @@ function google(card: ModelCard, key: string | undefined): Speaking {
   };
 }
 
-/** Anthropic's models at Bedrock: its messages, in a wrapping of AWS's own. */
+/** Anthropic's models have their own protocol at Bedrock, in a wrapping; all others AWS's. */
 function bedrock(card: ModelCard, key: string | undefined): Speaking {
   const sign = key === undefined ? null : bedrockSigner(key);
   const bearer: Readonly<Record<string, string>> =
     key === undefined || sign !== null ? {} : { authorization: `Bearer ${key}` };
+  const signing = sign === null ? {} : { sign };
+  const [model, compatible] = [encodeURIComponent(card.model), false];
+  if (/anthropic|claude/.test(card.model)) {
+    return {
+      ...{ protocols: ["anthropic-messages"], translated: ["anthropic-messages"], compatible, base: null },
+      route: (base, _, stream) =>
+        plain(`${base}/model/${model}/invoke${stream ? "-with-response-stream" : ""}`, bearer),
+      wrapping: { body: invokeBody, tap: invokeTap, ...signing },
+    };
+  }
   return {
-    ...{
-      protocols: ["anthropic-messages"],
-      translated: ["anthropic-messages"],
-      compatible: false,
-      base: null,
-    },
-    route: (base, _, stream) =>
-      plain(
-        `${base}/model/${encodeURIComponent(card.model)}/invoke${stream ? "-with-response-stream" : ""}`,
-        bearer,
-      ),
-    wrapping: { body: bedrockBody, tap: bedrockTap, ...(sign !== null && { sign }) },
+    ...{ protocols: [], translated: ["bedrock-converse"], compatible, base: null },
+    route: (base, _, stream) => plain(`${base}/model/${model}/converse${stream ? "-stream" : ""}`, bearer),
+    wrapping: { body: (body) => body, tap: converseTap, ...signing },
   };
 }
 
@@ -167,6 +168,6 @@ function plain(path: string, headers: Readonly<Record<string, string>>): Route {
 }
 
 function pathOf(protocol: Protocol): string {
-  if (protocol !== "google-generate") return PATHS[protocol];
-  throw new InputError({ code: "gateway-config", message: "only Google's own models speak generateContent" });
+  if (protocol !== "google-generate" && protocol !== "bedrock-converse") return PATHS[protocol];
+  throw new InputError({ code: "gateway-config", message: `this provider does not speak ${protocol}` });
 }

@@ -4,7 +4,8 @@ export type Protocol =
   | "openai-responses"
   | "openai-embeddings"
   | "anthropic-messages"
-  | "google-generate";
+  | "google-generate"
+  | "bedrock-converse";
 
 /** One address of the API. */
 export type Surface = {

@@ -5,10 +5,10 @@ export type UsageSeen = { readonly usage: Usage; readonly complete: boolean };
 
 /**
  * Reads usage out of one raw chunk, so that a stream that breaks off still tells what was counted:
- * Anthropic counts the input at the start, Google with every chunk, OpenAI only at the end.
+ * Anthropic counts the input at the start, Google with every chunk, OpenAI and Bedrock only at the end.
  */
 export function usageSeen(chunk: unknown, before: UsageSeen | null): UsageSeen | null {
-  return ofOpenAi(chunk) ?? ofAnthropic(chunk, before) ?? ofGoogle(chunk) ?? before;
+  return ofOpenAi(chunk) ?? ofAnthropic(chunk, before) ?? ofGoogle(chunk) ?? ofBedrock(chunk) ?? before;
 }
 
 function ofOpenAi(chunk: unknown): UsageSeen | null {
@@ -61,6 +61,19 @@ function ofGoogle(chunk: unknown): UsageSeen | null {
       reasoning,
     }),
     false,
+  );
+}
+
+function ofBedrock(chunk: unknown): UsageSeen | null {
+  const usage = get(chunk, "usage");
+  const input = number(usage, "inputTokens");
+  if (input === null) return null;
+  const cachedInput = number(usage, "cacheReadInputTokens") ?? 0;
+  const cacheWrite = number(usage, "cacheWriteInputTokens") ?? 0;
+  const output = number(usage, "outputTokens");
+  return sure(
+    usageFromTotals({ input: input + cachedInput + cacheWrite, cachedInput, cacheWrite, output }),
+    true,
   );
 }
 

@@ -8,6 +8,8 @@ import { heardChat, hearChat } from "./chat-hear.ts";
 import { readChat } from "./chat-read.ts";
 import { sayChat, sayingChat } from "./chat-say.ts";
 import { writeChat } from "./chat-write.ts";
+import { heardConverse, hearConverse } from "./converse-hear.ts";
+import { writeConverse } from "./converse-write.ts";
 import type { Losses } from "./fields.ts";
 import { heardGoogle, hearGoogle } from "./google-hear.ts";
 import { readGoogle } from "./google-read.ts";
@@ -24,12 +26,19 @@ import type { WriteFor } from "./wanted.ts";
 /** The protocols between which calls are translated. */
 export type Spoken = "openai-chat" | "openai-responses" | "anthropic-messages" | "google-generate";
 
-/** A protocol as it is read and written: requests first, then answers, whole and as a stream. */
-export type Dialect = {
-  readonly read: (body: JsonObject, losses: Losses) => Ask;
+/** The protocols in which models are asked: some no client speaks. */
+export type Heard = Spoken | "bedrock-converse";
+
+/** A protocol as models are asked in it: a request, then its answer, whole and as a stream. */
+type ModelSide = {
   readonly write: (ask: Ask, to: WriteFor, losses: Losses) => JsonObject;
   readonly heard: (reply: Json) => readonly Said[];
   readonly hearing: () => Hearing;
+};
+
+/** A protocol as clients speak it, too. */
+type Dialect = ModelSide & {
+  readonly read: (body: JsonObject, losses: Losses) => Ask;
   readonly say: (whole: WholeSaid, to: SayFor) => JsonObject;
   readonly saying: (to: SayFor) => Saying;
 };
@@ -52,6 +61,12 @@ export const dialects: Readonly<Record<Spoken, Dialect>> = {
     ...{ read: readGoogle, write: writeGoogle, heard: heardGoogle, hearing: hearGoogle },
     ...{ say: sayGoogle, saying: sayingGoogle },
   },
+};
+
+/** All in which models are asked. */
+export const heardDialects: Readonly<Record<Heard, ModelSide>> = {
+  ...dialects,
+  "bedrock-converse": { write: writeConverse, heard: heardConverse, hearing: hearConverse },
 };
 
 /** Whether calls in a protocol can be translated. */

@@ -4,7 +4,7 @@ import { usageSeen, type UsageSeen } from "../../models/index.ts";
 import { type Refusal, refusalBody, refusalEvent } from "../surfaces.ts";
 import type { UsageTap } from "../usage-tap.ts";
 import type { Said } from "./ask.ts";
-import { dialects, type Spoken } from "./dialects.ts";
+import { dialects, type Heard, heardDialects, type Spoken } from "./dialects.ts";
 import { get, MalformedError, textIn } from "./fields.ts";
 import { folded } from "./fold.ts";
 import { BrokenAnswerError } from "./hearing.ts";
@@ -13,7 +13,7 @@ import type { SayFor } from "./saying.ts";
 /** Between whom an answer is translated. */
 export type Between = {
   /** What the provider speaks. */
-  readonly from: Spoken;
+  readonly from: Heard;
   /** What the client speaks. */
   readonly to: Spoken;
   readonly sayFor: SayFor;
@@ -28,7 +28,7 @@ const WHOLE = { "content-type": "application/json" };
 /** Translates a stream event by event: nothing waits for more than the event that it stands in. */
 export function streamRewriter({ from, to, sayFor, wrapping }: Between): UsageTap {
   const wrap = wrapping();
-  const hearing = dialects[from].hearing();
+  const hearing = heardDialects[from].hearing();
   const saying = dialects[to].saying(sayFor);
   const decoder = new TextDecoder();
   let written = "";
@@ -96,7 +96,7 @@ export function wholeRewriter({ from, to, sayFor, wrapping }: Between): UsageTap
     },
     rest() {
       try {
-        const said = dialects[from].heard(parsed(pieces));
+        const said = heardDialects[from].heard(parsed(pieces));
         const failed = said.find(({ kind }) => kind === "error");
         if (failed?.kind === "error") throw new RefusedAnswer(failed);
         if (!said.some(({ kind }) => kind === "finish")) throw new BrokenAnswerError("no end");

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Json, JsonObject, TenantId } from "../../kernel/index.ts";
 import { makeSeals } from "../envelope.ts";
 import type { Ask } from "./ask.ts";
-import { dialects, type Spoken } from "./dialects.ts";
+import { dialects, type Heard, type Spoken } from "./dialects.ts";
 import { type Feature, plain } from "./feature-words.test.kit.ts";
 import { features } from "./features.test.kit.ts";
 import { Losses } from "./fields.ts";
@@ -15,21 +15,26 @@ const names = {
   "openai-responses": "responses",
   "anthropic-messages": "messages",
   "google-generate": "Google",
+  "bedrock-converse": "Converse",
 } as const;
-const protocols = Object.keys(names) as Spoken[];
+const protocols = Object.keys(dialects) as Spoken[];
+/** All ways, also to what only models are asked in. */
+const ways: readonly { readonly from: Spoken; readonly to: Heard }[] = protocols.flatMap((from) =>
+  [...protocols, "bedrock-converse" as const].flatMap((to) => (from === to ? [] : [{ from, to }])),
+);
 const pairs = protocols.flatMap((from) => protocols.flatMap((to) => (from === to ? [] : [{ from, to }])));
 const seals = makeSeals(Buffer.alloc(32, 1), "t" as TenantId);
 const MARKS = { begin: "<!-- table -->\n", end: "<!-- end of table -->" };
 const PAGE = "docs/gateway-protocols.md";
 
-function put(from: Spoken, to: Spoken, asked: JsonObject, drop: readonly string[] = []): Translated {
+function put(from: Spoken, to: Heard, asked: JsonObject, drop: readonly string[] = []): Translated {
   const write = { model: "m", stream: false, outputMax: 4_000, compatible: false };
   const sayFor = { at: 0, model: "m", id: "id", usage: true };
   return translate({ from, asked, drop: new Set(drop), seals, issuer: "a/m", write, sayFor }, to);
 }
 
 /** What becomes of a feature on its way. */
-function fate(feature: Feature, from: Spoken, to: Spoken): string {
+function fate(feature: Feature, from: Spoken, to: Heard): string {
   const asked = feature[from];
   if (asked === null) return "-";
   const found = put(from, to, { ...plain[from], ...asked });
@@ -60,10 +65,10 @@ function meaning(protocol: Spoken, body: JsonObject): Json {
 }
 
 function table(): string {
-  const head = pairs.map(({ from, to }) => `${names[from]} → ${names[to]}`);
+  const head = ways.map(({ from, to }) => `${names[from]} → ${names[to]}`);
   const rows = features.map((feature) => [
     feature.name,
-    ...pairs.map(({ from, to }) => fate(feature, from, to)),
+    ...ways.map(({ from, to }) => fate(feature, from, to)),
   ]);
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   return [line(["", ...head]), line(["---", ...head.map(() => "---")]), ...rows.map(line), ""].join("\n");
@@ -117,7 +122,7 @@ describe("what a translation keeps", () => {
 
   test("a field that nobody has thought of is never dropped silently", () => {
     fc.assert(
-      fc.property(fc.constantFrom(...pairs), fc.string({ minLength: 1 }), ({ from, to }, name) => {
+      fc.property(fc.constantFrom(...ways), fc.string({ minLength: 1 }), ({ from, to }, name) => {
         const strange = `future_${name}`;
         const asked = { ...plain[from], [strange]: 1 };
         expect(put(from, to, asked)).toMatchObject({ kind: "refused", refusal: { code: "untranslatable" } });

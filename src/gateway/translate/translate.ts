@@ -3,7 +3,7 @@ import type { Seals } from "../envelope.ts";
 import type { Refusal } from "../surfaces.ts";
 import type { UsageTap } from "../usage-tap.ts";
 import type { Ask, Part, Said, Sealed } from "./ask.ts";
-import { dialects, type Spoken } from "./dialects.ts";
+import { dialects, type Heard, heardDialects, type Spoken } from "./dialects.ts";
 import { isObject, Losses, MalformedError } from "./fields.ts";
 import { type Between, errorRewriter, streamRewriter, wholeRewriter } from "./rewrite.ts";
 import type { SayFor } from "./saying.ts";
@@ -44,13 +44,13 @@ const FIELDS_SHOWN_MAX = 5;
 const NAME_CHARS_MAX = 100;
 
 /** Translates a request into a provider's protocol; its answer comes back through `tap`. */
-export function translate(call: ToTranslate, to: Spoken): Translated {
+export function translate(call: ToTranslate, to: Heard): Translated {
   const { from, asked, write, issuer, seals } = call;
   const losses = new Losses();
   let body: JsonObject;
   try {
     const ask = withOwnThoughts(dialects[from].read(asked, losses), seals, issuer, losses);
-    body = dialects[to].write(ask, write, losses);
+    body = heardDialects[to].write(ask, write, losses);
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     return refused(400, "invalid_request", shown(error.message));
