@@ -1,10 +1,14 @@
 /**
- * How long it takes from a person's word to its effect: `npm run bench:steering -- [--runs N] [--json]`.
+ * How long it takes from a person's word to its effect:
+ * `npm run bench:steering -- [--runs N] [--steps N] [--json]`.
  *
  * Runs of the network-operations desk are too much for this: a small agent of code asks a question and parks.
  * An answer, or a nudge, is given to one parked run after the other through the facade, as the HTTP API does;
  * its effect is the commit of the turn that had it. A model call under way at a stand-in that never answers
  * is interrupted by a nudge; its effect is that the stand-in's connection closes.
+ *
+ * With `--steps N` one run of so many model replies is lived through instead, each prompt held against the
+ * window and against what open commitments depend on; it ends with 1 where a prompt lacked anything.
  */
 import { createServer } from "node:http";
 import { rmSync } from "node:fs";
@@ -16,10 +20,16 @@ import { type Agent, defineAgent, type Rung } from "factotum/agents";
 import { microUsd, type RunId } from "factotum/kernel";
 import { defineConfig, type Factotum, openFactotum } from "factotum/server";
 import { z } from "zod";
+import { longRun } from "./steering-long.ts";
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "200" }, json: { type: "boolean", default: false } },
+  options: {
+    runs: { type: "string", default: "200" },
+    steps: { type: "string" },
+    json: { type: "boolean", default: false },
+  },
 });
+if (values.steps !== undefined) process.exit(await long(Number(values.steps)));
 const RUNS = Number(values.runs);
 const INTERRUPTS = Math.max(5, Math.min(50, Math.floor(RUNS / 10)));
 const Input = z.object({ n: z.number() });
@@ -83,12 +93,26 @@ try {
     interrupts: INTERRUPTS,
     abortMs: { p50: percentile(abortMs, 50), max: Math.max(...abortMs) },
   };
-  if (values.json) console.log(JSON.stringify(result));
-  else for (const [name, value] of Object.entries(result)) console.log(name, JSON.stringify(value));
+  print(result);
 } finally {
   await factotum.close();
   silent.close();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** Lives through a long run; answers the process's exit code. */
+async function long(steps: number): Promise<number> {
+  const directory = await mkdtemp(join(tmpdir(), "factotum-long-"));
+  const report = await longRun({ steps, env: process.env, directory });
+  print(report);
+  rmSync(directory, { recursive: true, force: true });
+  const fits = report.tokensMax <= report.windowTokens && report.disposition === "resolved";
+  return fits && report.lost.length === 0 ? 0 : 1;
+}
+
+function print(result: object): void {
+  if (values.json) console.log(JSON.stringify(result));
+  else for (const [name, value] of Object.entries(result)) console.log(name, JSON.stringify(value));
 }
 
 /** Nearest rank. */

@@ -1,12 +1,5 @@
 import { commit, emit, emptyChangeSet, stage } from "../changes/index.ts";
-import {
-  getQuestion,
-  markTold,
-  messagesOf,
-  type PersonMessage,
-  type Question,
-  tend,
-} from "../inbox/index.ts";
+import { dueTogether, getQuestion, markTold, messagesOf, type Question, tend } from "../inbox/index.ts";
 import { defaultTenant, type QuestionId } from "../kernel/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
 import { businessTime } from "./business-time.ts";
@@ -33,13 +26,19 @@ export async function attend(w: Working, id: QuestionId): Promise<Attended> {
   const { question, until } = await db.transaction((tx) => tend(tx, id, at, attention));
   if (question.status !== "open") return { kind: "closed", question };
   const messages = messagesOf(question, attention ?? {}, at, w.workshop.linkTo);
-  if (messages.length > 0) return { kind: "told", run: await tell(w, question, messages) };
+  if (messages.length > 0) return { kind: "told", run: await tell(w, question, at) };
   return { kind: "open", question, until };
 }
 
-/** Commits the messages as effects of the run: they leave once, and not before the question is there. */
-async function tell(w: Working, question: Question, messages: readonly PersonMessage[]): Promise<Run> {
+/**
+ * Tells people of a question, and of those that waited with it for the end of their quiet hours, as effects
+ * of the run: they leave once, and not before the question is there.
+ */
+async function tell(w: Working, question: Question, at: Date): Promise<Run> {
   const { run, bench, workshop, lease, state } = w;
+  const ids = await dueTogether(workshop.db, question, at);
+  const together = await Promise.all(ids.map((id) => getQuestion(workshop.db, id)));
+  const messages = messagesOf(question, workshop.attention ?? {}, at, workshop.linkTo, together);
   const channels = [...new Set(messages.map((message) => message.channel))];
   const tenant = run.tenant ?? defaultTenant;
   const options = { tables: [], effects: channels, tenant };
@@ -47,12 +46,11 @@ async function tell(w: Working, question: Question, messages: readonly PersonMes
     for (const { channel, body } of messages) await emit(tx, { channel, body });
   });
   return lease.turn(async (tx) => {
-    const now = await getQuestion(tx, question.id, { lock: true });
-    if (now.status === "open" && now.toldLevel < question.level) {
+    if (await markTold(tx, [question.id, ...ids], question.level)) {
       const because = `asks ${messages.map((message) => message.person).join(", ")}`;
       await commit(tx, changes, { runId: run.id, attempt: NO_ATTEMPT, agent: bench.agent.name, because });
-      await markTold(tx, question.id, question.level);
-      const data = { question: question.id, level: question.level, because };
+      const told = { question: question.id, level: question.level, because };
+      const data = ids.length === 0 ? told : { ...told, together: ids };
       await appendStep(tx, run.id, { kind: "told", attempt: null, data });
     }
     return { kind: "continue", state };

@@ -2,7 +2,7 @@
 export { answer, mayAnswer, tend, withdraw } from "./answering.ts";
 export { ask, type Asked, type NewQuestion, subjectOf } from "./asking.ts";
 export { chanceAtMost, type Observed, weigh, type Weighed, type Weighing } from "./economics.ts";
-export { type LinkTo, markTold, messagesOf, type PersonMessage } from "./messages.ts";
+export { dueTogether, type LinkTo, markTold, messagesOf, type PersonMessage } from "./messages.ts";
 export {
   makeNudge,
   type NewNudge,

@@ -1,5 +1,5 @@
 /** People answer from where they are: routed, told, escalated, by links and by signed calls. */
-import type { AskAnswer } from "factotum/agents";
+import type { AskAnswer, Rung } from "factotum/agents";
 import type { Attention } from "factotum/inbox";
 import { sign, webhook, readSecret } from "factotum/outbox";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -7,12 +7,17 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { Order } from "../agents/shop.ts";
 import { askingRung, clerkWith, openOffice, type Office, whichLamp } from "./kit.ts";
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
 const NIGHT = { from: "22:00", to: "07:00" };
 const zone = "Europe/Oslo";
-const Message = z.object({ question: z.string(), person: z.string(), to: z.string(), url: z.string() });
+const Asked = z.object({ question: z.string(), title: z.string(), url: z.string() });
+const Message = Asked.partial().extend({
+  ...{ kind: z.string(), person: z.string(), to: z.string() },
+  questions: z.array(Asked).optional(),
+});
 
 /** A chat tool: keeps what it is sent. */
 async function chat() {
@@ -39,9 +44,9 @@ const attention = (tell = false): Attention => ({
 });
 
 /** An office whose people are told in a chat; its links lead to itself. */
-async function reachable(question = whichLamp(), seen: AskAnswer[] = []) {
+async function reachable(rung: Rung<Order>) {
   const tool = await chat();
-  const office = await openOffice(clerkWith(askingRung(() => question, seen)), {
+  const office = await openOffice(clerkWith(rung), {
     attention: attention(true),
     channels: { chat: webhook({ url: tool.url, secret: SECRET }) },
     links: { url: "https://desk.example.net/", secret: SECRET, hours: 5 },
@@ -63,7 +68,7 @@ test("whoever is asked is told once, by a link that shows on GET and answers onc
     question: `<script>alert("x")</script> & which?`,
     about: "<img src=x onerror=1>",
   });
-  const { office, got, local, close } = await reachable(nasty, seen);
+  const { office, got, local, close } = await reachable(askingRung(() => nasty, seen));
   const run = await office.order("light");
   expect(got.map(({ person, to }) => [person, to])).toEqual([["ann", "@ann"]]);
   const url = local(got[0]?.url ?? "");
@@ -86,7 +91,7 @@ test("whoever is asked is told once, by a link that shows on GET and answers onc
 });
 
 test("a forged link, a changed one and an expired one answer nothing", async () => {
-  const { office, got, local, close } = await reachable();
+  const { office, got, local, close } = await reachable(askingRung(() => whichLamp()));
   await office.order("light");
   const url = local(got[0]?.url ?? "");
   const at = url.lastIndexOf("/") + 1;
@@ -108,7 +113,7 @@ test("a forged link, a changed one and an expired one answer nothing", async () 
 });
 
 test("a chat tool answers by a signed call; an unsigned, old or changed one is not believed", async () => {
-  const { office, got, close } = await reachable();
+  const { office, got, close } = await reachable(askingRung(() => whichLamp()));
   await office.order("light");
   const body = JSON.stringify({ question: got[0]?.question, choice: "lamp", by: "ann" });
   const now = Math.floor(Date.now() / 1_000);
@@ -154,6 +159,38 @@ test("only who is asked may answer; quiet hours are waited for, and then the nex
   expect(seen.map((one) => one.by)).toEqual(["bo"]);
   expect((await office.factotum.showRun(run.id)).run.disposition).toBe("resolved");
   await office.close();
+});
+
+test("what waited for the end of quiet hours comes in one message, each answered for itself", async () => {
+  const rung: Rung<Order> = {
+    ...{ kind: "code", name: "asks" },
+    async run({ ask, call, input: { quantity } }) {
+      const { choice } = await ask(whichLamp({ question: `Which lamp, of ${quantity}?` }));
+      await call("place_order", { product: choice, quantity });
+      return { kind: "finished", doubts: [] };
+    },
+  };
+  const { office, got, local, close } = await reachable(rung);
+  await office.at(13.5);
+  for (const quantity of [1, 2, 3]) await office.order("light", quantity);
+  expect(got).toEqual([]);
+  await office.at(22);
+  expect(got.map(({ kind, person, questions = [] }) => [kind, person, questions.length])).toEqual([
+    ["questions", "ann", 3],
+  ]);
+  const asked = (got[0]?.questions ?? []).toSorted((a, b) => a.title.localeCompare(b.title));
+  expect(asked.map((one) => one.title)).toEqual([1, 2, 3].map((n) => `Which lamp, of ${n}?`));
+  for (const one of asked.slice(0, 2)) expect((await tap(local(one.url), "chair")).status).toBe(200);
+  await office.settle();
+  expect((await office.factotum.inbox()).map((one) => one.card.title)).toEqual(["Which lamp, of 3?"]);
+  // Whoever is asked next is told of what is still open, and asked by day it comes alone.
+  await office.at(23);
+  await office.order("light", 4);
+  expect(got.slice(1).map(({ kind, person, title }) => [kind, person, title])).toEqual([
+    ["question", "bo", "Which lamp, of 3?"],
+    ["question", "ann", "Which lamp, of 4?"],
+  ]);
+  await close();
 });
 
 test("an urgent question passes quiet hours, and runs that ask the same share one answer", async () => {
