@@ -14,17 +14,16 @@ const entries = [...doors, ...programs].map((path): [string, string] => [
   join(root, path),
 ]);
 
-const options: RolldownOptions & { readonly output: OutputOptions } = {
-  input: Object.fromEntries(entries),
-  platform: "node",
+/** What is written, and where. */
+export const output: OutputOptions = {
+  ...{ dir: join(root, "dist"), format: "esm", cleanDir: true },
+  chunkFileNames: "chunks/[name]-[hash].js",
+};
+
+const options: RolldownOptions = {
+  ...{ input: Object.fromEntries(entries), output, platform: "node" },
   // Dependencies stay what npm installs.
   external: /^[^./]/,
-  output: {
-    dir: join(root, "dist"),
-    format: "esm",
-    chunkFileNames: "chunks/[name]-[hash].js",
-    cleanDir: true,
-  },
 };
 
 export default options;

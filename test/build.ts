@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, globSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rolldown } from "rolldown";
-import options from "../rolldown.config.ts";
+import options, { output } from "../rolldown.config.ts";
 import { dist } from "./built.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -17,7 +17,7 @@ export async function build(): Promise<void> {
   if (isMadeOf(sources)) return;
   const made = join(root, ".factotum", `dist-${process.pid}`);
   const bundle = await rolldown(options);
-  await bundle.write({ ...options.output, dir: made });
+  await bundle.write({ ...output, dir: made });
   await bundle.close();
   writeFileSync(join(made, MARK), sources);
   // Another run of tests in this checkout may have made the same meanwhile.

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { campaign } from "../bench/chaos-campaign.ts";
+import { seed } from "./seed.ts";
 
 test("workers killed, paused and cut off, on a server that dies, do every effect once", async () => {
   const directory = await mkdtemp(join(tmpdir(), "factotum-chaos-"));
-  const seed = Date.now() % 1_000_000;
   const load = { workers: 3, runsAtOnce: 16, leaseMs: 1_500, notices: 6 };
   const report = await campaign({ directory, seconds: 4, seed, ...load });
   await rm(directory, { recursive: true, force: true });

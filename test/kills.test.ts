@@ -1,6 +1,7 @@
 import { throwawayDatabase } from "factotum/testing";
 import { expect, test } from "vitest";
 import { killCampaign } from "../bench/kill-campaign.ts";
+import { seed } from "./seed.ts";
 
 /** Deaths of each scenario in each manner; `npm run bench:kills` tries every one there is. */
 const EACH = 2;
@@ -8,7 +9,6 @@ const EACH = 2;
 const ACTS_MIN = { code: 20, model: 40 };
 
 test("workers killed between any two steps of stage, verify, commit and outbox do it once", async () => {
-  const seed = Date.now() % 1_000_000;
   const { counts, broken } = await killCampaign({ db: await throwawayDatabase(), seed, each: EACH });
   expect(broken, `seed ${seed}`).toEqual([]);
   expect(counts).toHaveLength(4);

@@ -101,6 +101,6 @@ test("whatever a provider does, every try is booked once and right, and never be
       expect(kept.map((entry) => entry.try)).toEqual(made.map((_, at) => at + 1));
     },
   );
-  await fc.assert(property, { numRuns: 60, seed: 11 });
+  await fc.assert(property, { numRuns: 60 });
   expect(tried).toBeGreaterThan(60);
 });

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import { seed } from "../../test/seed.ts";
 import type { Database } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { countRuns, type Drive, getRun, startRun, startWorker } from "./index.ts";
@@ -57,8 +58,8 @@ const finish: Drive = async (lease) => {
 };
 
 /** A small seeded generator (mulberry32), so that a failing campaign can be run again. */
-function seeded(seed: number): () => number {
-  let a = seed;
+function seeded(from: number): () => number {
+  let a = from;
   return () => {
     a = (a + 0x6d2b79f5) | 0;
     let t = Math.imul(a ^ (a >>> 15), 1 | a);
@@ -84,7 +85,6 @@ afterEach(async () => {
 test("workers killed and frozen at random lose nothing and do nothing twice", async () => {
   const db = await workspace();
   for (let n = 0; n < RUNS; n += 1) await start(db);
-  const seed = Date.now() % 1_000_000;
   const random = seeded(seed);
   const leaseMs = 600;
   const workers = [1, 2, 3].map(() => spawnWorker(db, leaseMs, "steadily"));

@@ -2,7 +2,12 @@ import { createHash, randomBytes } from "node:crypto";
 import { type Database, migrate, openDatabase, readMigrations } from "../postgres/index.ts";
 
 /** A test server and the migrated database that new ones are copied from. */
-export type TestServer = { readonly url: string; readonly template: string };
+export type TestServer = {
+  readonly url: string;
+  readonly template: string;
+  /** Whether the server waits for its disk: files are copied faster where it does not, rows where it does. */
+  readonly fsync: boolean;
+};
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -22,7 +27,8 @@ const LEFT_OVER = "1 hour";
  */
 export async function makeThrowaway(server: TestServer, admin: Database): Promise<Database> {
   const name = `test_${randomBytes(NAME_BYTES).toString("hex")}`;
-  await admin.query(`create database ${name} template ${server.template}`);
+  const strategy = server.fsync ? "wal_log" : "file_copy";
+  await admin.query(`create database ${name} template ${server.template} strategy ${strategy}`);
   const db = await openDatabase({ kind: "url", url: withDatabase(server.url, name) });
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -56,7 +62,8 @@ export async function makeTemplate(admin: Database): Promise<TestServer> {
   } finally {
     await session.release();
   }
-  return { url: admin.url, template };
+  const { rows } = await admin.query<{ fsync: boolean }>("select current_setting('fsync')::boolean as fsync");
+  return { url: admin.url, template, fsync: rows[0]?.fsync ?? true };
 }
 
 async function build(admin: Database, template: string): Promise<void> {

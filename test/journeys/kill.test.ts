@@ -6,6 +6,7 @@ import type { Database } from "factotum/postgres";
 import { throwawayDatabase } from "factotum/testing";
 import { afterEach, beforeAll, expect, test } from "vitest";
 import { calendar, deliver, messages, openDesk } from "../desk/kit.ts";
+import { seed } from "../seed.ts";
 import { isRunning, killAll, start, type Started, stillDay } from "./kit.ts";
 
 /** What a day leaves behind, whoever worked on it and however often they were killed. */
@@ -46,7 +47,6 @@ test(
   "killed again and again, the desk still ends with the day it would have had",
   { timeout: 180_000 },
   async () => {
-    const seed = Number(process.env["FACTOTUM_SEED"] ?? Date.now() % 1_000_000);
     const point = fc.record({
       count: fc.integer({ min: 0, max: whole - 1 }),
       laterMs: fc.integer({ min: 0, max: TURN_MS }),

@@ -14,6 +14,7 @@ import { startRun, startWorker, wake } from "factotum/runs";
 import { throwawayDatabase } from "factotum/testing";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { seeded } from "../../bench/seeded.ts";
+import { seed } from "../seed.ts";
 import { type SimulatedProcess, simulatedProcess } from "./process.ts";
 import { simulate, type Trace } from "./scheduler.ts";
 import { driveStory, look, type Row, type Served, setUp, TURNS, wrongCalls } from "./story.ts";
@@ -25,7 +26,6 @@ const ACTS_MAX = 3_000;
 /** By Postgres's own clock no lease ends but those that are told to. */
 const LEASE_MS = 10 * 60_000;
 const seeds = Number(process.env["FACTOTUM_SEEDS"] ?? 1);
-const first = Number(process.env["FACTOTUM_SEED"] ?? 1_000);
 const START = Date.UTC(2026, 0, 5, 9);
 const HALF_HOUR_MS = 1_800_000;
 
@@ -93,7 +93,7 @@ function expectFenced(before: readonly Row[], after: readonly Row[], acted: Read
 }
 
 /** @returns what happened, act by act */
-async function simulation(db: Database, seed: number): Promise<Trace> {
+async function simulation(db: Database, from: number): Promise<Trace> {
   await begin(db);
   const trace: Trace = [];
   const traffic = makeTraffic(db);
@@ -131,7 +131,7 @@ async function simulation(db: Database, seed: number): Promise<Trace> {
   try {
     await simulate(
       {
-        ...{ random: seeded(seed), traffic, processes: PROCESSES, spawn, lapse, check, actsMax: ACTS_MAX },
+        ...{ random: seeded(from), traffic, processes: PROCESSES, spawn, lapse, check, actsMax: ACTS_MAX },
         ...{ renewMs: LEASE_MS / 3, outside: () => worldGoesOn(db, (outside += 1)) },
       },
       trace,
@@ -139,7 +139,7 @@ async function simulation(db: Database, seed: number): Promise<Trace> {
     expect(await wrongCalls(db, served)).toEqual([]);
     expect(rows.map(({ worker, state }) => [worker, state?.n])).toEqual(rows.map(() => [null, TURNS]));
   } catch (error) {
-    throw new Error(`seed ${seed}, after:\n${trace.slice(-60).join("\n")}`, { cause: error });
+    throw new Error(`seed ${from}, after:\n${trace.slice(-60).join("\n")}`, { cause: error });
   } finally {
     const stopping = Promise.all(stops.map((stop) => stop()));
     await vi.advanceTimersByTimeAsync(LEASE_MS);
@@ -150,15 +150,15 @@ async function simulation(db: Database, seed: number): Promise<Trace> {
 }
 
 test(
-  `turns count once, whatever befalls their workers, and no wake-up is lost (seed ${first})`,
+  `turns count once, whatever befalls their workers, and no wake-up is lost (seed ${seed})`,
   { timeout: 60_000 + seeds * 60_000 },
   async () => {
     const db = await throwawayDatabase();
     await setUp(db);
-    for (let seed = first; seed < first + seeds; seed += 1) {
-      const { length } = await simulation(db, seed);
+    for (let one = seed; one < seed + seeds; one += 1) {
+      const { length } = await simulation(db, one);
       expect(length).toBeGreaterThan(0);
-      process.stdout.write(`seed ${seed}: ${length} acts\n`);
+      process.stdout.write(`seed ${one}: ${length} acts\n`);
     }
   },
 );

@@ -9,6 +9,7 @@ import { build } from "./build.ts";
 const SETTINGS = { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "400" };
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  process.stderr.write(`random tests go by FACTOTUM_SEED=${project.config.env["FACTOTUM_SEED"]}\n`);
   await build();
   project.onTestsRerun(build);
   const db = await openDatabase({
