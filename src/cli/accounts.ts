@@ -1,9 +1,9 @@
 import {
   type AccountFilter,
   accountJson,
+  auditJson,
   type PostingPage,
   postingJson,
-  trialJson,
 } from "../server/index.ts";
 import { cleanLine } from "./clean-text.ts";
 import { type Command, withFactotum } from "./command.ts";
@@ -33,13 +33,14 @@ export function accountsCommand(filter: AccountFilter): Command {
     });
 }
 
-/** Adds up all accounts, and ends with an error where debits and credits are not the same. */
+/** Adds up all accounts and looks at all kept balances; ends with an error where anything does not add up. */
 export function trialBalanceCommand(): Command {
   return (setting) =>
     withFactotum(setting, async ({ ledger }) => {
-      const units = (await ledger.trialBalance()).map(trialJson);
+      const found = auditJson(await ledger.trialBalance());
+      const { units, balancesOff, budgetsOff } = found;
       const { terminal } = setting;
-      if (terminal.json) terminal.result({ units });
+      if (terminal.json) terminal.result(found);
       else {
         const rows = units.map(({ unit, accounts, debits, credits, balance }) => [
           ...[cleanLine(unit), String(accounts), debits, credits, balance],
@@ -47,7 +48,15 @@ export function trialBalanceCommand(): Command {
         const columns = [left("unit"), ...["accounts", "debits", "credits", "balance"].map(right)];
         terminal.out(units.length === 0 ? "nothing is booked" : renderTable(columns, rows, terminal));
       }
-      return units.every(({ balance }) => balance === "0") ? exitCodes.ok : exitCodes.failed;
+      for (const { account, unit, hour, closed, sum } of terminal.json ? [] : balancesOff) {
+        const said = `${account} in ${unit} was closed at ${hour} as ${closed ?? "nothing"}`;
+        terminal.out(cleanLine(`${said}, and what was booked is ${sum ?? "nothing"}`));
+      }
+      for (const { name, what, balance, sum } of terminal.json ? [] : budgetsOff) {
+        terminal.out(cleanLine(`budget ${name} has ${balance} ${what}, and the rows behind it are ${sum}`));
+      }
+      const isOff = balancesOff.length + budgetsOff.length > 0;
+      return !isOff && units.every(({ balance }) => balance === "0") ? exitCodes.ok : exitCodes.failed;
     });
 }
 

@@ -22,7 +22,7 @@ export function addAccounts(
     );
   ledger
     .command("trial-balance")
-    .description("debits and credits of all accounts by unit; ends with 1 where they differ")
+    .description("add all accounts up and audit closed hours and budgets; ends with 1 where any is off")
     .action(() => choose(trialBalanceCommand()));
   ledger
     .command("postings")

@@ -13,7 +13,7 @@ import {
 import type { Transaction } from "../postgres/index.ts";
 import { type Observed, type Weighed, weigh } from "./economics.ts";
 import { isTellable } from "./messages.ts";
-import { type Attention, chainFor, type Level, quietUntil } from "./people.ts";
+import { type Attention, chainFor, type Level, quietUntil, secondsOf } from "./people.ts";
 import type { Card, Importance } from "./question.ts";
 import { countOpen } from "./store.ts";
 
@@ -43,7 +43,6 @@ export type Asked = {
   readonly until: Date | null;
 };
 
-const SECONDS_DEFAULT = 120;
 const QUIET_FACTOR_DEFAULT = 5;
 const USD_PER_HOUR_DEFAULT = 60;
 /** The answers that are learned from: an agent that was mended is not judged by what it did before. */
@@ -177,7 +176,7 @@ async function reckon(
     observed: await observed(tx, question, topic),
     stake: question.stake,
     importance: question.importance ?? "normal",
-    seconds: attention.seconds ?? SECONDS_DEFAULT,
+    seconds: secondsOf(attention),
     usdPerHour: cheapest(people.map((one) => one.usdPerHour ?? USD_PER_HOUR_DEFAULT)),
     quietFactor: quiet ? (attention.quietFactor ?? QUIET_FACTOR_DEFAULT) : null,
     open: await countOpen(tx, question.tenant),

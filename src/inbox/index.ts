@@ -19,6 +19,7 @@ export {
   type Quiet,
   quietUntil,
   type Route,
+  secondsOf,
 } from "./people.ts";
 export {
   type Answer,

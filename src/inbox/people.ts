@@ -54,6 +54,13 @@ export type Attention = {
   readonly quietFactor?: number;
 };
 
+const SECONDS_DEFAULT = 120;
+
+/** Seconds that a question is taken to need of a person. */
+export function secondsOf({ seconds = SECONDS_DEFAULT }: Attention): number {
+  return seconds;
+}
+
 /** The most minutes a level may have: a year. */
 const MINUTES_MAX = 525_600;
 const TIME = /^([01]\d|2[0-3]):[0-5]\d$/;

@@ -7,6 +7,7 @@ import {
   catalogueRates,
   catalogueVersion,
   costOf,
+  otherService,
   price,
   type Rates,
   ratesFromJson,
@@ -220,6 +221,38 @@ test("a company's own prices change at their instants, and charge for requests",
   expect(of("2026-12-31T23:00:00Z")).toMatchObject({ cost: 4_000_000n });
   const never = { ...own, price: { ...own.price, changes: [{ ...own.price, from: "soon" }] } };
   expect(price(only({}), never, AT)).toMatchObject({ kind: "missing" });
+});
+
+test("batches cost half at the providers that say so, and google's cached input as much as live", () => {
+  const [usage, cached] = [only({ input: 1_000_000, output: 1_000_000 }), only({ cachedInput: 1_000_000 })];
+  for (const [provider, model, all, read] of [
+    ["openai", "gpt-4o-mini", 375_000n, 37_500n],
+    ["google", "gemini-2.5-flash", 1_400_000n, 30_000n],
+  ] as const) {
+    const what = { provider, model, batch: true };
+    expect(price(usage, what, AT)).toMatchObject({ cost: all, rates: { service: "batch" } });
+    expect(price(cached, what, AT)).toMatchObject({ cost: read });
+  }
+  // A provider whose list is not known, and a price of one's own without one, have no batch price.
+  const groq = { provider: "groq", model: "llama-3.1-8b-instant", batch: true };
+  expect([ratesOf({ ...groq, batch: false }, AT).kind, ratesOf(groq, AT).kind]).toEqual(["known", "missing"]);
+  const own = { kind: "stated", inputUsdPerMtok: "1", outputUsdPerMtok: "2" } as const;
+  expect(ratesOf({ ...groq, price: own }, AT)).toMatchObject({
+    because: expect.stringContaining("no batch price is known"),
+  });
+  const batch = { inputUsdPerMtok: "0.3", outputUsdPerMtok: "0.7" };
+  expect(price(usage, { ...groq, price: { ...own, batch } }, AT)).toMatchObject({ cost: 1_000_000n });
+});
+
+test("a price has another service, and that has this one for its other", () => {
+  fc.assert(
+    fc.property(anyModel, (key) => {
+      const rates = ratesFor(key);
+      const batch = otherService(rates);
+      expect(batch === null).toBe(rates.other === undefined);
+      expect(batch === null ? rates : otherService(ratesFromJson(ratesToJson(batch)))).toEqual(rates);
+    }),
+  );
 });
 
 test("an own engine costs its power, to the pico-dollar and rounded up", () => {

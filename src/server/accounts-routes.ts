@@ -2,7 +2,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import { parseRequest, plainText } from "./http-body.ts";
 import type { LedgerDoor } from "./ledger-door.ts";
-import { accountJson, postingJson, trialJson } from "./ledger-wire.ts";
+import { accountJson, auditJson, postingJson } from "./ledger-wire.ts";
 
 const POSTINGS_DEFAULT = 100;
 const POSTINGS_MAX = 1_000;
@@ -21,7 +21,7 @@ const paging = filtering.extend({
 /** What double entry adds to the list of routes. */
 export const ACCOUNTS_ROUTES: readonly string[] = [
   "GET /api/ledger/accounts?account=&unit=",
-  "GET /api/ledger/trial-balance",
+  "GET /api/ledger/trial-balance (and kept balances that are not what was booked)",
   "GET /api/ledger/postings?account=&unit=&after=&limit=",
 ];
 
@@ -32,7 +32,7 @@ export function accountsRoutes(app: Hono, ledger: LedgerDoor): void {
     return context.json({ accounts: (await ledger.accounts(filter)).map(accountJson) });
   });
   app.get("/api/ledger/trial-balance", async (context) =>
-    context.json({ units: (await ledger.trialBalance()).map(trialJson) }),
+    context.json(auditJson(await ledger.trialBalance())),
   );
   app.get("/api/ledger/postings", async (context) => {
     const { after, limit, ...asked } = parseRequest(paging, context.req.query());

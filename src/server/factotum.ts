@@ -205,7 +205,7 @@ function facade(config: Config, given: Surroundings, { db, prices, label }: Open
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),
     showRun: (id) => db.transaction((tx) => tellRun(tx, id, titleOf), { readOnly: true }),
     ...makeTalk(config, db),
-    ...makeSteering(db, links),
+    ...makeSteering(db, links, config),
     ...makeRunControl(config, db),
     blame: (table, key) => db.transaction((tx) => blame(tx, qualified(table), key), { readOnly: true }),
     fork: (id, order) => forkRun(workshop, id, order),

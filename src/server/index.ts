@@ -30,6 +30,7 @@ export { servedAgent } from "./served-agent.ts";
 export type { BudgetLine, EntryPage, LedgerFilter, LedgerSummary } from "./ledger-door.ts";
 export {
   accountJson,
+  auditJson,
   budgetJson,
   entryJson,
   joulesText,
@@ -37,7 +38,6 @@ export {
   marginJson,
   postingJson,
   repricedJson,
-  trialJson,
 } from "./ledger-wire.ts";
 export {
   type BillFile,

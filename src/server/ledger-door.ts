@@ -11,6 +11,9 @@ import {
   type AccountBalance,
   type AccountFilter,
   applyDeclared,
+  auditBalances,
+  auditBudgets,
+  type BalanceOff,
   type Budget,
   type BudgetTerms,
   type DeclaredBudgets,
@@ -19,6 +22,7 @@ import {
   type EntryId,
   type Forecast,
   forecastBudgets,
+  type Imbalance,
   listAccounts,
   listBudgets,
   listEntries,
@@ -50,6 +54,14 @@ export type EntryPage = { readonly after?: EntryId; readonly limit: number };
 /** All of a filter, and what routing saved where a priced model is configured. */
 export type LedgerSummary = { readonly statement: Statement; readonly routing: RoutingSaved | null };
 
+/** All accounts added up, and what does not add up: nothing, unless somebody wrote past the guards. */
+export type LedgerAudit = {
+  readonly units: readonly TrialBalance[];
+  /** Balances of an hour that was closed. */
+  readonly balancesOff: readonly BalanceOff[];
+  readonly budgetsOff: readonly Imbalance[];
+};
+
 /** What people and programs may ask of the ledger, and change of its budgets. */
 export type LedgerDoor = {
   /** What the entries of a filter come to, and what the cascade is estimated to have saved. */
@@ -58,8 +70,8 @@ export type LedgerDoor = {
   margins(by: MarginKey, filter?: LedgerFilter): Promise<readonly Margin[]>;
   /** Balances of accounts in every unit: double entry of calls, outcomes and transfers. */
   accounts(filter?: AccountFilter): Promise<readonly AccountBalance[]>;
-  /** Debits and credits of all accounts, by unit. */
-  trialBalance(): Promise<readonly TrialBalance[]>;
+  /** Debits and credits of all accounts by unit, and every kept balance that is not what was booked. */
+  trialBalance(): Promise<LedgerAudit>;
   /** The bookings that accounts' balances are the sum of. */
   postings(filter: AccountFilter, page: PostingPage): Promise<readonly Posting[]>;
   budgets(below?: string): Promise<readonly BudgetLine[]>;
@@ -81,7 +93,15 @@ export function makeLedgerDoor(db: Database, strongest: () => ModelCard | undefi
     entries: (filter, page) => listEntries(db, filter, page),
     margins: (by, filter = {}) => margins(db, by, filter),
     accounts: (filter) => db.transaction((tx) => listAccounts(tx, filter), { readOnly: true }),
-    trialBalance: () => db.transaction(trialBalance, { readOnly: true }),
+    trialBalance: () =>
+      db.transaction(
+        async (tx) => ({
+          units: await trialBalance(tx),
+          balancesOff: await auditBalances(tx),
+          budgetsOff: await auditBudgets(tx),
+        }),
+        { isolation: "repeatable read", readOnly: true },
+      ),
     postings: (filter, page) => listPostings(db, filter, page),
     budgets: (below) => db.transaction((tx) => budgetLines(tx, below), { readOnly: true }),
     setBudget: (name, terms) =>

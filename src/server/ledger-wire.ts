@@ -9,7 +9,7 @@ import {
   type TrialBalance,
   writtenAmount,
 } from "../ledger/index.ts";
-import type { BudgetLine, LedgerSummary } from "./ledger-door.ts";
+import type { BudgetLine, LedgerAudit, LedgerSummary } from "./ledger-door.ts";
 
 const JOULE_DECIMALS = 3;
 
@@ -89,8 +89,13 @@ export function accountJson({ account, unit, kind, decimals, debits, credits }: 
   return { account, unit, kind, ...sidesJson({ decimals, debits, credits }) };
 }
 
-/** A unit's trial balance as JSON. */
-export function trialJson({ unit, accounts, ...sides }: TrialBalance) {
+/** All accounts added up as JSON, with what does not add up. */
+export function auditJson({ units, balancesOff, budgetsOff }: LedgerAudit) {
+  const off = balancesOff.map(({ hour, ...one }) => ({ ...one, hour: hour.toISOString() }));
+  return { units: units.map(trialJson), balancesOff: off, budgetsOff };
+}
+
+function trialJson({ unit, accounts, ...sides }: TrialBalance) {
   return { unit, accounts, ...sidesJson(sides) };
 }
 

@@ -15,10 +15,12 @@ import {
   type NewNudge,
   type Question,
   type QuestionFilter,
+  secondsOf,
   type Via,
 } from "../inbox/index.ts";
 import type { QuestionId, RunId } from "../kernel/index.ts";
-import type { Database } from "../postgres/index.ts";
+import { transfer } from "../ledger/index.ts";
+import type { Database, Transaction } from "../postgres/index.ts";
 import { getRun } from "../runs/index.ts";
 import type { Config } from "./config.ts";
 import type { Links } from "./links.ts";
@@ -61,7 +63,11 @@ export function steeredBy(
 const RETRIES = 5;
 
 /** Makes the door. */
-export function makeSteering(db: Database, links: Links | undefined): SteeringDoor {
+export function makeSteering(
+  db: Database,
+  links: Links | undefined,
+  { attention = {} }: Pick<Config, "attention">,
+): SteeringDoor {
   return {
     async inbox({ person, limit } = {}) {
       const { rows } = await db.query<{ at: Date }>("select factotum.now() as at");
@@ -72,7 +78,15 @@ export function makeSteering(db: Database, links: Links | undefined): SteeringDo
       });
     },
     question: (id) => getQuestion(db, id),
-    answer: (id, given) => db.transaction((tx) => answer(tx, id, given), { retries: RETRIES }),
+    answer: (id, given) =>
+      db.transaction(
+        async (tx) => {
+          const answered = await answer(tx, id, given);
+          await bookAttention(tx, answered, { by: given.by, seconds: secondsOf(attention) });
+          return answered;
+        },
+        { retries: RETRIES },
+      ),
     nudge: (id, given) => db.transaction((tx) => steer(tx, id, given), { retries: RETRIES }),
     async nudges(id) {
       await getRun(db, id);
@@ -85,3 +99,22 @@ export function makeSteering(db: Database, links: Links | undefined): SteeringDo
     links,
   };
 }
+
+const MILLI = 1_000;
+
+/** An answer costs the time of whoever gave it, as long as the configuration takes one to be. */
+async function bookAttention(
+  tx: Transaction,
+  { id, agent, card }: Question,
+  { by, seconds }: { readonly by: string; readonly seconds: number },
+): Promise<void> {
+  const amount = BigInt(Math.round(seconds * MILLI));
+  if (amount <= 0n) return;
+  await transfer(tx, {
+    ...{ ref: `answer to question ${id}`, unit: "attention.seconds", amount },
+    ...{ debit: `attention/${agent}`, credit: `people/${by}` },
+    because: `answered: ${card.title}`.slice(0, BECAUSE_CHARS_MAX),
+  });
+}
+
+const BECAUSE_CHARS_MAX = 200;

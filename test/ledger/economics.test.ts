@@ -138,9 +138,22 @@ test("every balance drills down to the bookings it is the sum of, and all of the
     seen += sides.length;
   }
   expect(seen).toBeGreaterThan(20);
-  const { units } = await get<{ units: (Account & { debits: string })[] }>("/ledger/trial-balance");
+  await db.query("select factotum.close_balances()");
+  type Trial = { units: (Account & { debits: string })[]; balancesOff: object[]; budgetsOff: object[] };
+  const { units, balancesOff, budgetsOff } = await get<Trial>("/ledger/trial-balance");
+  expect([balancesOff, budgetsOff]).toEqual([[], []]);
   expect(units.map(({ unit }) => unit)).toEqual(expect.arrayContaining(["USD", "joules", "tokens.input"]));
   expect(units.every(({ balance }) => balance === "0")).toBe(true);
+  // Whoever forges an hour that was closed, evenly, is told of.
+  await db.query(
+    `insert into factotum.balances select max(id), '2029-01-01', x.account, 'USD', x.debits, x.credits
+     from factotum.closings, (values ('one', 1, 0), ('two', 0, 1)) x (account, debits, credits)
+     group by 3, 5, 6`,
+  );
+  expect((await get<Trial>("/ledger/trial-balance")).balancesOff).toMatchObject([
+    { account: "one", hour: "2029-01-01T00:00:00.000Z", closed: "1 / 0", sum: null },
+    { account: "two" },
+  ]);
   expect(await get("/ledger/postings?after=x")).toMatchObject({ error: { code: "request-invalid" } });
 });
 

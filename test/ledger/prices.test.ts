@@ -29,6 +29,16 @@ const config = {
   models: [
     { ...own, id: "small/tiny", baseUrl: provider.url, model: "tiny", price: usd("1") },
     { ...own, id: "side/door", baseUrl: `http://127.0.0.1:${port}/v1`, model: "door", price: usd("1") },
+    {
+      ...{
+        ...own,
+        id: "side/batch",
+        baseUrl: `http://127.0.0.1:${port}/v1`,
+        model: "door",
+        batch: true as const,
+      },
+      price: { ...usd("8"), batch: usd("3") },
+    },
     { ...own, id: "own/engine", baseUrl: `http://127.0.0.1:${port}/v1`, local: true as const, energy },
   ],
 };
@@ -169,8 +179,48 @@ test("replicas that serve take prices up, and book the joules of own engines", a
   // 400,000 J a Mtok are 400 J a thousand tokens, and 400 J at 0.25 USD a kWh 27.78 micro-dollars.
   expect(await call("own/engine")).toMatchObject([{ millijoules: 400_000n, amount: 28n }]);
   expect((await totals(db)).millijoules - was.millijoules).toBe(400_000n);
+  // A model whose calls are batches costs the batch price; one whose batch price nobody knows has none.
+  expect(await call("side/batch")).toMatchObject([{ amount: 3_000n, source: "config, batch" }]);
+  expect(await costs("side/batch")).toBe("8 config, batch");
+  await put({ "side/batch": usd("8") });
+  const { models } = await get<{ models: { model: string; price: null; because: string }[] }>("/prices");
+  expect(models.find(({ model }) => model === "side/batch")).toMatchObject({
+    ...{ price: null, because: expect.stringContaining("no batch price is known") },
+  });
   await gateway.close();
   await replica.close();
+});
+
+test("calls are played through as if a batch service had served them, or as if none had", async () => {
+  const prices = { "side/door": { ...usd("9"), batch: usd("4.5") } };
+  const play = async (asked: object): Promise<unknown> => {
+    type Played = { models: { model: string; bookedMicroUsd: string; repricedMicroUsd: string }[] };
+    const { models } = (await send("POST", "/ledger/reprice", asked)) as Played;
+    return models
+      .filter(({ model }) => model.startsWith("side/"))
+      .map(({ model, bookedMicroUsd, repricedMicroUsd }) => [
+        ...[model, Number(bookedMicroUsd), Number(repricedMicroUsd)],
+      ]);
+  };
+  const door = (await booked("side/door")).map(({ amount }) => Number(amount));
+  const sum = door.reduce((all, one) => all + one, 0);
+  // The one that was a batch would have cost 8 live; those of the door know no batch price of theirs.
+  expect(await play({ service: "live" })).toEqual([
+    ["side/batch", 3_000, 8_000],
+    ["side/door", sum, sum],
+  ]);
+  expect(await play({ service: "batch" })).toEqual([
+    ["side/batch", 3_000, 3_000],
+    ["side/door", sum, sum],
+  ]);
+  expect(await play({ service: "batch", prices })).toEqual([
+    ["side/batch", 3_000, 3_000],
+    ["side/door", sum, 4_500 * door.length],
+  ]);
+  const none = { "side/door": usd("9") };
+  expect(await send("POST", "/ledger/reprice", { service: "batch", prices: none })).toMatchObject({
+    error: { code: "price-invalid" },
+  });
 });
 
 test("joules are double entry, add up in reports, and are played through with prices", async () => {

@@ -44,6 +44,12 @@ test("a rung of code asks, its run waits with nothing staged, and goes on with t
     [8, 500],
     ["asked", "committed"],
   ]);
+  // Their time is booked, as long as an answer is taken to need, and once.
+  const ofPeople = () => office.factotum.ledger.accounts({ unit: "attention.seconds" });
+  expect((await ofPeople()).map(({ account, debits, credits }) => [account, debits - credits])).toEqual([
+    ["attention/clerk", 120_000n],
+    ["people/ann", -120_000n],
+  ]);
   const again = await office.post(path, { choice: "chair", by: "bo" });
   expect(again.status).toBe(409);
   expect(again.body["error"]).toMatchObject({
@@ -52,6 +58,7 @@ test("a rung of code asks, its run waits with nothing staged, and goes on with t
       `question ${question?.id} was answered by ann at 2026-03-02T08:00:00.000Z: lamp; ` +
       "nothing was changed",
   });
+  expect(await ofPeople()).toHaveLength(2);
   await office.close();
 });
 
