@@ -9,6 +9,7 @@ import { ticked } from "factotum/policy";
 import type { Database } from "factotum/postgres";
 import { getRun, listSteps, startRun, startWorker, type Worker } from "factotum/runs";
 import {
+  hang,
   reply,
   scriptedProvider,
   type ScriptedAnswer,
@@ -176,6 +177,30 @@ test.each([
   expect([notes[0]?.note.includes("</noted> Nobody"), prompt.includes("<person>I take")]).toEqual([
     ...[false, false],
   ]);
+});
+
+test("a nudge that interrupts stops a note's call, which is booked and made again", async () => {
+  asked = 0;
+  const before = writer.requests.length;
+  writer.script(hang());
+  writer.otherwise(reply("It sells lamps."));
+  const run = await office.order("lamp");
+  const [question] = await office.factotum.inbox();
+  await office.factotum.answer(must(question, "the question").id, { choice: "blue", by: "ann" });
+  const settled = office.settle();
+  await writer.arrived(before + 1);
+  await office.factotum.nudge(run.id, { text: "Deliver before Friday", by: "bo", interrupt: true });
+  await settled;
+  const { steps, run: over } = await office.factotum.showRun(run.id);
+  const kinds = steps.map((step) => step.kind).filter((kind) => kind !== "message");
+  expect([over.disposition, kinds.slice(0, 4)]).toEqual([
+    ...["resolved", ["asked", "interrupted", "nudged", "compacted"]],
+  ]);
+  const { rows } = await office.factotum.db.query(
+    "select model from factotum.entries where kind = 'loss' and run_id = $1",
+    [run.id],
+  );
+  expect(rows).toEqual([{ model: WRITER }]);
 });
 
 test("a budget that refuses the call leaves the note to the rule, and the run goes on", async () => {
