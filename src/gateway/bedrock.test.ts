@@ -48,13 +48,13 @@ describe("Bedrock", () => {
   const asked: Asked[] = [];
   /** The frames that the next stream consists of. */
   let frames: readonly Uint8Array[] = STREAM.map(chunk);
-  let next: object = whole;
+  let told: object = whole;
   const server = createServer((request, response) => {
     void buffer(request).then((body) => {
       const path = request.url ?? "";
       asked.push({ path, headers: request.headers, body });
       if (!path.endsWith("-stream")) {
-        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(next));
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(told));
         return undefined;
       }
       response.writeHead(200, { "content-type": "application/vnd.amazon.eventstream" });
@@ -83,7 +83,7 @@ describe("Bedrock", () => {
   const ask = { model: MODEL, max_tokens: 50, messages };
 
   beforeEach(() => {
-    next = whole;
+    told = whole;
   });
 
   test("gets a messages call signed, without the fields that its address says", async () => {
@@ -178,7 +178,7 @@ describe("Bedrock", () => {
     });
 
     test("gets what chat asks, and its calls come back, whole and streamed", async () => {
-      next = conversed;
+      told = conversed;
       const talk = [
         { role: "system" as const, content: "be kind" },
         ...messages,
