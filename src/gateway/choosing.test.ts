@@ -29,11 +29,13 @@ function asked(
     key?: Partial<KeyRecord>;
     rests?: string;
     forbidden?: string;
+    delays?: readonly number[];
   } = {},
 ) {
   const found = discoverModels({}, { models: [...models, ...engines.map((id) => ({ id, ...at }))] });
   const targets = makeTargets(found.cards, {}, more.aliases ?? {});
-  const health = { rests: (id: string) => id === more.rests, delayMs: () => 0 };
+  const delayMs = (id: string): number => more.delays?.[engines.indexOf(id)] ?? 0;
+  const health = { rests: (id: string) => id === more.rests, delayMs };
   const forbids = ({ id }: { readonly id: string }): string | null =>
     id === more.forbidden ? "clause 7 forbids it" : null;
   const snapshot: Snapshot = { targets, health, sealKey: Buffer.alloc(32), forbids };
@@ -116,6 +118,15 @@ describe("several models", () => {
     const key = { models: new Set(["openai/cheap"]) };
     expect(order({ model: "openai/dear,openai/cheap" }, { key })).toEqual(["openai/cheap"]);
     expect(asked({ model: "openai/dear" }, { key })).toMatchObject({ refusal: { status: 403 } });
+  });
+
+  test("shared out by speed: whoever would answer first is asked first, unless it rests", () => {
+    const aliases: Aliases = { swift: { anyOf: engines } };
+    const delays = [30, 10, 50, 20, 40];
+    const found = order({ model: "swift" }, { aliases, delays });
+    expect(found).toEqual([1, 3, 0, 4, 2].map((index) => engines[index]));
+    const rests = found[0] ?? "";
+    expect(order({ model: "swift" }, { aliases, delays, rests })).toEqual([...found.slice(1), rests]);
   });
 
   test("shared out by prefix: the same beginning goes to the same one, also when another is gone", () => {
