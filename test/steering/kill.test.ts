@@ -23,7 +23,7 @@ import { askingRung, whichLamp } from "./kit.ts";
 const ACTS_MIN = 30;
 const ACTS_MAX = 400;
 /** A stride with no factor in common with a turn's acts meets each kind of them. */
-const STRIDE = 13;
+const STRIDE = 19;
 /** The heir looks often for what was left behind; the mortal one seldom, since that counts as acts. */
 const HEIR_SWEEP_MS = 20;
 const MORTAL_SWEEP_MS = 400;
