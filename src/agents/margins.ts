@@ -3,7 +3,7 @@ import { costOf, type EntryFilter, type Rates } from "../ledger/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 
 /** What contribution margins are told by. */
-export const marginKeys = ["run", "outcome", "agent", "tenant", "model", "rung"] as const;
+export const marginKeys = ["query", "run", "outcome", "agent", "tenant", "model", "rung"] as const;
 /** One of them. */
 export type MarginKey = (typeof marginKeys)[number];
 
@@ -26,6 +26,8 @@ export type Margin = {
 
 /** An outcome's value belongs to the attempt that was committed, so to that attempt's rung and model. */
 const KEYS: Readonly<Record<MarginKey, string>> = {
+  // What somebody asked for once: a run with all its calls, or a call of the gateway.
+  query: "coalesce('run ' || e.run_id, e.call_id)",
   run: "e.run_id::text",
   outcome: "coalesce(r.state->>'disposition', r.status)",
   agent: "e.agent",

@@ -61,15 +61,25 @@ export function whatIfCommand(question: WhatIfQuestion, filter: LedgerFilter): C
     withFactotum(setting, async ({ economics }) => {
       const found = await economics.whatIf(question, filter);
       const { terminal } = setting;
-      const columns = ["price", "demanded", "served", "revenue", "cost", "margin"].map(right);
-      const rows = found.outcomes.map((one) => [
+      const { against } = found;
+      const titles = ["price", "demanded", "served", "revenue", "cost", "margin"];
+      const columns = [...titles, ...(against === null ? [] : ["cost the other way"])].map(right);
+      const rows = found.outcomes.map((one, at) => [
         ...[one.price, one.demanded, one.capped ? `${one.served} (all there is)` : one.served],
-        ...[one.revenue, one.cost, one.margin],
+        ...[one.revenue, one.cost, one.margin, ...(against === null ? [] : [against.costs[at] ?? "-"])],
       ]);
       if (terminal.json) terminal.result(found);
       else terminal.out(renderTable(columns, rows, terminal));
+      if (against !== null) terminal.note(noDearerText(against.noDearer));
       return exitCodes.ok;
     });
+}
+
+function noDearerText(noDearer: "always" | "never" | { readonly fromUnits: string }): string {
+  if (noDearer === "never") return "the other way is always cheaper";
+  return noDearer === "always"
+    ? "the other way is never cheaper"
+    : `from ${noDearer.fromUnits} units on, the other way is no cheaper`;
 }
 
 /** What calls are priced anew by: the prices of a file, or as if all had been served so, or both. */

@@ -10,6 +10,8 @@ type Asking = Filter & {
   readonly perUnit: string;
   readonly capacity?: string;
   readonly elasticity?: string;
+  readonly againstFixed?: string;
+  readonly againstPerUnit?: string;
   readonly atPrice: string;
   readonly atUsage: string;
   readonly prices?: string;
@@ -42,6 +44,8 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
     )
     .option("--fixed <usd>", "what it costs to have it", "0")
     .option("--per-unit <usd>", "what each outcome costs on top", "0")
+    .option("--against-fixed <usd>", "another way to serve as much, such as an index: to have it")
+    .option("--against-per-unit <usd>", "and what each outcome costs on top there")
     .option("--capacity <units>", "what can be served at most")
     .option("--elasticity <number>", "per cent more used for each per cent cheaper (default: own months)")
     .option("--at-price <usd>", "with --elasticity: today's price", "1")
@@ -50,7 +54,8 @@ export function addEconomics(ledger: Command, choose: (work: Work) => void): voi
 }
 
 function whatIf(prices: readonly string[], options: Asking): Work {
-  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, prices: file, as, ...filter } = options;
+  const { fixed, perUnit, capacity, elasticity, atPrice, atUsage, prices: file, as, ...rest } = options;
+  const { againstFixed, againstPerUnit, ...filter } = rest;
   const anew = { ...(file !== undefined && { file }), ...(as !== undefined && { service: as }) };
   const isRepricing = file !== undefined || as !== undefined;
   if (isRepricing && prices.length === 0) return repriceCommand(anew, filterOf(filter));
@@ -63,6 +68,9 @@ function whatIf(prices: readonly string[], options: Asking): Work {
   const question = {
     ...{ prices, costs: { fixed, perUnit } },
     ...(capacity !== undefined && { capacity }),
+    ...((againstFixed !== undefined || againstPerUnit !== undefined) && {
+      against: { fixed: againstFixed ?? "0", perUnit: againstPerUnit ?? "0" },
+    }),
     ...(elasticity !== undefined && { demand: { kind: "constant" as const, at, elasticity } }),
   };
   return whatIfCommand(question, filterOf(filter));

@@ -20,9 +20,11 @@ const repricing = filtering
     service: z.enum(["live", "batch"]).optional(),
   })
   .refine(({ prices, service }) => prices !== undefined || service !== undefined, "needs prices or service");
+const shape = z.strictObject({ fixed: number, perUnit: number });
 const asking = z.strictObject({
   prices: z.array(number).min(1).max(LIST_MAX),
-  costs: z.strictObject({ fixed: number, perUnit: number }),
+  costs: shape,
+  against: shape.optional(),
   capacity: number.optional(),
   demand: z
     .discriminatedUnion("kind", [
@@ -37,7 +39,7 @@ export const ECONOMICS_ROUTES: readonly string[] = [
   "GET /api/ledger/leverage?minutesPerAnswer=&outcomesPerHourBefore=&…",
   "GET /api/ledger/cohorts?by=tenant|agent&…",
   "POST /api/ledger/reprice {prices?: {MODEL: {inputUsdPerMtok, …}}, service?: live|batch, run?, from?, …}",
-  "POST /api/ledger/what-if {prices, costs: {fixed, perUnit}, capacity?, demand?}",
+  "POST /api/ledger/what-if {prices, costs: {fixed, perUnit}, against?: {…}, capacity?, demand?}",
 ];
 
 /** Adds the routes of unit economics. */
@@ -57,8 +59,12 @@ export function economicsRoutes(app: Hono, economics: EconomicsDoor): void {
     return context.json(repricedJson(await economics.reprice(others, filterOf(asked))));
   });
   app.post("/api/ledger/what-if", async (context) => {
-    const { capacity, demand, ...asked } = await readBody(context, asking);
-    const more = { ...(capacity !== undefined && { capacity }), ...(demand !== undefined && { demand }) };
+    const { capacity, demand, against, ...asked } = await readBody(context, asking);
+    const more = {
+      ...(capacity !== undefined && { capacity }),
+      ...(demand !== undefined && { demand }),
+      ...(against !== undefined && { against }),
+    };
     return context.json(await economics.whatIf({ ...asked, ...more }));
   });
 }

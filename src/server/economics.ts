@@ -11,7 +11,7 @@ import {
 } from "../reports/index.ts";
 import { type OwnPrice, reprice, type RepricedModel, type Service } from "../ledger/index.ts";
 import { datedPricesOf, parsePrices } from "../models/index.ts";
-import { type CostShape, type Demand, type WhatIf, whatIf } from "../terms/index.ts";
+import { breakEven, type CostShape, costOfUnits, type Demand, type WhatIf, whatIf } from "../terms/index.ts";
 import type { LedgerFilter } from "./ledger-door.ts";
 
 /** What other prices are played through with. */
@@ -19,6 +19,8 @@ export type WhatIfQuestion = {
   readonly prices: readonly string[];
   readonly costs: CostShape;
   readonly capacity?: string;
+  /** Another way to serve the same, such as an index beside a model that each query calls. */
+  readonly against?: CostShape;
   /** How usage answers to price; without it, by the own data of the filter, piecewise. */
   readonly demand?: Demand;
 };
@@ -38,10 +40,18 @@ export type EconomicsDoor = {
     asked: { readonly prices?: unknown; readonly service?: Service },
     filter?: LedgerFilter,
   ): Promise<readonly RepricedModel[]>;
-  whatIf(
-    question: WhatIfQuestion,
-    filter?: LedgerFilter,
-  ): Promise<{ readonly demand: Demand; readonly outcomes: readonly WhatIf[] }>;
+  whatIf(question: WhatIfQuestion, filter?: LedgerFilter): Promise<WhatIfAnswer>;
+};
+
+/** Prices played through, and beside them another way to serve as much. */
+export type WhatIfAnswer = {
+  readonly demand: Demand;
+  readonly outcomes: readonly WhatIf[];
+  /** From how many units on the first way is no dearer, and what the other costs at each price. */
+  readonly against: {
+    readonly noDearer: "always" | "never" | { readonly fromUnits: string };
+    readonly costs: readonly string[];
+  } | null;
 };
 
 const DECIMAL = /^\d{1,15}(\.\d{1,9})?$/;
@@ -66,9 +76,16 @@ export function makeEconomicsDoor(db: Database): EconomicsDoor {
       return db.transaction((tx) => reprice(tx, others, filter), options);
     },
     cohorts: (by, filter = {}) => cohorts(db, by, filter),
-    whatIf: async ({ prices, costs, capacity, ...asked }, filter = {}) => {
+    whatIf: async ({ prices, costs, capacity, against, ...asked }, filter = {}) => {
       const demand = asked.demand ?? { kind: "piecewise", points: await ownDemand(db, filter) };
-      return { demand, outcomes: whatIf(demand, prices, costs, capacity) };
+      const outcomes = whatIf(demand, prices, costs, capacity);
+      if (against === undefined) return { demand, outcomes, against: null };
+      const found = breakEven(costs, against);
+      const noDearer = found.kind === "from" ? { fromUnits: String(found.units) } : found.kind;
+      return {
+        ...{ demand, outcomes },
+        against: { noDearer, costs: outcomes.map(({ served }) => costOfUnits(against, served)) },
+      };
     },
   };
 }

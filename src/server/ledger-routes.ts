@@ -38,7 +38,7 @@ const newBudget = z.strictObject({
 export const LEDGER_ROUTES: readonly string[] = [
   "GET /api/ledger?run=&agent=&tenant=&from=&to=",
   "GET /api/ledger/entries?run=&agent=&tenant=&from=&to=&after=&limit=",
-  "GET /api/ledger/margins?by=run|outcome|agent|tenant|model|rung&…",
+  "GET /api/ledger/margins?by=query|run|outcome|agent|tenant|model|rung&…",
   "GET /api/ledger/budgets?below=",
   "PUT /api/ledger/budgets {name, capUsd?, softUsd?, beyondSoft?, period?} (null takes a limit away)",
 ];

@@ -220,11 +220,16 @@ test("cohorts sum to the books, and what-ifs take the price and the usage of own
   expect(cohorts[0]?.marginMicroUsd).toBe(String(whole.value - whole.cost - whole.loss));
   const found = await fetch(`${http.url}/ledger/what-if`, {
     ...{ method: "POST", headers: { "content-type": "application/json" } },
-    body: JSON.stringify({ prices: ["2"], costs: { fixed: "0", perUnit: "0.5" } }),
+    body: JSON.stringify({
+      ...{ prices: ["2"], costs: { fixed: "1000000000", perUnit: "0.0002" } },
+      against: { fixed: "0", perUnit: "0.01" },
+    }),
   });
+  const index = { noDearer: { fromUnits: "102040816327" }, costs: ["3/100"] };
   expect(await found.json()).toMatchObject({
+    against: index,
     demand: { kind: "piecewise", points: [{ price: "2", usage: "3" }] },
-    outcomes: [{ demanded: "3", revenue: "6", margin: "9/2" }],
+    outcomes: [{ demanded: "3", revenue: "6", cost: "5000000000003/5000" }],
   });
 });
 
