@@ -26,8 +26,9 @@ const forking = z.strictObject({
   commit: z.boolean().default(false),
 });
 const STEPS_MAX = 1_000;
+const STEP_MAX = 1_000_000_000;
 const paging = z.object({
-  after: z.coerce.bigint().min(0n).default(0n),
+  after: z.coerce.number().int().min(0).max(STEP_MAX).default(0),
   limit: z.coerce.number().int().min(1).max(STEPS_MAX).default(STEPS_MAX),
 });
 const limited = z.object({ kind: z.enum(limitKinds), name: plainText.min(1).max(NAME_CHARS_MAX) });
@@ -58,7 +59,8 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
     return context.json({ cancelled: await factotum.cancel(id, how) });
   });
   app.get("/api/runs/:id/steps", async (context) => {
-    const page = parseRequest(paging, context.req.query());
+    const { after, limit } = parseRequest(paging, context.req.query());
+    const page = { after: BigInt(after), limit };
     const steps = await factotum.steps(parseRunId(context.req.param("id")), page);
     return context.json({ steps: steps.map(stepJson) });
   });

@@ -141,6 +141,8 @@ test("a model writes what was found, at a price, beside the facts; each builds o
   expect(notes[0]).toMatchObject({ costMicroUsd: "1200", call: expect.any(String) });
   const at = story.steps.findIndex((step) => step.kind === "compacted");
   const page = await fetch(`${office.http}/api/runs/${run.id}/steps?after=${at}&limit=1`);
+  const tooFar = await fetch(`${office.http}/api/runs/${run.id}/steps?after=${"9".repeat(30)}`);
+  expect(tooFar.status).toBe(400);
   const { steps } = z.object({ steps: z.array(z.looseObject({ data: Note })) }).parse(await page.json());
   expect(steps.map((step) => step.data.note)).toEqual([notes[0]?.note]);
 });
