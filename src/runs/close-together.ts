@@ -1,12 +1,6 @@
 import { type Database, isCommitUnknown, sqlStateOf } from "../postgres/index.ts";
-import {
-  closedColumns,
-  type ClosedRow,
-  type Closing,
-  closingColumns,
-  closingStatement,
-  closingTerms,
-} from "./closing.ts";
+import { type ClosedRow, type Closing, closingStatement } from "./closing.ts";
+import { together } from "./closing-many.ts";
 
 /** Writes the ends of turns that have no transaction of their own. */
 export interface Closer {
@@ -100,45 +94,3 @@ function takeGroup(waiting: readonly Waiting[]): readonly Waiting[] {
 function charsOf({ hold, steps }: Closing): number {
   return steps[2].reduce((sum, data) => sum + data.length, hold.stateText.length);
 }
-
-/** Closings of different runs in one statement; it answers those that were written. */
-function together(closings: readonly Closing[]) {
-  const columns = Object.keys(closingColumns).map((_, at) =>
-    closings.map(({ values }) => values[at] ?? null),
-  );
-  const counts = closings.map(({ steps }) => steps[0].length);
-  const each = closings.flatMap(({ steps: [kinds, attempts, data] }, at) =>
-    kinds.map((kind, n) => [at + 1, n + 1, kind, attempts[n] ?? null, data[n] ?? null] as const),
-  );
-  const steps = [0, 1, 2, 3, 4].map((at) => each.map((step) => step[at]));
-  return { ...closingMany, values: [...columns, counts, ...steps] };
-}
-
-/**
- * Rows that someone else holds a lock on are skipped, not waited for: they may be locked for long, and one
- * who waits while holding the others could wait in a circle. Ids come as an array, as in a claim.
- */
-function closingManySql(): string {
-  const arrays = Object.values(closingColumns).map((type, at) => `$${at + 1}::${type}[]`);
-  const names = Object.keys(closingColumns);
-  const first = arrays.length + 1;
-  const terms = closingTerms((column) => `g.${column}`, "g.step_count");
-  return `with given as materialized (
-      select * from unnest(${arrays.join(", ")}, $${first}::integer[]) with ordinality
-        as g (${names.join(", ")}, step_count, nth)),
-    o as (
-      update factotum.runs r set ${terms.set} from given g
-      where ${terms.where} and r.id = any (array(
-        select l.id from factotum.runs l where l.id = any ($1::bigint[]) order by l.id
-        for no key update skip locked))
-      returning ${terms.returning}, g.nth, g.step_count),
-    written as (
-      insert into factotum.steps (run_id, seq, kind, attempt, data, at)
-      select o.id, o.steps - o.step_count + s.place, s.kind, s.attempt, s.data, o.updated_at
-      from o join unnest($${first + 1}::bigint[], $${first + 2}::bigint[], $${first + 3}::text[],
-        $${first + 4}::integer[], $${first + 5}::json[]) as s (nth, place, kind, attempt, data)
-        on s.nth = o.nth)
-    select id, ${closedColumns("o")}, let_go from o`;
-}
-
-const closingMany = { name: "factotum.turn.close-many", text: closingManySql() };
