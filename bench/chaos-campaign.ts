@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { toJson } from "factotum/kernel";
 import type { Database } from "factotum/postgres";
-import { startRun } from "factotum/runs";
+import { startRuns } from "factotum/runs";
 import { type Factotum, openFactotum } from "factotum/server";
 import { scriptedProvider, type ScriptedProvider } from "factotum/testing";
 import {
@@ -182,11 +182,14 @@ async function storm(stage: Stage): Promise<void> {
 
 async function startBatch(db: Database, batch: number, count: number): Promise<number> {
   await insist(() =>
-    db.transaction(async (tx) => {
-      for (let n = 0; n < count; n += 1) {
-        await startRun(tx, { agent: "chaos", agentVersion: 1, key: `${batch}/${n}`, input: null });
-      }
-    }),
+    db.transaction((tx) =>
+      startRuns(
+        tx,
+        Array.from({ length: count }, (_, n) => ({
+          ...{ agent: "chaos", agentVersion: 1, key: `${batch}/${n}`, input: null },
+        })),
+      ),
+    ),
   );
   return batch + 1;
 }

@@ -50,7 +50,7 @@ export {
 } from "./schedules.ts";
 export { type Reader, type Run, type RunStatus, runStatuses } from "./run.ts";
 export { leaseOutside } from "./outside.ts";
-export { type RunOrder, startRun } from "./start.ts";
+export { type RunOrder, type Started, startRun, startRuns } from "./start.ts";
 export { appendStep, copySteps, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd } from "./hold.ts";
 export type { TurnWork } from "./turn.ts";

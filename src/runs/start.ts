@@ -28,6 +28,16 @@ export type RunOrder = {
 /** The channel on which workers hear of new and woken runs. */
 export const channel = "factotum_runs";
 
+/** What became of an order. */
+export type Started = {
+  readonly run: Run;
+  /** False: there is a run of this key already, and this is it. */
+  readonly created: boolean;
+};
+
+/** Orders in one statement; more of them go in several, in the same transaction. */
+const TOGETHER_MAX = 1_000;
+
 /**
  * Starts a run when `tx` commits; workers are told at the same moment. Race-free on (tenant, agent, key):
  * of any number of orders with the same key, one creates the run and the others get it, whatever their
@@ -36,56 +46,104 @@ export const channel = "factotum_runs";
  * @throws {RunError} `start-unseen` in a repeatable-read transaction that cannot see the run another one
  * created
  */
-export async function startRun(
-  tx: Transaction,
-  order: RunOrder,
-): Promise<{ readonly run: Run; readonly created: boolean }> {
-  const tenant = order.tenant ?? defaultTenant;
-  const { rows } = await tx.query<RunRow>(
-    `with created as (
-       insert into factotum.runs as r
-         (tenant, agent, agent_version, key, input, state, priority, provider, status, wake_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $10,
-         case when $9::timestamptz is null then 'ready' else 'waiting' end, $9)
-       on conflict on constraint runs_key_unique do nothing
-       returning ${runColumns})
-     select r.*, pg_notify($8, 'ready')::text as told from created r`,
-    [
-      tenant,
-      order.agent,
-      order.agentVersion,
-      order.key ?? null,
-      jsonText(order.input, "input"),
-      jsonText(order.state ?? null, "state"),
-      order.priority ?? 0,
-      channel,
-      order.parkedUntil ?? null,
-      order.provider ?? null,
-    ],
-  );
-  const created = rows[0];
-  if (created !== undefined) {
-    if (order.deadline !== undefined) await setDeadline(tx, created.id, order.deadline);
-    return { run: runOf(created), created: true };
+export async function startRun(tx: Transaction, order: RunOrder): Promise<Started> {
+  return must((await startRuns(tx, [order]))[0], "the run that was ordered");
+}
+
+/**
+ * Starts many runs when `tx` commits, all or none of them, by one statement for a thousand; of orders with
+ * the same key the first creates the run. See `startRun`.
+ *
+ * @returns what became of each order, in their order
+ */
+export async function startRuns(tx: Transaction, orders: readonly RunOrder[]): Promise<readonly Started[]> {
+  const started: Started[] = [];
+  for (let from = 0; from < orders.length; from += TOGETHER_MAX) {
+    started.push(...(await startTogether(tx, orders.slice(from, from + TOGETHER_MAX))));
   }
-  const key = must(order.key, "the key of a run that exists already");
-  const found = await tx.query<RunRow>(
-    `select ${runColumns} from factotum.runs r where tenant = $1 and agent = $2 and key = $3`,
-    [tenant, order.agent, key],
+  return started;
+}
+
+/**
+ * Ids are given out in the order of the orders, whose age decides who goes first; rows are put in by key, so
+ * that two who start the same runs at once never wait for each other in a circle. Whoever ends overdue runs
+ * is told of deadlines, since it may rest until a later one.
+ */
+const starting = `
+  with given as materialized (
+    select nextval('factotum.runs_id_seq') as id, o.*
+    from unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::json[], $6::json[], $7::integer[],
+      $8::text[], $9::timestamptz[], $10::timestamptz[]) with ordinality
+      as o (tenant, agent, agent_version, key, input, state, priority, provider, parked_until, deadline,
+        nth)),
+  created as (
+    insert into factotum.runs as r (id, tenant, agent, agent_version, key, input, state, priority, provider,
+      status, wake_at, deadline_at)
+    overriding system value
+    select id, tenant, agent, agent_version, key, input, state, priority, provider,
+      case when parked_until is null then 'ready' else 'waiting' end, parked_until, deadline
+    from given order by tenant, agent, key, nth
+    on conflict on constraint runs_key_unique do nothing
+    returning ${runColumns}),
+  told as materialized (
+    select pg_notify(channel, payload)
+    from (values ($11, 'ready'), ('factotum_watch', '')) t (channel, payload)
+    where exists (select from created)
+      and (channel = $11 or exists (select from given where deadline is not null)))
+  select c.*, g.nth::integer, (select count(*) from told)::integer as told
+  from created c join given g on g.id = c.id`;
+
+async function startTogether(tx: Transaction, orders: readonly RunOrder[]): Promise<readonly Started[]> {
+  const of = <T>(part: (order: RunOrder) => T): T[] => orders.map(part);
+  const { rows } = await tx.query<RunRow & { nth: number }>(starting, [
+    of((order) => order.tenant ?? defaultTenant),
+    of((order) => order.agent),
+    of((order) => order.agentVersion),
+    of((order) => order.key ?? null),
+    of((order) => jsonText(order.input, "input")),
+    of((order) => jsonText(order.state ?? null, "state")),
+    of((order) => order.priority ?? 0),
+    of((order) => order.provider ?? null),
+    of((order) => order.parkedUntil ?? null),
+    of((order) => order.deadline ?? null),
+    channel,
+  ]);
+  const created = new Map(rows.map((row) => [row.nth, row]));
+  const known = await findStarted(
+    tx,
+    orders.filter((_, at) => !created.has(at + 1)),
   );
-  if (found.rows[0] !== undefined) return { run: runOf(found.rows[0]), created: false };
-  throw new RunError({
-    code: "start-unseen",
-    retry: "later",
-    message: `run ${order.agent}/${key} was started by a transaction that this one cannot see; try again`,
+  return orders.map((order, at) => {
+    const row = created.get(at + 1);
+    if (row !== undefined) return { run: runOf(row), created: true };
+    return { run: must(known.get(nameOf(order)), "the run that was started before"), created: false };
   });
 }
 
-/** Whoever ends overdue runs is told, since it may rest until a later one. */
-async function setDeadline(tx: Transaction, runId: string, deadline: Date): Promise<void> {
-  await tx.query(
-    `with set as (update factotum.runs set deadline_at = $2 where id = $1 returning id)
-     select pg_notify('factotum_watch', '')::text from set`,
-    [runId, deadline],
+/** By tenant, agent and key: the runs of orders that others, or earlier orders, have started. */
+async function findStarted(tx: Transaction, orders: readonly RunOrder[]): Promise<ReadonlyMap<string, Run>> {
+  if (orders.length === 0) return new Map();
+  const { rows } = await tx.query<RunRow>(
+    `select ${runColumns} from unnest($1::text[], $2::text[], $3::text[]) as o (tenant, agent, key)
+     join factotum.runs r on r.tenant = o.tenant and r.agent = o.agent and r.key = o.key`,
+    [
+      orders.map((order) => order.tenant ?? defaultTenant),
+      orders.map((order) => order.agent),
+      orders.map((order) => order.key),
+    ],
   );
+  const found = new Map(rows.map((row) => [nameOf({ ...row, tenant: row.tenant as TenantId }), runOf(row)]));
+  const unseen = orders.find((order) => !found.has(nameOf(order)));
+  if (unseen === undefined) return found;
+  throw new RunError({
+    code: "start-unseen",
+    retry: "later",
+    message:
+      `run ${unseen.agent}/${unseen.key ?? ""} was started by a transaction that this one cannot see; ` +
+      "try again",
+  });
+}
+
+function nameOf(of: { readonly tenant?: TenantId; readonly agent: string; readonly key?: string | null }) {
+  return JSON.stringify([of.tenant ?? defaultTenant, of.agent, of.key]);
 }

@@ -18,11 +18,19 @@ import {
 } from "../agents/index.ts";
 import { type Blame, blame } from "../changes/index.ts";
 import { checkAttention } from "../inbox/index.ts";
-import { type ChangeSetId, InputError, type RunId, systemClock } from "../kernel/index.ts";
+import { type ChangeSetId, InputError, must, type RunId, systemClock } from "../kernel/index.ts";
 import { openPriceBook, type PriceBook } from "../ledger/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
-import { declareLimits, type Run, type RunPage, startRun, type Worker } from "../runs/index.ts";
+import {
+  declareLimits,
+  type Run,
+  type RunPage,
+  type RunOrder,
+  startRuns,
+  type Started,
+  type Worker,
+} from "../runs/index.ts";
 import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
 import type { Config, WorkItem } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
@@ -49,6 +57,14 @@ import { startWork, unknownAgent, type WorkOptions } from "./working.ts";
 /** What people may do. */
 type Doors = PeopleDoor & RunControl;
 
+/** A piece of work to be started. */
+export type WorkOrder = Pick<WorkItem, "agent" | "key" | "input"> & {
+  /** When it begins, by the business clock; at once unless told. */
+  readonly at?: Date;
+  /** By when it must be over: past it, it is ended, and what it did is taken back. */
+  readonly deadline?: Date;
+};
+
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
 export type Factotum = Doors & {
   readonly config: Config;
@@ -59,14 +75,9 @@ export type Factotum = Doors & {
   /** Makes the business ready, the capture triggers on what agents may write, and the agents' roles. */
   prepare(): Promise<void>;
   /** Starts a piece of work; the same key is never started twice. */
-  start(
-    item: Pick<WorkItem, "agent" | "key" | "input"> & {
-      /** When it begins, by the business clock; at once unless told. */
-      readonly at?: Date;
-      /** By when it must be over: past it, it is ended, and what it did is taken back. */
-      readonly deadline?: Date;
-    },
-  ): Promise<{ readonly run: Run; readonly created: boolean }>;
+  start(item: WorkOrder): Promise<Started>;
+  /** Starts many at once, all of them or, where one cannot be, none; what became of each, in their order. */
+  startMany(items: readonly WorkOrder[]): Promise<readonly Started[]>;
   /**
    * Starts a worker in this process, and what delivers effects; any number of processes may have them.
    * Drained means that no run is ready and no effect can be delivered now.
@@ -116,6 +127,8 @@ export type Factotum = Doors & {
 
 /** After a deadlock: an undo locks rows of several change sets, newest first, as no commit does. */
 const UNDO_RETRIES = 5;
+/** After a deadlock: two who start the same thousands, in orders of their own. */
+const START_RETRIES = 5;
 /** Triggers are put on and off while agents write: whoever waits in a circle gives way and tries again. */
 const TRIGGER_RETRIES = 5;
 /** Any number: only has to differ from other advisory locks of the same database. */
@@ -175,6 +188,21 @@ function facade(config: Config, given: Surroundings, { db, prices, label }: Open
     leastPrivilege: config.leastPrivilege ?? true,
     ...steeredBy(config, links),
   };
+  const orderOf = ({ agent: name, key, input, at, deadline }: WorkOrder): RunOrder => {
+    const agent = config.agents.find((one) => one.name === name);
+    if (agent === undefined) throw unknownAgent(config, name);
+    const parsed = agent.input.safeParse(input);
+    if (!parsed.success) throw badInput(name, parsed.error);
+    return {
+      ...{ agent: name, agentVersion: agent.version, key, input, ...calledFirst(workshop, agent) },
+      ...(at !== undefined && { parkedUntil: at }),
+      ...(deadline !== undefined && { deadline }),
+    };
+  };
+  const startMany = async (items: readonly WorkOrder[]): Promise<readonly Started[]> => {
+    const orders = items.map(orderOf);
+    return await db.transaction((tx) => startRuns(tx, orders), { retries: START_RETRIES });
+  };
   return {
     ...{ config, db, databaseLabel: label, models: found.cascade.map((id) => models.card(id)) },
     ...{
@@ -188,18 +216,8 @@ function facade(config: Config, given: Surroundings, { db, prices, label }: Open
     },
     gateway: makeGatewayDoor(config, { db, prices, models: found }, given),
     prepare: () => makeReady(config, db),
-    start: async ({ agent: name, key, input, at, deadline }) => {
-      const agent = config.agents.find((one) => one.name === name);
-      if (agent === undefined) throw unknownAgent(config, name);
-      const parsed = agent.input.safeParse(input);
-      if (!parsed.success) throw badInput(name, parsed.error);
-      const order = {
-        ...{ agent: name, agentVersion: agent.version, key, input, ...calledFirst(workshop, agent) },
-        ...(at !== undefined && { parkedUntil: at }),
-        ...(deadline !== undefined && { deadline }),
-      };
-      return db.transaction((tx) => startRun(tx, order));
-    },
+    start: async (item) => must((await startMany([item]))[0], "the run that was started"),
+    startMany,
     work: (options) => startWork(config, given, { db, prices, drive: makeDriver(workshop) }, options),
     summary: (agent) => summarise(db, agent),
     listRuns: (filter) => db.transaction((tx) => runLines(tx, filter, titleOf), { readOnly: true }),

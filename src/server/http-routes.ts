@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { type EffectState, effectStates } from "../outbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
-import type { Factotum } from "./factotum.ts";
+import type { Factotum, WorkOrder } from "./factotum.ts";
 import { plainText, parseRequest, readBody } from "./http-body.ts";
 import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
@@ -38,6 +38,8 @@ const newRun = z.strictObject({
   at: z.iso.datetime({ offset: true }).optional(),
   deadline: z.iso.datetime({ offset: true }).optional(),
 });
+const RUNS_MAX = 10_000;
+const newRuns = z.strictObject({ runs: z.array(newRun).min(1).max(RUNS_MAX) });
 const KEY_COLUMNS_MAX = 32;
 const blaming = z.object({
   table: plainText.min(1).max(NAME_CHARS_MAX),
@@ -65,6 +67,7 @@ const ROUTES: readonly string[] = [
   "GET /api/runs?status=&agent=&limit=",
   "GET /api/runs/:id",
   "POST /api/runs {agent, key?, input, at?, deadline?}",
+  "POST /api/runs/many {runs: [{agent, key?, input, at?, deadline?}, …]} (all of them or none)",
   "POST /api/runs/:id/undo {by?}",
   "GET /api/runs/:id/messages?after=",
   "POST /api/runs/:id/messages {text, ends?, key?, by?}",
@@ -180,13 +183,13 @@ function outboxRoutes(app: Hono, outbox: Factotum["outbox"]): void {
 
 function writeRoutes(app: Hono, factotum: Factotum): void {
   app.post("/api/runs", async (context) => {
-    const { agent, key = randomUUID(), input, at, deadline } = await readBody(context, newRun);
-    const times = {
-      ...(at !== undefined && { at: new Date(at) }),
-      ...(deadline !== undefined && { deadline: new Date(deadline) }),
-    };
-    const { run, created } = await factotum.start({ agent, key, input, ...times });
-    return context.json({ id: run.id, key: run.key, created }, created ? 201 : 200);
+    const started = await factotum.start(orderOf(await readBody(context, newRun)));
+    return context.json(startedJson(started), started.created ? 201 : 200);
+  });
+  app.post("/api/runs/many", async (context) => {
+    const { runs } = await readBody(context, newRuns);
+    const started = await factotum.startMany(runs.map(orderOf));
+    return context.json({ runs: started.map(startedJson) }, started.some((one) => one.created) ? 201 : 200);
   });
   app.post("/api/runs/:id/undo", async (context) => {
     const id = parseRunId(context.req.param("id"));
@@ -199,6 +202,18 @@ function writeRoutes(app: Hono, factotum: Factotum): void {
     const kept = await factotum.say(id, { ...said, ...(key !== undefined && { key }) });
     return context.json(saidJson(kept), 201);
   });
+}
+
+function orderOf({ agent, key = randomUUID(), input, at, deadline }: z.infer<typeof newRun>): WorkOrder {
+  return {
+    ...{ agent, key, input },
+    ...(at !== undefined && { at: new Date(at) }),
+    ...(deadline !== undefined && { deadline: new Date(deadline) }),
+  };
+}
+
+function startedJson({ run, created }: Awaited<ReturnType<Factotum["start"]>>) {
+  return { id: run.id, key: run.key, created };
 }
 
 function agentOf(context: Context): string | undefined {

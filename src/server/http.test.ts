@@ -252,3 +252,17 @@ describe("whom the API answers", () => {
     });
   });
 });
+
+test("many runs are started at once, all of them or none", async () => {
+  const of = (id: string, amount: unknown = 10) => ({
+    ...{ agent: "clerk", key: id, input: { id, customer: "Ada", amount } },
+  });
+  const made = await post("/runs/many", { runs: [of("many-1"), of("many-2"), of("many-1")] });
+  expect([made.status, made.body]).toMatchObject([
+    201,
+    { runs: [{ created: true }, { created: true }, { created: false }] },
+  ]);
+  const refused = await post("/runs/many", { runs: [of("many-3"), of("many-4", "ten")] });
+  expect(refused.status).toBe(422);
+  expect(JSON.stringify((await get("/runs?limit=100")).body)).not.toContain("many-3");
+});
