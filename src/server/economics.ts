@@ -44,7 +44,7 @@ export type EconomicsDoor = {
 };
 
 /** Prices played through, and beside them another way to serve as much. */
-export type WhatIfAnswer = {
+type WhatIfAnswer = {
   readonly demand: Demand;
   readonly outcomes: readonly WhatIf[];
   /** From how many units on the first way is no dearer, and what the other costs at each price. */
