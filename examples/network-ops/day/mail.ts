@@ -1,6 +1,5 @@
 /** Puts a notice into a real message, with the parts, encodings and headers that mail servers make. */
 import { createHash } from "node:crypto";
-import MailComposer from "nodemailer/lib/mail-composer";
 
 /** A file that comes with a message. */
 export type MailFile = {
@@ -38,6 +37,7 @@ export async function composeMail(content: MailContent, envelope: Envelope): Pro
     .digest("hex")
     .slice(0, 24);
   const domain = /@([^>]+)/.exec(envelope.from)?.[1] ?? "mail.example";
+  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
   const composer = new MailComposer({
     from: envelope.from,
     to: HERE,

@@ -2,7 +2,6 @@
 import { messageOf } from "factotum/kernel";
 import { unzipSync } from "fflate";
 import type { Attachment as MailPart } from "mailparser";
-import readSheets from "read-excel-file/node";
 import type { Attachment } from "../notice.ts";
 import { decodeText } from "./decode.ts";
 import { flattenHtml } from "./flatten.ts";
@@ -76,6 +75,8 @@ async function sheetsToCsv(content: Buffer): Promise<string> {
     },
   });
   if (unpacked > SHEET_BYTES_MAX) throw new Error(`it unpacks to ${unpacked} bytes`);
+  // Few mails bring one, and the library takes a while to load.
+  const { default: readSheets } = await import("read-excel-file/node");
   const sheets = await readSheets(content);
   const texts = sheets.map(({ data }) => {
     if (data.length > SHEET_ROWS_MAX) throw new Error(`it has ${data.length} rows`);
