@@ -1,4 +1,4 @@
-/** The order of test files: on a fresh clone vitest knows no durations, and the longest last leaves a core idle. */
+/** The order of test files: a fresh clone knows no durations, and with the longest last a core is idle. */
 import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 

@@ -6,7 +6,7 @@ export function csvFile(rows: readonly (readonly string[])[], separator: "," | "
   return rows.map((row) => row.map(csvCell).join(separator)).join("\r\n") + "\r\n";
 }
 
-/** Rows as a spreadsheet, by a library loaded for it alone. The zip inside is written anew with one fixed date, so that bytes repeat. */
+/** Rows as a spreadsheet. The zip inside is written anew with one fixed date, so that bytes repeat. */
 export async function sheetFile(rows: readonly (readonly string[])[]): Promise<Uint8Array> {
   const { default: writeSheet } = await import("write-excel-file/node");
   const written = await writeSheet(
