@@ -2,7 +2,7 @@ import { defaultTenant, type Json, must, type TenantId } from "../kernel/index.t
 import type { Transaction } from "../postgres/index.ts";
 import { RunError } from "./errors.ts";
 import { type Run, runColumns, runOf, type RunRow } from "./run.ts";
-import { jsonText } from "./text.ts";
+import { jsonAsSent, jsonText } from "./text.ts";
 
 /** What a run is started from. */
 export type RunOrder = {
@@ -100,7 +100,7 @@ async function startTogether(tx: Transaction, orders: readonly RunOrder[]): Prom
     of((order) => order.agent),
     of((order) => order.agentVersion),
     of((order) => order.key ?? null),
-    of((order) => jsonText(order.input, "input")),
+    of((order) => jsonAsSent(order.input, "input")),
     of((order) => jsonText(order.state ?? null, "state")),
     of((order) => order.priority ?? 0),
     of((order) => order.provider ?? null),

@@ -12,26 +12,34 @@ const UNFIT = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 const BECAUSE_CHARS_MAX = 4_000;
 
 /**
- * JSON text for a json column.
+ * JSON text for a jsonb column, or one that is read as jsonb.
  *
  * @throws {RunError} `too-big`, `text-unfit`, or `not-json` for undefined and functions
  */
 export function jsonText(value: Json, what: string, runId?: RunId): string {
+  const text = jsonAsSent(value, what, runId);
+  if (!text.includes("\\u") || !UNFIT.test(text)) return text;
+  throw new RunError({
+    ...{ code: "text-unfit", retry: "never", ...(runId !== undefined && { runId }) },
+    message:
+      `the ${what}${ofRun(runId)} has a NUL character or half of a surrogate pair, ` +
+      "which Postgres cannot hold",
+  });
+}
+
+/**
+ * JSON text for a json column, which holds all that JSON can say: what comes from outside is kept as it came.
+ *
+ * @throws {RunError} `too-big`, or `not-json` for undefined and functions
+ */
+export function jsonAsSent(value: Json, what: string, runId?: RunId): string {
   const text = JSON.stringify(value) as string | undefined;
-  const of = runId === undefined ? "" : ` of run ${runId}`;
   const about = { retry: "never", ...(runId !== undefined && { runId }) } as const;
   if (text === undefined) {
     throw new RunError({
       ...about,
       code: "not-json",
-      message: `the ${what}${of} is not plain data: give null`,
-    });
-  }
-  if (text.includes("\\u") && UNFIT.test(text)) {
-    throw new RunError({
-      ...about,
-      code: "text-unfit",
-      message: `the ${what}${of} has a NUL character or half of a surrogate pair, which Postgres cannot hold`,
+      message: `the ${what}${ofRun(runId)} is not plain data: give null`,
     });
   }
   if (text.length > DOCUMENT_CHARS_MAX) {
@@ -39,12 +47,14 @@ export function jsonText(value: Json, what: string, runId?: RunId): string {
       ...about,
       code: "too-big",
       message:
-        `the ${what}${of} is ${text.length} characters of JSON, more than ${DOCUMENT_CHARS_MAX}: ` +
+        `the ${what}${ofRun(runId)} is ${text.length} characters of JSON, more than ${DOCUMENT_CHARS_MAX}: ` +
         "keep large things in a table and refer to them",
     });
   }
   return text;
 }
+
+const ofRun = (runId: RunId | undefined): string => (runId === undefined ? "" : ` of run ${runId}`);
 
 /** A reason that Postgres can store: no NUL, bounded. */
 export function becauseText(text: string): string {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import { jsonbText } from "../kernel/index.ts";
 import { type EffectState, effectStates } from "../outbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
 import type { Factotum, WorkOrder } from "./factotum.ts";
@@ -25,7 +26,13 @@ const LIST_DEFAULT = 100;
 const LIST_MAX = 1_000;
 const NAME_CHARS_MAX = 200;
 
-const json = z.json();
+/** A run keeps its input as it is sent, but what its agent makes of it is text in Postgres. */
+const fitting = z
+  .json()
+  .refine(
+    (value) => jsonbText(value) === JSON.stringify(value),
+    "must be well-formed text without NUL characters",
+  );
 const listing = z.object({
   status: z.enum(runStatuses as [string, ...string[]]).optional(),
   agent: plainText.optional(),
@@ -34,7 +41,7 @@ const listing = z.object({
 const newRun = z.strictObject({
   agent: plainText,
   key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
-  input: json,
+  input: fitting,
   at: z.iso.datetime({ offset: true }).optional(),
   deadline: z.iso.datetime({ offset: true }).optional(),
 });
