@@ -60,7 +60,10 @@ export function makePools(url: string, applicationName: string): Pools {
       keepAliveInitialDelayMillis: KEEPALIVE_MS,
     });
     // The pool reports idle connections that died, after dropping them; the next use makes a new one.
-    pool.on("error", () => {});
+    pool.on("error", ignore);
+    // The pool's own listener is off while a client is handed over, and a server that dies may end the client
+    // in the very read that says it is connected.
+    pool.on("connect", (client) => void client.on("error", ignore));
     return pool;
   };
   return { transactions: make(TRANSACTION_CONNECTIONS_MAX), sessions: make(SESSION_CONNECTIONS_MAX), url };
@@ -71,10 +74,9 @@ export async function endPools(pools: Pools): Promise<void> {
   await Promise.all([pools.transactions.end(), pools.sessions.end()]);
 }
 
-/** A client taken from a pool, with a listener so that a socket that dies cannot crash the process. */
+/** A client taken from a pool, with our settings. */
 export async function takeClient(pool: Pool): Promise<PoolClient> {
   const client = await connect(pool);
-  client.on("error", ignore);
   if (!settled.has(client)) {
     try {
       await client.query(SETTINGS);
@@ -108,7 +110,6 @@ const POOL_EXHAUSTED = /^timeout exceeded when trying to connect/;
 
 /** Gives a client back; with an error the connection is closed instead of reused. */
 export function giveClient(client: PoolClient, error?: unknown): void {
-  client.off("error", ignore);
   // A text may hold its own `begin` and fail before its `commit`: the next user must not inherit that.
   if (error === undefined && client.getTransactionStatus() !== "I") client.release(true);
   else if (error === undefined) client.release();

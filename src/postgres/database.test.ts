@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { pipeline } from "node:stream";
 import { expect, test } from "vitest";
 import { throwawayDatabase } from "../testing/index.ts";
 import { type Database, openDatabase, type PostgresError, sqlStateOf } from "./index.ts";
@@ -122,6 +125,34 @@ test("a connection that dies while committing is an unknown outcome, never calle
   const unknown = db.transaction(async (tx) => await tx.query("insert into thing values (1)"));
   await expect(unknown).rejects.toMatchObject({ code: "commit-unknown", retry: "later" });
   expect((await db.query("select from thing")).rowCount).toBe(0);
+});
+
+test("a server that dies as it lets a client in refuses the work, and does not end the process", async () => {
+  const real = new URL((await throwawayDatabase()).url);
+  const said = (kind: string, body: string): Buffer => {
+    const head = Buffer.alloc(5, kind);
+    head.writeInt32BE(body.length + 4, 1);
+    return Buffer.concat([head, Buffer.from(body)]);
+  };
+  const fatal = "SFATAL\0VFATAL\0C57P02\0Mterminating connection due to postmaster exit\0\0";
+  // What the driver may hear in one read: it is let in, and the server is gone.
+  const words = Buffer.concat([said("R", "\0\0\0\0"), said("Z", "I"), said("E", fatal)]);
+  let dies = false;
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    if (dies) socket.once("data", () => socket.end(words));
+    else pipeline(socket, connect(Number(real.port), real.hostname), socket, () => {});
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = new URL(real);
+  url.port = String((server.address() as AddressInfo).port);
+  const db = await openDatabase({ kind: "url", url: url.href });
+  await db.transaction(async () => {
+    dies = true;
+    await expect(db.query("select 1")).rejects.toMatchObject({ code: "connection-lost", retry: "later" });
+  });
+  await db.close();
+  server.close();
 });
 
 test("idle connections that the server closed are replaced before anything is sent", async () => {
