@@ -9,7 +9,7 @@ import type { Json } from "factotum/kernel";
 import { type Database, setClock, type Transaction } from "factotum/postgres";
 import { listRuns } from "factotum/runs";
 import { type HttpServer, serveHttp } from "factotum/server";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openProject, type Project, shopConfig } from "./project.ts";
 
 const secretOf = (letter: string): string => `whsec_${Buffer.from(letter.repeat(32)).toString("base64")}`;
@@ -234,7 +234,7 @@ test("a detach and a writer that wait in a circle both end, and no trigger of ou
     if (detaching === undefined) {
       detaching = project.factotum.detach();
       const waits = "select from pg_locks where relation = 'shop.wishes'::regclass and not granted";
-      await expect.poll(async () => (await db.query(waits)).rowCount, { timeout: 10_000 }).toBe(1);
+      await vi.waitUntil(async () => (await db.query(waits)).rowCount === 1, { timeout: 10_000 });
     }
     // The detach has taken its trigger off this one already.
     await tx.query("select from shop.orders");
