@@ -146,10 +146,9 @@ function spawn(stage: Stage, at: number): void {
   const url = new URL(stage.db.url);
   url.host = `127.0.0.1:${stage.proxy.port}`;
   const program = join(import.meta.dirname, "chaos-worker.ts");
-  const { leaseMs, runsAtOnce, workers } = stage.options;
-  // Each has its share of the runs, and together they have room for those of the dead.
-  const room = Math.ceil((2 * runsAtOnce) / workers);
-  const numbers = [leaseMs, room, STEPS].map(String);
+  const { leaseMs, runsAtOnce } = stage.options;
+  // Whoever is left has room for the runs of all the dead.
+  const numbers = [leaseMs, runsAtOnce, STEPS].map(String);
   const args = [url.href, stage.standIn.url, stage.model.url, ...numbers];
   const child = fork(program, args, { execArgv: ["--conditions=factotum-source"] });
   const worker: Worker = { child, name: `${hostname()}:${child.pid}`, up: false, paused: false };
