@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { CallId, Clock } from "../kernel/index.ts";
-import { type ModelCall, ModelError, type ModelReply, type Models } from "../models/index.ts";
+import { type ModelCall, ModelError, type ModelReply, type Models, noUsage } from "../models/index.ts";
+import type { Spoken } from "./gen-ai.ts";
+import { openTelling, type Telling } from "./telling.ts";
 import type { CallFailure, CallOutcome, Try } from "./outcome.ts";
 import { BILLED_TRIES_MAX } from "./worst-case.ts";
 
@@ -41,7 +43,10 @@ export async function send(
   for (;;) {
     const startedAt = options.clock.now();
     const number = tries.length + 1;
+    const began = performance.now();
     const got = await oneTry(models, callId, call, options);
+    const tell = await (telling ??= openTelling("factotum.calls"));
+    tell(spokenOf(callId, call, number, got, performance.now() - began));
     const endedAt = options.clock.now();
     if (!(got instanceof ModelError)) {
       const billed = got.counted ? "counted" : "unknown";
@@ -56,6 +61,24 @@ export async function send(
     await options.sleep(wait, options.signal);
     if (options.signal.aborted) return failed(got, tries);
   }
+}
+
+let telling: Promise<Telling> | undefined;
+
+function spokenOf(
+  callId: CallId,
+  { model }: ModelCall,
+  number: number,
+  got: ModelReply | ModelError,
+  totalMs: number,
+): Spoken {
+  const isError = got instanceof ModelError;
+  return {
+    ...{ operation: "chat", asked: model, model, totalMs, firstByteMs: null },
+    ...{ error: isError ? got.code : null, usage: got.usage ?? noUsage },
+    authoritative: isError ? got.billed === "counted" : got.counted,
+    more: () => ({ "factotum.call": callId, "factotum.try": number }),
+  };
 }
 
 async function oneTry(

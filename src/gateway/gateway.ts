@@ -113,7 +113,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const upstreams = openUpstreams(limits, guardedLookup({ ...options, privateHosts: () => privateHosts }));
   const breaker = makeBreaker(() => performance.now());
   const paces = openPaces(db, say);
-  const [metrics, telemetry] = [makeMetrics(), openTelemetry()];
+  const [metrics, telemetry] = [makeMetrics(), await openTelemetry()];
   const record: ExchangeParts["record"] = (metered, headers) => {
     meter.record(metered);
     metrics.heard(metered);
