@@ -18,7 +18,7 @@ import { anySchema, type RandomSchema } from "./random-schema.test.kit.ts";
 import { anyInsert, anyStatement, dumpOf, perform, type Sql } from "./random-sql.test.kit.ts";
 
 const about: About = { runId: "1" as RunId, attempt: 1, agent: "clerk", because: "a test" };
-const TIME_MS_MAX = 15_000;
+const TIME_MS_MAX = 8_000;
 const TURN_STATEMENTS = 10;
 
 let home: Database;

@@ -34,7 +34,7 @@ test("many runs start in their order, once for each key, whoever else starts the
 
 test("of many runs none is started where one cannot be, nor without the commit", async () => {
   const db = await throwawayDatabase();
-  const bad = { ...order("two"), input: "\0" };
+  const bad = { ...order("two"), state: "\0" };
   await expect(db.transaction((tx) => startRuns(tx, [order("one"), bad]))).rejects.toThrow("NUL");
   const left = db.transaction(async (tx) => {
     await startRuns(tx, [order("one"), order("two")]);
