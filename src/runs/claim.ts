@@ -12,7 +12,8 @@ const LOOKED_AT_MAX = 1_000;
  */
 const promoting = {
   name: "factotum.runs.promote",
-  text: `update factotum.runs set status = 'ready', version = version + 1, updated_at = factotum.now()
+  text: `update factotum.runs set
+      status = 'ready', version = version + 1, updated_at = (select factotum.now())
     where id = any (array(
       select id from factotum.runs where status = 'waiting' and wake_at <= (select factotum.now())
       order by wake_at limit $1 for no key update skip locked))`,

@@ -37,10 +37,22 @@ function stepsOf(closings: readonly Closing[]): readonly (readonly unknown[])[] 
   return [0, 1, 2, 3, 4].map((at) => each.map((step) => step[at]));
 }
 
-/** Ids come as an array, as in a claim: a join with an unknown number of rows would scan the table. */
-const unlocked = `r.id = any (array(
-    select l.id from factotum.runs l where l.id = any ($1::bigint[]) order by l.id
-    for no key update skip locked))`;
+/**
+ * The closings whose rows are as asked and not locked by anyone: those are locked here, and then written
+ * where they lie. Looked up one by one and not joined, so that no plan reads the whole table, whatever it was
+ * when the plan was made: each connection keeps its plans, and its first ones may be of an empty table.
+ *
+ * @param given the closings as `g`
+ * @param asked what their rows `r` must be
+ */
+function lockedSql(given: string, asked: string): string {
+  return `locked as materialized (
+      select g.*, r.place from ${given}
+      cross join lateral (
+        select l.ctid as place, l.* from factotum.runs l where l.id = g.id
+        for no key update skip locked) r
+      where ${asked})`;
+}
 
 /** @param first the number of the first parameter of the steps */
 function writtenSql(first: number): string {
@@ -62,15 +74,17 @@ function goingOn(closings: readonly Closing[]): Prepared {
 
 const closingGoingOn = {
   name: "factotum.turn.close-going-on",
-  text: `with o as (
+  text: `with ${lockedSql(
+    `unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::integer[])
+        as g (id, fence, worker, version, state, step_count)`,
+    "r.fence = g.fence and r.worker = g.worker and r.version = g.version",
+  )},
+    o as (
       update factotum.runs r set
         state = coalesce(g.state::json, r.state), because = null, wake_at = null,
         version = r.version + 1, steps = r.steps + g.step_count, failures = 0, retry_at = null,
-        updated_at = factotum.now()
-      from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::integer[])
-        as g (id, fence, worker, version, state, step_count)
-      where r.id = g.id and r.fence = g.fence and r.worker = g.worker and r.version = g.version
-        and ${unlocked}
+        updated_at = (select factotum.now())
+      from locked g where r.ctid = g.place and r.fence = g.fence and r.version = g.version
       returning r.id, ${closedColumns("r")}, r.steps - g.step_count as steps_before),
     ${writtenSql(goingOnColumns.length + 2)}
     select id, ${closedColumns("o")}, false as let_go from o`,
@@ -86,10 +100,11 @@ function closingManySql(): string {
   const names = Object.keys(closingColumns);
   const first = arrays.length + 1;
   const terms = closingTerms((column) => `g.${column}`, "g.step_count");
-  return `with o as (
+  const given = `unnest(${arrays.join(", ")}, $${first}::integer[]) as g (${names.join(", ")}, step_count)`;
+  return `with ${lockedSql(given, terms.where)},
+    o as (
       update factotum.runs r set ${terms.set}
-      from unnest(${arrays.join(", ")}, $${first}::integer[]) as g (${names.join(", ")}, step_count)
-      where ${terms.where} and ${unlocked}
+      from locked g where r.ctid = g.place and ${terms.where}
       returning ${terms.returning}, r.steps - g.step_count as steps_before),
     ${writtenSql(first + 1)}
     select id, ${closedColumns("o")}, let_go from o`;

@@ -103,7 +103,7 @@ export function closingTerms(of: (column: keyof typeof closingColumns) => string
       worker = case when ${status} = 'ready' and ${stays} then r.worker end, provider = ${provider},
       wakes_seen = case when ${of("wanted")} = 'waiting' then r.wakes else r.wakes_seen end,
       version = r.version + 1${stepCount === null ? "" : `, steps = r.steps + ${stepCount}`},
-      failures = 0, retry_at = null, updated_at = factotum.now()`,
+      failures = 0, retry_at = null, updated_at = (select factotum.now())`,
     where: `r.id = ${of("id")} and r.fence = ${of("fence")}
       and r.worker is not distinct from ${of("worker")}
       and (${of("version")} is null or r.version = ${of("version")})`,
