@@ -1,11 +1,11 @@
 import { type MicroUsd, microUsd } from "../kernel/index.ts";
 import {
-  bookLooseCalls,
   type BudgetId,
   degradedAmong,
   type HoldId,
   listModelBudgets,
-  type LooseBooking,
+  type LooseBook,
+  makeLooseBook,
   modelBudgetNames,
   openPurse,
   openTeller,
@@ -14,7 +14,7 @@ import {
 } from "../ledger/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 
-export type { Taken, Taking } from "../ledger/index.ts";
+export type { LooseBook, Taken, Taking } from "../ledger/index.ts";
 
 /** The ledger, as one needs it who calls models for others, without runs. */
 export type Accounts = {
@@ -25,8 +25,8 @@ export type Accounts = {
   payer(budget: string | null, model: string): Payer | null;
   /** Reads which models have budgets, and who is to be thrifty; what changed since is at work from now on. */
   look(): Promise<void>;
-  /** Books tries in the caller's own transaction. */
-  book(tx: Transaction, bookings: readonly LooseBooking[]): Promise<void>;
+  /** A book for tries, which is written in a transaction of whoever fills it. */
+  newBook(): LooseBook;
   /**
    * Ends slices whose process died: what `known` says of one is spent, and the rest is spent as well, since
    * nobody knows which calls were out. Until then they count in full, too.
@@ -102,7 +102,7 @@ export async function openAccounts(
       return payer;
     },
     look,
-    book: bookLooseCalls,
+    newBook: makeLooseBook,
     reconcile: (known) => db.transaction((tx) => endLost(tx, known)),
     async close() {
       await Promise.all([...payers.values()].map(({ purse }) => purse.close()));

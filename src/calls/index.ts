@@ -1,5 +1,12 @@
 /** Room `calls`: intend a model call, send it, settle it. The one path from a run to a provider. */
-export { type Accounts, type LostSlice, openAccounts, type Taken, type Taking } from "./accounts.ts";
+export {
+  type Accounts,
+  type LooseBook,
+  type LostSlice,
+  openAccounts,
+  type Taken,
+  type Taking,
+} from "./accounts.ts";
 export { admit } from "./admit.ts";
 export { clampToBudget } from "./clamp.ts";
 export { CallError } from "./call-error.ts";

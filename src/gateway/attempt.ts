@@ -36,16 +36,15 @@ const BEFORE_SENDING: ReadonlySet<string> = new Set([
   ...["UND_ERR_CONNECT_TIMEOUT", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
   ...["ERR_UPSTREAM_ADDRESS", "ERR_TLS_CERT_ALTNAME_INVALID", "DEPTH_ZERO_SELF_SIGNED_CERT"],
 ]);
-const TIME_OUTS: ReadonlySet<string> = new Set(["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"]);
 
-/** Sends one attempt; its answer is passed to `ears` piece by piece, as it comes. */
-export function send(
-  pool: Pool,
-  request: { readonly path: string; readonly headers: Record<string, string>; readonly body: Buffer },
-  ears: AttemptEars,
-): Underway {
+/**
+ * Sends one attempt; its answer is passed to `ears` piece by piece, as it comes.
+ *
+ * @param headers names and values in turn
+ */
+export function send(pool: Pool, path: string, headers: string[], body: Buffer, ears: AttemptEars): Underway {
   const underway = new AttemptHandler(ears);
-  pool.dispatch({ ...request, method: "POST" }, underway);
+  pool.dispatch({ path, method: "POST", headers, body }, underway);
   return underway;
 }
 
@@ -111,7 +110,7 @@ class AttemptHandler implements Dispatcher.DispatchHandler {
     const code = "code" in error ? String(error.code) : "";
     if (this.#aborted !== null) this.#end({ kind: this.#aborted, status, error });
     else if (BEFORE_SENDING.has(code)) this.#end({ kind: "not-sent", error });
-    else this.#end({ kind: TIME_OUTS.has(code) ? "timed-out" : "cut", status, error });
+    else this.#end({ kind: "cut", status, error });
   }
 
   #end(end: AttemptEnd): void {

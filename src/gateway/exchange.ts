@@ -37,12 +37,17 @@ const RETRIES_MAX = 2;
 const WAIT_MS_FIRST = 250;
 const WAIT_MS_MAX = 2_000;
 
+const NO_LEGS: readonly Leg[] = [];
+
 /** One call: its attempts until one answers, and the answer passed on as it comes. */
 export class Exchange implements LegEars {
+  /** Among those under way. */
+  place = 0;
   readonly #parts: ExchangeParts;
   readonly #call: Call;
   readonly #outflow: Outflow;
-  readonly #legs = new Set<Leg>();
+  /** Those under way: one as a rule. */
+  #legs: readonly Leg[] = NO_LEGS;
   #winner: Leg | null = null;
   #next = 0;
   #tries = 0;
@@ -68,11 +73,12 @@ export class Exchange implements LegEars {
     this.#go();
   }
 
-  /** Gives the call up where it takes too long altogether, or its client does not take what there is. */
+  /** Gives up what takes too long: the call altogether, a client who does not take what there is, a leg. */
   look(now: number): void {
-    const { totalMs, silenceMs } = this.#parts.limits;
-    if (now - this.#call.startedAt > totalMs) this.#giveUp("timed-out");
-    else if (this.#blockedAt !== null && now - this.#blockedAt > silenceMs) this.#call.response.destroy();
+    const { limits } = this.#parts;
+    if (now - this.#call.startedAt > limits.totalMs) this.#giveUp("timed-out");
+    else if (this.#blockedAt === null) for (const leg of this.#legs) leg.look(now, limits);
+    else if (now - this.#blockedAt > limits.silenceMs) this.#call.response.destroy();
   }
 
   /** Sends the next attempt of the list, beside those under way. */
@@ -83,7 +89,7 @@ export class Exchange implements LegEars {
     this.#next += 1;
     this.#tries += 1;
     const leg = new Leg(this.#parts, this.#call, attempt, this.#tries, this);
-    this.#legs.add(leg);
+    this.#legs = this.#legs.length === 0 ? [leg] : [...this.#legs, leg];
     const { hedgeMs } = plan.wishes;
     if (hedgeMs !== null && this.#hasNext()) {
       this.#timer = setTimeout(() => {
@@ -112,14 +118,16 @@ export class Exchange implements LegEars {
 
   /** Whether somebody else may answer: an attempt under way, the next of the list, or the list once more. */
   #another(waitMs: number): boolean {
-    if (this.#legs.size > 1 || this.#hasNext()) return true;
+    if (this.#legs.length > 1 || this.#hasNext()) return true;
     this.#waitMs = Math.max(waitMs, this.#pauseMs());
     return this.#retries < RETRIES_MAX && waitMs <= WAIT_MS_MAX && !this.#outflow.begun;
   }
 
   #begin(status: number, headers: IncomingHttpHeaders, tap: UsageTap, told: Attempt["told"]): void {
     const { id, plan, receipt } = this.#call;
-    const passed = ["x-factotum-call", id, ...Object.entries({ ...told, ...tap.headers }).flat()];
+    const passed = ["x-factotum-call", id];
+    for (const name in told) passed.push(name, told[name] ?? "");
+    for (const name in tap.headers) passed.push(name, tap.headers[name] ?? "");
     // A client that names its call may ask again as soon as it has the answer, so its end comes from us.
     const sized = !tap.edits && receipt === null && headers["content-length"] !== undefined;
     for (const name in headers) {
@@ -142,15 +150,15 @@ export class Exchange implements LegEars {
   }
 
   over(leg: Leg, end: AttemptEnd): void {
-    this.#legs.delete(leg);
+    this.#leave(leg);
     this.#billed += leg.amount ?? 1n;
     if (leg === this.#winner) this.#answered(end);
-    else if (this.#winner === null && this.#legs.size === 0) this.#failed(leg, end);
+    else if (this.#winner === null && this.#legs.length === 0) this.#failed(leg, end);
   }
 
   unsent(leg: Leg, refusal: Refusal | null): void {
-    this.#legs.delete(leg);
-    if (this.#winner !== null || this.#legs.size > 0) return;
+    this.#leave(leg);
+    if (this.#winner !== null || this.#legs.length > 0) return;
     if (this.#gone === "client-left" || (refusal === null && this.#gone === null)) this.#done(null);
     else if (this.#outflow.begun) this.#breakOff("cut");
     else if (refusal?.code === BUDGET_EXHAUSTED && this.#gone === null && this.#hasNext()) this.#go();
@@ -221,7 +229,7 @@ export class Exchange implements LegEars {
     clearTimeout(this.#timer);
     for (const leg of this.#legs) leg.abort(why);
     // Between two tries there is nobody who would tell.
-    if (this.#legs.size > 0 || this.#winner !== null) return;
+    if (this.#legs.length > 0 || this.#winner !== null) return;
     if (why === "client-left") this.#done(null);
     else this.#refuse(SLOW);
   }
@@ -251,6 +259,10 @@ export class Exchange implements LegEars {
       last?.();
       over(answer);
     });
+  }
+
+  #leave(leg: Leg): void {
+    this.#legs = this.#legs.length === 1 ? NO_LEGS : this.#legs.filter((other) => other !== leg);
   }
 
   #hasNext(): boolean {

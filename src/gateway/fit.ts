@@ -11,11 +11,11 @@ import { blindTap, streamTap, wholeTap } from "./usage-tap.ts";
 
 /** A request made to fit one model: what is sent, and what its answer goes through. */
 export type Fitted =
-  | {
-      readonly kind: "fitted";
-      readonly fitted: Pick<Attempt, "path" | "query" | "headers" | "body" | "translated" | "told" | "tap">;
-    }
+  | { readonly kind: "fitted"; readonly fitted: Sent }
   | { readonly kind: "refused"; readonly refusal: Refusal };
+
+/** What is sent, and what its answer goes through. */
+export type Sent = Pick<Attempt, "path" | "query" | "headers" | "body" | "translated" | "told" | "tap">;
 
 /** What is the same for all models that speak the client's protocol. */
 export type Passing = {
@@ -45,7 +45,12 @@ export function passingOf(surface: Surface, body: Buffer, { field, open, stream 
   const usage = streamsChat ? askUsage(body, field, open) : null;
   if (usage !== null) edits.push(usage);
   return {
-    ...{ surface, body, stream, edits, model: field("model"), tap: tapFor(surface, stream, usage !== null) },
+    surface,
+    body,
+    stream,
+    edits,
+    model: field("model"),
+    tap: tapFor(surface, stream, usage !== null),
     usageAsked: streamsChat && usage === null,
     thoughts: THINKING.has(surface.protocol) && hasThoughts(body),
   };
@@ -57,9 +62,10 @@ const THINKING: ReadonlySet<string> = new Set(["openai-responses"]);
 export function passed(passing: Passing, target: Target, seals: Seals): Fitted {
   const { surface, body, model, edits, stream } = passing;
   const { path, query, headers } = routeOf(target, surface, stream);
-  const name = JSON.stringify(target.card.model);
-  const same = model === undefined || body.subarray(model.start, model.end).equals(Buffer.from(name));
-  const renamed = same ? edits : [...edits, { ...model, by: name }];
+  const { nameBytes } = target;
+  const same =
+    model === undefined || body.compare(nameBytes, 0, nameBytes.length, model.start, model.end) === 0;
+  const renamed = same ? edits : [...edits, { ...model, by: nameBytes.toString("utf8") }];
   const sent = unwrap(edited(body, renamed), seals, target.card.id);
   if (sent.kind === "forged") return { kind: "refused", refusal: FORGED };
   const { wrapping } = target.speaking;
@@ -69,15 +75,20 @@ export function passed(passing: Passing, target: Target, seals: Seals): Fitted {
         const inner = passing.tap(status);
         return status < 400 ? sealingTap(inner, seals, target.card.id, stream) : inner;
       };
+  const told = strippedTold(sent.stripped);
+  const fitted: Sent = {
+    path,
+    query: query === "" ? null : query,
+    headers,
+    body: sent.body,
+    translated: false,
+    told,
+    tap,
+  };
+  if (wrapping === undefined) return { kind: "fitted", fitted };
   return {
     kind: "fitted",
-    fitted: {
-      ...{ path, headers, translated: false },
-      ...(wrapping === undefined
-        ? { query: query === "" ? null : query, body: sent.body, tap }
-        : wrapped({ query, body: sent.body, tap }, wrapping, stream)),
-      told: strippedTold(sent.stripped),
-    },
+    fitted: { ...fitted, ...wrapped({ query, body: sent.body, tap }, wrapping, stream) },
   };
 }
 
@@ -162,9 +173,11 @@ function named(fields: readonly string[]): string {
   return `${fields.slice(0, NAMES_MAX).join(", ")}${more}`;
 }
 
+const NOTHING_TOLD: Readonly<Record<string, string>> = {};
+
 /** Says that thoughts of another model were taken out. */
 function strippedTold(count: number): Readonly<Record<string, string>> {
-  return count === 0 ? {} : { "x-factotum-reasoning-stripped": String(count) };
+  return count === 0 ? NOTHING_TOLD : { "x-factotum-reasoning-stripped": String(count) };
 }
 
 const WHOLE = new Map(

@@ -21,6 +21,7 @@ import { forgetReceipts } from "./receipts.ts";
 import { derivedKey } from "./secret.ts";
 import { type Aliases, makeTargets, type Targets } from "./targets.ts";
 import { openTelemetry } from "./telemetry.ts";
+import { makeUnderWay, type UnderWay } from "./under-way.ts";
 import { openUpstreams, type PhaseLimits, phaseLimits } from "./upstreams.ts";
 import { makeVault } from "./vault.ts";
 
@@ -120,7 +121,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     telemetry.heard(metered, headers);
   };
   const parts = { upstreams, accounts, paces, breaker, limits, record };
-  const live = new Set<Exchange>();
+  const live = makeUnderWay<Exchange>();
   const forbids = options.forbids ?? ((): null => null);
   const secret = secretOf(options);
   const now = { snapshot: { targets, health: breaker, sealKey: derivedKey(secret, "envelopes"), forbids } };
@@ -181,7 +182,7 @@ function secretOf({ secret, random, say = () => {} }: GatewayOptions): string {
 
 /** Gives up calls that take too long, and ends what dead replicas left. */
 function sweep(
-  live: ReadonlySet<Exchange>,
+  live: UnderWay<Exchange>,
   accounts: Accounts,
   db: Database,
   say: (line: string) => void,
@@ -189,7 +190,7 @@ function sweep(
   let sweeps = 0;
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const exchange of live) exchange.look(now);
+    live.forEach((exchange) => exchange.look(now));
     sweeps += 1;
     accounts.look().catch((error: unknown) => say(`budgets could not be looked at: ${String(error)}`));
     if (sweeps % RECONCILE_SWEEPS !== 0) return;

@@ -3,14 +3,25 @@ import { digestOfKey, type KeyId, type KeyRecord, loadKeys } from "./keys.ts";
 
 /** The keys of this replica: a snapshot that is replaced as a whole whenever somebody changes one. */
 export type KeyRing = {
-  /** @param at milliseconds of the wall clock */
-  find(secret: string, at: number): KeyRecord | null;
+  /**
+   * @param at milliseconds of the wall clock
+   * @param connection where it was said
+   */
+  find(secret: string, at: number, connection: Connection): KeyRecord | null;
   /** A key by its number, for what it brought in before. */
   withId(id: KeyId, at: number): KeyRecord | null;
   /** Reads them anew; happens by itself when told by Postgres, and every few seconds. */
   refresh(): Promise<void>;
   close(): Promise<void>;
 };
+
+const SAID = Symbol("the key that a connection said last");
+
+/**
+ * A client's connection. It says the same key again and again, and a digest takes longer than all that is
+ * looked up by it, so the last one is kept beside it: as long as the connection, and no longer.
+ */
+type Connection = object & { [SAID]?: { readonly secret: string; readonly digest: string } };
 
 /** In case a notification was lost with its connection. */
 const REFRESH_MS = 5_000;
@@ -55,9 +66,9 @@ export async function openKeyRing(db: Database, say: (line: string) => void): Pr
   timer.unref();
   return {
     refresh,
-    find(secret, at) {
+    find(secret, at, connection) {
       if (secret.length > SECRET_CHARS_MAX) return null;
-      const found = keys.get(digestOfKey(secret));
+      const found = keys.get(digestOf(secret, connection));
       return found !== undefined && at < found.until ? found : null;
     },
     withId(id, at) {
@@ -71,4 +82,12 @@ export async function openKeyRing(db: Database, say: (line: string) => void): Pr
       session?.destroy();
     },
   };
+}
+
+function digestOf(secret: string, connection: Connection): string {
+  const said = connection[SAID];
+  if (said?.secret === secret) return said.digest;
+  const digest = digestOfKey(secret);
+  connection[SAID] = { secret, digest };
+  return digest;
 }

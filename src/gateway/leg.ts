@@ -9,7 +9,7 @@ import type { Label, Metered } from "./meter.ts";
 import type { Paced, Paces, Pacing } from "./pace.ts";
 import type { Attempt } from "./plan.ts";
 import type { Refusal, Surface } from "./surfaces.ts";
-import type { Upstreams } from "./upstreams.ts";
+import type { PhaseLimits, Upstreams } from "./upstreams.ts";
 import { noTap, type UsageTap } from "./usage-tap.ts";
 
 /** What legs are carried out with. */
@@ -66,6 +66,9 @@ export class Leg implements AttemptEars {
   #underway: Underway | null = null;
   #tap: UsageTap = noTap;
   #begunAt = 0;
+  /** Whether anything came since somebody looked, and when that was seen. */
+  #heard = false;
+  #heardAt = 0;
   #firstByteMs: number | null = null;
   #aborted = false;
   #amount: MicroUsd | null = microUsd(0);
@@ -101,7 +104,19 @@ export class Leg implements AttemptEars {
     this.#underway?.abort(kind);
   }
 
+  /** Gives it up where its provider is silent for too long; times are milliseconds of the process's clock. */
+  look(now: number, { firstByteMs, silenceMs }: PhaseLimits): void {
+    if (this.#underway === null) return;
+    if (this.#heard) {
+      this.#heard = false;
+      this.#heardAt = now;
+    }
+    if (now - this.#heardAt > (this.#firstByteMs === null ? firstByteMs : silenceMs)) this.abort("timed-out");
+  }
+
+  /** Goes on after a client that took nothing, whose time is not the provider's. */
   resume(): void {
+    this.#heard = true;
     this.#underway?.resume();
   }
 
@@ -170,33 +185,25 @@ export class Leg implements AttemptEars {
     const { surface, request } = this.#call;
     const { target, body, path, translated } = this.attempt;
     const url = request.url ?? "";
-    const query = this.attempt.query ?? QUERY.exec(url.slice(surface.path.length + 3))?.[0] ?? "";
-    const headers: Record<string, string> = {
-      "content-type": "application/json",
-      // What is compressed cannot be read as it passes.
-      "accept-encoding": "identity",
-      ...this.attempt.headers,
-    };
-    for (const name of translated ? [] : PASSED_ON) {
-      const value = request.headers[name];
-      if (typeof value === "string") headers[name] = value;
-    }
+    const query = this.attempt.query ?? queryOf(url, surface);
     const sign = target.speaking.wrapping?.sign;
-    if (sign !== undefined) {
-      Object.assign(headers, sign({ origin: target.origin, path: path + query, body }));
-    }
+    const headers = headersOf(this.attempt.headers, translated ? null : request.headers);
+    if (sign !== undefined) addOwn(headers, sign({ origin: target.origin, path: path + query, body }), null);
     this.#begunAt = performance.now();
+    this.#heardAt = this.#begunAt;
     this.#parts.breaker.sent(target.card.id);
     const pool = this.#parts.upstreams.pool(target.origin);
-    this.#underway = send(pool, { path: path + query, headers, body }, this);
+    this.#underway = send(pool, path + query, headers, body, this);
   }
 
   head(status: number, headers: IncomingHttpHeaders): boolean {
+    this.#heard = true;
     this.#firstByteMs = performance.now() - this.#begunAt;
     return this.#ears.head(this, status, headers);
   }
 
   piece(chunk: Buffer): boolean {
+    this.#heard = true;
     return this.#ears.piece(this, chunk);
   }
 
@@ -216,11 +223,22 @@ export class Leg implements AttemptEars {
     this.#pace?.settle(tokensOf(found.usage));
     this.#parts.breaker.heard(target.card.id, end, this.#firstByteMs);
     const metered: Metered = {
-      ...{ callId: id, try: this.number, key, surface: surface.name, asked, label: labelOf(end) },
-      ...{ model: target.card.id, status: end.kind === "not-sent" ? null : end.status },
-      ...{ authoritative: found.authoritative, usage: found.usage, amount: found.amount },
-      ...{ tariff: this.attempt.tariff, slice: this.#taken?.slice ?? null, firstByteMs: this.#firstByteMs },
-      ...{ totalMs: performance.now() - this.#begunAt, stream },
+      callId: id,
+      try: this.number,
+      key,
+      surface: surface.name,
+      asked,
+      label: labelOf(end),
+      model: target.card.id,
+      status: end.kind === "not-sent" ? null : end.status,
+      authoritative: found.authoritative,
+      usage: found.usage,
+      amount: found.amount,
+      tariff: this.attempt.tariff,
+      slice: this.#taken?.slice ?? null,
+      firstByteMs: this.#firstByteMs,
+      totalMs: performance.now() - this.#begunAt,
+      stream,
     };
     this.#parts.record(metered, request.headers);
   }
@@ -249,6 +267,39 @@ const AWAY: Refusal = {
   ...{ status: 503, code: "ledger_away", retryAfterS: 1 },
   message: "the limits of this key cannot be asked now; try again",
 };
+
+/** Names and values in turn: ours, and what of the client's is the client's to say, which goes before. */
+function headersOf(own: Own, said: IncomingHttpHeaders | null): string[] {
+  // What is compressed cannot be read as it passes.
+  const headers = ["content-type", "application/json", "accept-encoding", "identity"];
+  if (said !== null) {
+    for (const name of PASSED_ON) {
+      const value = said[name];
+      if (typeof value === "string") headers.push(name, value);
+    }
+  }
+  addOwn(headers, own, said);
+  return headers;
+}
+
+type Own = Readonly<Record<string, string>>;
+
+function addOwn(headers: string[], own: Own, said: IncomingHttpHeaders | null): void {
+  for (const name in own) {
+    const there = name === "content-type" || (said !== null && isSaid(name, said));
+    if (!there) headers.push(name, own[name] ?? "");
+  }
+}
+
+function isSaid(name: string, said: IncomingHttpHeaders): boolean {
+  return typeof said[name] === "string" && PASSED_ON.some((passed) => passed === name);
+}
+
+/** A client's own query, where it is a plain one. */
+function queryOf(url: string, { path }: Surface): string {
+  const from = path.length + "/v1".length;
+  return url.length === from ? "" : (QUERY.exec(url.slice(from))?.[0] ?? "");
+}
 
 function labelOf(end: AttemptEnd): Label {
   if (end.kind === "answered") return end.status < 400 ? "answered" : "failed";

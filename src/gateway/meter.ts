@@ -1,6 +1,6 @@
-import type { Accounts, Tariff } from "../calls/index.ts";
+import type { Accounts, LooseBook, Tariff } from "../calls/index.ts";
 import { type CallId, type MicroUsd, microUsd, type ModelId, type Usage } from "../kernel/index.ts";
-import type { Database, Transaction } from "../postgres/index.ts";
+import { type Database, makeRowText, type RowText, type Transaction } from "../postgres/index.ts";
 import type { KeyRecord } from "./keys.ts";
 
 /** What became of an attempt, in one word. */
@@ -48,18 +48,38 @@ const BATCH_MAX = 1_000;
 const WAITING_MAX = 100_000;
 const RETRY_MS = 500;
 
+/** Batches whose memory is used again; more lie about only after Postgres was away. */
+const SPARE_MAX = 2;
+
+/** Attempts that are written together, each with its entry in the ledger. */
+type Batch = { readonly attempts: RowText; readonly book: LooseBook };
+
 /** Opens the meter. Writes factotum.gateway_attempts, and factotum.entries through the accounts. */
 export function openMeter(db: Database, accounts: Accounts, say: (line: string) => void): Meter {
-  let waiting: Metered[] = [];
+  const newBatch = (): Batch => ({ attempts: makeRowText(), book: accounts.newBook() });
+  let filling = newBatch();
+  /** To be written as they are, the oldest first. */
+  const full: Batch[] = [];
+  const spare: Batch[] = [];
+  let waiting = 0;
   let writing: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let retries = 0;
+  const close = (): void => {
+    full.push(filling);
+    filling = spare.pop() ?? newBatch();
+  };
   const write = async (): Promise<void> => {
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, BATCH_MAX);
-      await db.transaction((tx) => writeBatch(tx, accounts, batch));
-      waiting = waiting.slice(batch.length);
+    if (filling.attempts.rows > 0) close();
+    for (let batch = full[0]; batch !== undefined; batch = full[0]) {
+      const { attempts, book } = batch;
+      await db.transaction((tx) => writeBatch(tx, batch));
+      full.shift();
+      waiting -= attempts.rows;
       retries = 0;
+      attempts.clear();
+      book.clear();
+      if (spare.length < SPARE_MAX) spare.push(batch);
     }
   };
   const begin = (): Promise<void> => {
@@ -72,7 +92,7 @@ export function openMeter(db: Database, accounts: Accounts, say: (line: string) 
       })
       .finally(() => {
         writing = undefined;
-        if (waiting.length > 0) later(retries > 0 ? RETRY_MS : 0);
+        if (waiting > 0) later(retries > 0 ? RETRY_MS : FLUSH_MS);
       });
     return writing;
   };
@@ -81,18 +101,20 @@ export function openMeter(db: Database, accounts: Accounts, say: (line: string) 
   };
   const flush = async (): Promise<void> => {
     await writing;
-    if (waiting.length > 0) await begin();
+    if (waiting > 0) await begin();
   };
   return {
     record(metered) {
-      waiting.push(metered);
+      addTo(filling, metered);
+      waiting += 1;
+      if (filling.attempts.rows >= BATCH_MAX) close();
       if (writing === undefined) later(FLUSH_MS);
     },
     get waiting() {
-      return waiting.length;
+      return waiting;
     },
     get behind() {
-      return waiting.length >= WAITING_MAX;
+      return waiting >= WAITING_MAX;
     },
     flush,
     async close() {
@@ -102,40 +124,51 @@ export function openMeter(db: Database, accounts: Accounts, say: (line: string) 
   };
 }
 
+/** Names are short: they stand with every row. */
+const WRITE = `insert into factotum.gateway_attempts (call_id, try, key, tenant, surface, asked, model, label,
+    status, authoritative, amount_micro_usd, slice, first_byte_ms, total_ms)
+  select * from json_to_recordset($1::json) as x (c text, t int, k bigint, d text, u text, q text, m text,
+    l text, s int, h boolean, a bigint, z text, f int, o int)
+  on conflict on constraint gateway_attempts_pkey do nothing`;
+
 /** Each attempt is written once, however often its batch is tried again. */
-async function writeBatch(tx: Transaction, accounts: Accounts, batch: readonly Metered[]): Promise<void> {
-  // One text for all rows: the driver writes arrays element by element, which costs more than the rest of it.
-  await tx.query(
-    `insert into factotum.gateway_attempts (call_id, try, key, tenant, surface, asked, model, label, status,
-       authoritative, amount_micro_usd, slice, first_byte_ms, total_ms)
-     select * from json_to_recordset($1::json) as x (call_id text, try int, key bigint, tenant text,
-       surface text, asked text, model text, label text, status int, authoritative boolean, amount bigint,
-       slice text, first_byte_ms int, total_ms int)
-     on conflict on constraint gateway_attempts_pkey do nothing`,
-    [JSON.stringify(batch.map(rowOf))],
-  );
-  const booked = batch.flatMap(({ amount, tariff, key, authoritative, surface, label, ...one }) => {
-    if (tariff === null || amount === null) return [];
-    // What cost nothing needs no entry, unless tokens were counted for it at a price of nothing.
-    if (amount === 0n && Object.values(one.usage).every((count) => count === 0n)) return [];
-    const because = `gateway ${surface}, ${label}`;
-    const kind = authoritative ? ("cost" as const) : ("loss" as const);
-    return [{ ...one, kind, amount, because, tenant: key.tenant, rates: tariff.rates }];
+async function writeBatch(tx: Transaction, { attempts, book }: Batch): Promise<void> {
+  await tx.query(WRITE, [attempts.text()]);
+  await book.write(tx);
+}
+
+function addTo({ attempts, book }: Batch, one: Metered): void {
+  const { key, tariff, amount, usage } = one;
+  attempts.add({
+    c: one.callId,
+    t: one.try,
+    k: key.id,
+    d: key.tenant,
+    u: one.surface,
+    q: one.asked,
+    m: one.model,
+    l: one.label,
+    s: one.status,
+    h: one.authoritative,
+    a: amount === null ? null : String(amount),
+    z: one.slice,
+    f: one.firstByteMs === null ? null : Math.round(one.firstByteMs),
+    o: Math.round(one.totalMs),
   });
-  await accounts.book(tx, booked);
-}
-
-function rowOf(one: Metered) {
-  const { key, surface, asked, model, label, status, authoritative, amount, slice } = one;
-  return {
-    ...{ call_id: one.callId, try: one.try, key: key.id, tenant: key.tenant, surface, asked, model, label },
-    ...{ status, authoritative, amount: amount === null ? null : String(amount), slice },
-    ...{ first_byte_ms: rounded(one.firstByteMs), total_ms: rounded(one.totalMs) },
-  };
-}
-
-function rounded(milliseconds: number | null): number | null {
-  return milliseconds === null ? null : Math.round(milliseconds);
+  if (tariff === null || amount === null) return;
+  // What cost nothing needs no entry, unless tokens were counted for it at a price of nothing.
+  if (amount === 0n && Object.values(usage).every((count) => count === 0n)) return;
+  book.add({
+    callId: one.callId,
+    tenant: key.tenant,
+    try: one.try,
+    model: one.model,
+    kind: one.authoritative ? "cost" : "loss",
+    usage,
+    amount,
+    rates: tariff.rates,
+    because: `gateway ${one.surface}, ${one.label}`,
+  });
 }
 
 /** What the rows of a slice come to. */

@@ -88,8 +88,11 @@ function observe(histogram: Histogram, milliseconds: number): void {
   const seconds = milliseconds / 1000;
   histogram.sum += seconds;
   histogram.count += 1;
-  const at = BOUNDS.findIndex((bound) => seconds <= bound);
-  if (at >= 0) histogram.counts[at] = (histogram.counts[at] ?? 0) + 1;
+  for (let at = 0; at < BOUNDS.length; at += 1) {
+    if (seconds > (BOUNDS[at] ?? 0)) continue;
+    histogram.counts[at] = (histogram.counts[at] ?? 0) + 1;
+    return;
+  }
 }
 
 function lines(name: string, labels: string, { counts, sum, count }: Histogram): readonly string[] {

@@ -18,6 +18,8 @@ export type Sink = Pick<
 
 const CRLF = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+const ROOM_BEFORE = 16;
+const ROOM_AFTER = CRLF.length + LAST_CHUNK.length;
 
 /**
  * Puts an answer on its way. Pieces that come out of one read of the provider's socket leave in one write:
@@ -34,6 +36,8 @@ export class Outflow {
   #pieces: Buffer[] = [];
   /** What the tap has let pass, and is not written. */
   #passed: Buffer[] = [];
+  /** What was gathered last, with room around it. */
+  #room: { readonly whole: Buffer; readonly text: Buffer } | null = null;
   #waiting = false;
   #framed = false;
   #begun = false;
@@ -73,7 +77,7 @@ export class Outflow {
   /** Has the tap read what has gathered. */
   read(): void {
     if (this.#pieces.length === 0) return;
-    const text = joined(this.#pieces);
+    const text = this.#framed ? this.#roomy(this.#pieces) : joined(this.#pieces);
     this.#pieces = [];
     const passed = this.#tap === null ? text : this.#tap.push(text);
     if (passed !== null && passed.length > 0) this.#passed.push(passed);
@@ -97,7 +101,7 @@ export class Outflow {
     if (last !== undefined) pieces.push(Buffer.from(last));
     this.#writeHead();
     const response = this.#response;
-    if (this.#framed) response.end(framed(pieces, LAST_CHUNK));
+    if (this.#framed) response.end(this.#frame(pieces, LAST_CHUNK));
     else if (pieces.length === 0) response.end();
     else response.end(joined(pieces));
   }
@@ -124,7 +128,7 @@ export class Outflow {
       return;
     }
     this.#writeHead();
-    const text = this.#framed ? framed(pieces, null) : joined(pieces);
+    const text = this.#framed ? this.#frame(pieces, null) : joined(pieces);
     if (!this.#response.write(text)) this.#blocked();
   }
 
@@ -133,6 +137,30 @@ export class Outflow {
     const passed = this.#passed;
     if (passed.length > 0) this.#passed = [];
     return passed;
+  }
+
+  /** Gathers pieces with room for what frames them: as a rule they pass as they are, and are copied once. */
+  #roomy(pieces: readonly Buffer[]): Buffer {
+    const whole = Buffer.allocUnsafe(ROOM_BEFORE + bytesOf(pieces) + ROOM_AFTER);
+    let at = ROOM_BEFORE;
+    for (const piece of pieces) at += piece.copy(whole, at);
+    const text = whole.subarray(ROOM_BEFORE, at);
+    this.#room = { whole, text };
+    return text;
+  }
+
+  #frame(pieces: readonly Buffer[], after: Buffer | null): Buffer {
+    const room = this.#room;
+    this.#room = null;
+    if (room === null || pieces.length !== 1 || pieces[0] !== room.text) return framed(pieces, after);
+    const { whole, text } = room;
+    const before = sizeLine(text.length);
+    const start = ROOM_BEFORE - before.length;
+    whole.write(before, start, "latin1");
+    let end = ROOM_BEFORE + text.length;
+    end += CRLF.copy(whole, end);
+    if (after !== null) end += after.copy(whole, end);
+    return whole.subarray(start, end);
   }
 
   #writeHead(): void {
@@ -154,10 +182,21 @@ function joined(pieces: readonly Buffer[]): Buffer {
   return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
 }
 
+function bytesOf(pieces: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const { length } of pieces) bytes += length;
+  return bytes;
+}
+
+/** What a chunk begins with: at most `ROOM_BEFORE` characters. */
+function sizeLine(bytes: number): string {
+  return `${bytes.toString(16)}\r\n`;
+}
+
 /** One chunk of HTTP/1.1 with the pieces in it, and what follows. */
 function framed(pieces: readonly Buffer[], after: Buffer | null): Buffer {
-  const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+  const bytes = bytesOf(pieces);
   if (bytes === 0) return after ?? Buffer.alloc(0);
-  const before = Buffer.from(`${bytes.toString(16)}\r\n`, "latin1");
+  const before = Buffer.from(sizeLine(bytes), "latin1");
   return Buffer.concat(after === null ? [before, ...pieces, CRLF] : [before, ...pieces, CRLF, after]);
 }

@@ -1,8 +1,8 @@
 import { microUsd, type Tokens, tokens } from "../kernel/index.ts";
 import { ENVELOPE_MARK, makeSeals, type Seals } from "./envelope.ts";
 import type { Asked, Attempt, Plan, Snapshot, Wishes } from "./planned.ts";
-import { passed, passingOf, translated } from "./fit.ts";
-import { type Field, scanObject, valueOf } from "./scan.ts";
+import { passed, passingOf, type Sent, translated } from "./fit.ts";
+import { type Field, namesOf, scanObject, valueOf } from "./scan.ts";
 import type { Refusal, Surface } from "./surfaces.ts";
 import type { Target } from "./targets.ts";
 import { namesIn, resolve, speaks } from "./resolve.ts";
@@ -15,11 +15,11 @@ export const noWishes: Wishes = { hedgeMs: null, restart: false, drop: new Set()
 
 const STATEFUL = ["previous_response_id", "conversation", "background", "prompt"] as const;
 const PROMPTS = ["system", "instructions", "messages", "input"] as const;
-const FIELDS: ReadonlySet<string> = new Set([
+const FIELDS = namesOf(
   ...PROMPTS,
   ...["model", "stream", "stream_options", "store", "n", ...STATEFUL],
   ...["max_completion_tokens", "max_tokens", "max_output_tokens"],
-]);
+);
 /** What a provider adds to a prompt: roles, separators, its instructions for tools. */
 const FRAME_TOKENS = 4096;
 /** The most input of a call whose model's context is not known and which names things to be fetched. */
@@ -46,7 +46,7 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
     return refused(400, "stateless_api", `${stateful}: nothing is kept here, so send the whole conversation`);
   }
   const found = resolve(names, asked, snapshot, {
-    prompt: promptOf(body, field),
+    prompt: () => promptOf(body, field),
     outputMax: (target) => Number(outputMaxOf(surface, body, field, target)),
   });
   if (found.kind === "refused") return found;
@@ -62,25 +62,34 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
       ? passed(passing, target, seals)
       : translated(asked, target, { seals, stream, model, usage: passing.usageAsked });
     if (fitted.kind === "refused") refusal ??= fitted.refusal;
-    else attempts.push({ ...fitted.fitted, ...limitsOf(asked, fitted.fitted.body, field, target) });
+    else attempts.push(attemptOf(fitted.fitted, asked, field, target));
   }
   if (attempts.length === 0 && refusal !== null) return { kind: "refused", refusal };
   return { kind: "call", model, stream, wishes: asked.wishes, attempts };
 }
 
-/** The most that an attempt can come to. */
-function limitsOf(
-  { surface, body, pricedAt }: Asked,
-  sent: Buffer,
-  field: Find,
-  target: Target,
-): Pick<Attempt, "target" | "inputMax" | "outputMax" | "tariff" | "worst"> {
-  const inputMax = inputMaxOf(sent, target);
+/** What is sent, with the most that it can come to. */
+function attemptOf(sent: Sent, { surface, body, pricedAt }: Asked, field: Find, target: Target): Attempt {
+  const inputMax = inputMaxOf(sent.body, target);
   const outputMax = outputMaxOf(surface, body, field, target);
   const tariff = target.tariff(pricedAt);
-  const worst = surface.billed ? (tariff?.worst(inputMax, outputMax) ?? null) : microUsd(0);
-  return { target, inputMax, outputMax, tariff, worst };
+  return {
+    target,
+    path: sent.path,
+    query: sent.query,
+    headers: sent.headers,
+    body: sent.body,
+    translated: sent.translated,
+    told: sent.told,
+    tap: sent.tap,
+    inputMax,
+    outputMax,
+    tariff,
+    worst: surface.billed ? (tariff?.worst(inputMax, outputMax) ?? null) : NOTHING,
+  };
 }
+
+const NOTHING = microUsd(0);
 
 /** Whoever sealed the thoughts that come with a call is asked first: it alone can read them. */
 function ownersFirst(ordered: readonly Target[], body: Buffer, seals: Seals): readonly Target[] {
@@ -127,10 +136,14 @@ function inputMaxOf(body: Buffer, { card }: Target): Tokens {
 
 function outputMaxOf(surface: Surface, body: Buffer, field: Find, { card }: Target): Tokens {
   if (surface.protocol === "openai-embeddings") return tokens(0);
-  const stated = surface.outputFields
-    .map((name) => valueOf(body, field(name)))
-    .find((value) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
-  const choices = valueOf(body, field("n"));
-  const count = typeof choices === "number" && Number.isSafeInteger(choices) && choices > 0 ? choices : 1;
-  return tokens(BigInt(typeof stated === "number" ? stated : card.outputTokensMax) * BigInt(count));
+  let stated: number | null = null;
+  for (const name of surface.outputFields) stated ??= wholeIn(body, field(name), 0);
+  const choices = wholeIn(body, field("n"), 1) ?? 1;
+  return tokens(BigInt(stated ?? card.outputTokensMax) * BigInt(choices));
+}
+
+/** The whole number of a field, where there is one that is no smaller than `least`. */
+function wholeIn(body: Buffer, field: Field | undefined, least: number): number | null {
+  const value = valueOf(body, field);
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= least ? value : null;
 }

@@ -13,7 +13,7 @@ export type Resolved =
 /** What a request says about its prompt and the length of its answer. */
 export type Said = {
   /** The prompt from its first byte on. */
-  readonly prompt: Buffer;
+  readonly prompt: () => Buffer;
   readonly outputMax: (target: Target) => number;
 };
 
@@ -64,7 +64,7 @@ export function resolve(
       if (fits.kind === "fit") found.push(...awakeFirst(fits.targets, health));
     }
   }
-  const once = [...new Set(found)];
+  const once = found.length < 2 ? found : [...new Set(found)];
   if (once.length > 0) return { kind: "found", targets: once };
   if (forbidden !== null) return refused(403, "not_served", forbidden);
   return noModel(names.join(", "), surface, served);
@@ -92,7 +92,7 @@ function inOrder(
   { prompt }: Said,
 ): readonly Target[] {
   if (allowed.length < 2) return allowed;
-  if (by === "prefix") return awakeFirst(byPrefix(allowed, prompt), health);
+  if (by === "prefix") return awakeFirst(byPrefix(allowed, prompt()), health);
   if (by === "order") return awakeFirst(allowed, health);
   const swift = allowed.toSorted((a, b) => health.delayMs(a.card.id) - health.delayMs(b.card.id));
   return awakeFirst(swift, health);

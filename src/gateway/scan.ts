@@ -17,14 +17,27 @@ const CLOSE_LIST = 0x5d;
 /** Deeper than any request of any provider, and shallow enough for whoever parses it after us. */
 const DEPTH_MAX = 256;
 
+/** In strings that are longer the runtime's own search is faster than ours, which has no call to make. */
+const SHORT_BYTES = 64;
+/** Whole numbers of so many digits are exact. */
+const DIGITS_MAX = 15;
+
+/** Names of fields, as they stand in a text. */
+export type Names = readonly { readonly name: string; readonly bytes: Buffer }[];
+
+/** Names to look for. */
+export function namesOf(...names: readonly string[]): Names {
+  return names.map((name) => ({ name, bytes: Buffer.from(name, "utf8") }));
+}
+
 /**
- * Finds fields of the outermost object without parsing what they hold: quotes are looked for by the
- * runtime's own search, so that a long prompt costs next to nothing.
+ * Finds fields of the outermost object without parsing what they hold: long strings are passed by the
+ * runtime's own search, so that a long prompt costs next to nothing, and no text is made of what nobody asks.
  *
  * A name that comes twice is refused, since parsers differ in which one holds: a key's limits must not be
  * checked against another model than the one that is asked.
  */
-export function scanObject(text: Buffer, wanted: ReadonlySet<string>): Scan {
+export function scanObject(text: Buffer, wanted: Names): Scan {
   const fields = new Map<string, Field>();
   let at = skipBlank(text, 0);
   if (text[at] !== OPEN_OBJECT) return refused("the body must be one JSON object");
@@ -35,14 +48,14 @@ export function scanObject(text: Buffer, wanted: ReadonlySet<string>): Scan {
     if (text[at] !== QUOTE) return refused(`a field name must begin at byte ${at}`);
     const nameEnd = stringEnd(text, at);
     if (nameEnd < 0) return refused("a field name is not closed");
-    const name = textOf(text, at, nameEnd);
+    const name = nameAt(text, at + 1, nameEnd - 1, wanted);
     if (name === null) return refused(`the field name at byte ${at} is not a JSON string`);
     at = skipBlank(text, nameEnd);
     if (text[at] !== COLON) return refused(`a colon is missing after a field name, at byte ${at}`);
     const start = skipBlank(text, at + 1);
     const end = valueEnd(text, start);
     if (end <= start) return refused(`the value at byte ${start} does not end`);
-    if (wanted.has(name)) {
+    if (name !== undefined) {
       if (fields.has(name)) return refused(`the field ${name} comes twice`);
       fields.set(name, { start, end });
     }
@@ -56,6 +69,8 @@ export function scanObject(text: Buffer, wanted: ReadonlySet<string>): Scan {
 /** The value of a field, parsed; undefined where it is not there or is not JSON. */
 export function valueOf(text: Buffer, field: Field | undefined): unknown {
   if (field === undefined) return undefined;
+  const simple = simpleValue(text, field.start, field.end);
+  if (simple !== undefined) return simple;
   try {
     return JSON.parse(text.toString("utf8", field.start, field.end)) as unknown;
   } catch {
@@ -101,7 +116,14 @@ function skipBlank(text: Buffer, from: number): number {
 
 /** After the closing quote of the string that begins at `open`, or -1. */
 function stringEnd(text: Buffer, open: number): number {
-  for (let from = open + 1; ;) {
+  const near = Math.min(text.length, open + SHORT_BYTES);
+  let from = open + 1;
+  for (; from < near; from += 1) {
+    const byte = text[from];
+    if (byte === QUOTE) return from + 1;
+    if (byte === BACKSLASH) from += 1;
+  }
+  for (;;) {
     const quote = text.indexOf(QUOTE, from);
     if (quote < 0) return -1;
     let slashes = 0;
@@ -112,15 +134,52 @@ function stringEnd(text: Buffer, open: number): number {
   }
 }
 
-/** A name as text; written with escapes it is decoded, so that it cannot hide. */
-function textOf(text: Buffer, open: number, end: number): string | null {
-  const raw = text.toString("utf8", open + 1, end - 1);
-  if (!raw.includes("\\")) return raw;
+/**
+ * The wanted name that stands between two quotes, if any; one written with escapes is decoded, so that it
+ * cannot hide. Null where it is not JSON.
+ */
+function nameAt(text: Buffer, start: number, end: number, wanted: Names): string | undefined | null {
+  for (let at = start; at < end; at += 1) {
+    if (text[at] === BACKSLASH) return decodedName(text.toString("utf8", start, end), wanted);
+  }
+  for (const { name, bytes } of wanted) if (isAt(text, start, end, bytes)) return name;
+  return undefined;
+}
+
+function decodedName(raw: string, wanted: Names): string | undefined | null {
   try {
-    return JSON.parse(`"${raw}"`) as string;
+    const text = JSON.parse(`"${raw}"`) as string;
+    return wanted.find(({ name }) => name === text)?.name;
   } catch {
     return null;
   }
+}
+
+function isAt(text: Buffer, start: number, end: number, bytes: Buffer): boolean {
+  if (bytes.length !== end - start) return false;
+  for (let at = 0; at < bytes.length; at += 1) if (text[start + at] !== bytes[at]) return false;
+  return true;
+}
+
+/** A whole number or a string of plain ASCII: most of what is asked for. Undefined for anything else. */
+function simpleValue(text: Buffer, start: number, end: number): number | string | undefined {
+  if (text[start] !== QUOTE) return wholeNumber(text, start, end);
+  for (let at = start + 1; at < end - 1; at += 1) {
+    const byte = text[at] ?? 0;
+    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return undefined;
+  }
+  return text.toString("latin1", start + 1, end - 1);
+}
+
+function wholeNumber(text: Buffer, start: number, end: number): number | undefined {
+  if (end - start > DIGITS_MAX || (text[start] === 0x30 && end - start > 1)) return undefined;
+  let value = 0;
+  for (let at = start; at < end; at += 1) {
+    const digit = (text[at] ?? 0) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** After the value that begins at `start`, or -1. */

@@ -14,6 +14,7 @@ import type { Sink } from "./outflow.ts";
 import { noWishes, type Plan, plan, type Snapshot, type Wishes } from "./plan.ts";
 import { claim, type Claim, type FirstCall, IDEMPOTENCY_CHARS_MAX, type Receipt } from "./receipts.ts";
 import { type Refusal, type Surface, surfaces } from "./surfaces.ts";
+import type { UnderWay } from "./under-way.ts";
 
 const BODY_BYTES_MAX = 32 * 1024 * 1024;
 
@@ -29,7 +30,7 @@ export type Serving = {
   readonly ring: KeyRing;
   readonly parts: ExchangeParts;
   readonly meter: Meter;
-  readonly live: Set<Exchange>;
+  readonly live: UnderWay<Exchange>;
   readonly answers: Answers;
   readonly nonce: string;
   /** What is at `/v1/files` and `/v1/batches`; null for calls that come from there. */
@@ -77,7 +78,7 @@ export function makeServe(serving: Serving): RequestListener {
     claim(db, key, id, name, say).then(claimed, () => refuse(response, surface, BEHIND, id));
   };
   return (request, response) => {
-    const [path = ""] = (request.url ?? "").split("?", 1);
+    const path = pathOf(request);
     if (path === "/healthz") return void response.end("ok");
     const id = nextId();
     const surface = surfaces.get(path) ?? ELSEWHERE;
@@ -85,12 +86,13 @@ export function makeServe(serving: Serving): RequestListener {
       refuse(response, surface, refusal, id);
       request.resume();
     };
-    const key = ring.find(secretOf(request), clock.now().getTime());
+    const key = ring.find(secretOf(request), clock.now().getTime(), request.socket);
     if (key === null) turnAway(NO_KEY);
-    else if (request.method === "GET" && path.startsWith("/v1/models")) {
+    else if (surface === ELSEWHERE && request.method === "GET" && path.startsWith("/v1/models")) {
       listModels(request, response, path, key, now.snapshot.targets);
-    } else if (desk?.serves(path) === true) desk.answer(request, response, key, id);
-    else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
+    } else if (surface === ELSEWHERE && desk?.serves(path) === true) {
+      desk.answer(request, response, key, id);
+    } else if (surface === ELSEWHERE || request.method !== "POST") turnAway(NOWHERE);
     else if (meter.behind) turnAway(BEHIND);
     else if (request.headers["content-encoding"] !== undefined) turnAway(ENCODED);
     else {
@@ -112,11 +114,20 @@ function secondsOf(clock: Clock): number {
 }
 
 /** Begins exchanges; those under way are in `live`. */
-function makeStart(parts: ExchangeParts, live: Set<Exchange>) {
+function makeStart(parts: ExchangeParts, live: UnderWay<Exchange>) {
   return (asked: Arrived, planned: Planned, receipt: Receipt | null, sink: Sink, over?: Over): void => {
+    // Here and on the way of every call objects are written out: spreading one into another takes longer.
     const exchange: Exchange = new Exchange(parts, {
-      ...{ ...asked, response: sink, receipt, startedAt: performance.now(), plan: planned },
-      ...{ asked: planned.model, stream: planned.stream },
+      id: asked.id,
+      surface: asked.surface,
+      key: asked.key,
+      request: asked.request,
+      response: sink,
+      receipt,
+      startedAt: performance.now(),
+      plan: planned,
+      asked: planned.model,
+      stream: planned.stream,
       over(answer) {
         live.delete(exchange);
         over?.(answer);
@@ -184,6 +195,11 @@ const TOO_LARGE: Refusal = {
   ...{ status: 413, code: "body_too_large" },
   message: `a request may have ${BODY_BYTES_MAX} bytes at most`,
 };
+
+function pathOf({ url = "" }: IncomingMessage): string {
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
 
 function secretOf({ headers }: IncomingMessage): string {
   const given = headers["x-api-key"];

@@ -10,6 +10,8 @@ import { isSpoken } from "./translate/dialects.ts";
 /** A model at a provider, with all that a call to it needs. */
 export type Target = {
   readonly card: ModelCard;
+  /** Its provider's name for it, as it stands in a request. */
+  readonly nameBytes: Buffer;
   readonly origin: string;
   readonly speaking: Speaking;
   /** The way of a call in one of the provider's own protocols. */
@@ -119,14 +121,15 @@ function targetOf(card: ModelCard, keys: Keys): Target[] {
     });
   }
   const below = url.pathname.replace(/\/+$/, "");
-  const routes = new Map<string, Route>();
+  const [whole, streamed] = [new Map<Protocol, Route>(), new Map<Protocol, Route>()];
   const route = (protocol: Protocol, stream: boolean): Route => {
-    const name = `${protocol} ${String(stream)}`;
-    const found = routes.get(name) ?? speaking.route(below, protocol, stream);
-    routes.set(name, found);
+    const routes = stream ? streamed : whole;
+    const found = routes.get(protocol) ?? speaking.route(below, protocol, stream);
+    if (!routes.has(protocol)) routes.set(protocol, found);
     return found;
   };
-  return [{ card, origin: url.origin, speaking, route, tariff: tariffs(card) }];
+  const nameBytes = Buffer.from(JSON.stringify(card.model), "utf8");
+  return [{ card, nameBytes, origin: url.origin, speaking, route, tariff: tariffs(card) }];
 }
 
 /** Prices change with time; looking them up takes longer than a call has, so once a second is enough. */

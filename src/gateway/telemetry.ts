@@ -20,7 +20,12 @@ export async function openTelemetry(): Promise<Telemetry> {
       const { surface, asked, model, usage, authoritative, totalMs, stream, firstByteMs } = metered;
       if (surface === UNTOLD) return;
       tell({
-        ...{ asked, model, usage, authoritative, totalMs, error: errorOf(metered) },
+        asked,
+        model,
+        usage,
+        authoritative,
+        totalMs,
+        error: errorOf(metered),
         more: () => oursOf(metered),
         operation: surface === "embeddings" ? "embeddings" : "chat",
         firstByteMs: stream ? firstByteMs : null,

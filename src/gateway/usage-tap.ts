@@ -1,5 +1,5 @@
 import { noUsage, usageSeen, type UsageSeen } from "../models/index.ts";
-import { scanObject, valueOf } from "./scan.ts";
+import { namesOf, scanObject, valueOf } from "./scan.ts";
 import type { Protocol } from "./surfaces.ts";
 
 /** Reads usage from an answer's bytes as they pass, and takes out what the caller did not ask for. */
@@ -18,10 +18,12 @@ export type UsageTap = {
 };
 
 const NEWLINE = 0x0a;
-const NAME = Buffer.from('"usage"');
+const QUOTE = 0x22;
+/** Looked for without its first quote: a search goes from one first byte to the next, and quotes are many. */
+const NAME = Buffer.from('usage"');
 /** An unfinished line longer than this is not looked at: its usage is then estimated. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
-const USAGE_FIELD: ReadonlySet<string> = new Set(["usage"]);
+const USAGE_FIELD = namesOf("usage");
 
 /** Reads an answer that is no stream: pieces are passed on at once, and looked at when all are there. */
 export function wholeTap(protocol: Protocol): UsageTap {
@@ -80,7 +82,7 @@ export function streamTap(strip: boolean): UsageTap {
     seen = usageSeen(event, seen);
     return strip && isUsageOnly(event);
   };
-  const look = (text: Buffer): Buffer => (text.includes(NAME) ? withoutUsage(text, read) : text);
+  const look = (text: Buffer): Buffer => (nameIn(text, 0) < 0 ? text : withoutUsage(text, read));
   return {
     edits: strip,
     push(piece) {
@@ -106,7 +108,7 @@ export function streamTap(strip: boolean): UsageTap {
 function withoutUsage(text: Buffer, read: (line: Buffer) => boolean): Buffer {
   const kept: Buffer[] = [];
   let from = 0;
-  for (let at = text.indexOf(NAME); at >= 0;) {
+  for (let at = nameIn(text, 0); at >= 0;) {
     const start = text.lastIndexOf(NEWLINE, at) + 1;
     const newline = text.indexOf(NEWLINE, at);
     const end = newline < 0 ? text.length : newline;
@@ -114,7 +116,7 @@ function withoutUsage(text: Buffer, read: (line: Buffer) => boolean): Buffer {
       kept.push(text.subarray(from, start));
       from = afterBlankLine(text, end);
     }
-    at = text.indexOf(NAME, end);
+    at = nameIn(text, end);
   }
   return from === 0 ? text : Buffer.concat([...kept, text.subarray(from)]);
 }
@@ -125,10 +127,15 @@ function afterBlankLine(text: Buffer, newline: number): number {
   return next < 0 ? text.length : next + 1;
 }
 
+const EMPTY_LINE = Buffer.from("\n\n");
+const EMPTY_LINE_RETURNED = Buffer.from("\r\n\r\n");
+
 /** After the last empty line, written with or without carriage returns; 0 where there is none. */
 function afterLastEvent(text: Buffer): number {
-  const plain = text.lastIndexOf("\n\n");
-  const returned = text.lastIndexOf("\r\n\r\n");
+  // As a rule a piece ends with its event.
+  if (text.at(-1) === NEWLINE && text.at(-2) === NEWLINE) return text.length;
+  const plain = text.lastIndexOf(EMPTY_LINE);
+  const returned = text.lastIndexOf(EMPTY_LINE_RETURNED);
   return Math.max(plain < 0 ? 0 : plain + 2, returned < 0 ? 0 : returned + 4);
 }
 
@@ -145,12 +152,20 @@ function eventOf(line: Buffer): unknown {
 }
 
 function hasUsageObject(line: Buffer): boolean {
-  for (let at = line.indexOf(NAME); at >= 0; at = line.indexOf(NAME, at + NAME.length)) {
+  for (let at = nameIn(line, 0); at >= 0; at = nameIn(line, at + NAME.length)) {
     let next = at + NAME.length;
     while (line[next] === 0x20 || line[next] === 0x3a) next += 1;
     if (line[next] === 0x7b) return true;
   }
   return false;
+}
+
+/** Where the name `"usage"` is, behind its first quote, or -1. */
+function nameIn(text: Buffer, from: number): number {
+  for (let at = text.indexOf(NAME, from); at >= 0; at = text.indexOf(NAME, at + NAME.length)) {
+    if (text[at - 1] === QUOTE) return at;
+  }
+  return -1;
 }
 
 function isUsageOnly(event: unknown): boolean {

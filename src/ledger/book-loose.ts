@@ -1,5 +1,5 @@
 import type { CallId, MicroUsd, ModelId, TenantId, Usage } from "../kernel/index.ts";
-import type { Transaction } from "../postgres/index.ts";
+import { makeRowText, type Transaction } from "../postgres/index.ts";
 import { millijoulesOf } from "./price.ts";
 import { type Rates, ratesToJson } from "./rates.ts";
 
@@ -17,34 +17,68 @@ export type LooseBooking = {
   readonly because: string;
 };
 
-/** Books many calls in one statement; what was booked before is left as it is. Writes factotum.entries. */
-export async function bookLooseCalls(tx: Transaction, bookings: readonly LooseBooking[]): Promise<void> {
-  if (bookings.length === 0) return;
-  const rates = [...new Set(bookings.map((booking) => booking.rates))];
-  const rows = bookings.map(({ usage, ...booking }) => ({
-    ...{ kind: booking.kind, tenant: booking.tenant, call_id: booking.callId, try: booking.try },
-    ...{ model: booking.model, input: String(usage.input), cached: String(usage.cachedInput) },
-    ...{
-      written: String(usage.cacheWrite),
-      output: String(usage.output),
-      reasoning: String(usage.reasoning),
+/** Calls that wait to be booked together. */
+export type LooseBook = {
+  add(booking: LooseBooking): void;
+  /** Books all that were added, in one statement; what was booked before is left as it is. */
+  write(tx: Transaction): Promise<void>;
+  /** Begins anew. */
+  clear(): void;
+};
+
+/** A book with nothing in it. Writes factotum.entries. */
+export function makeLooseBook(): LooseBook {
+  const rows = makeRowText();
+  let rates: Rates[] = [];
+  return {
+    add(booking) {
+      let at = rates.indexOf(booking.rates);
+      if (at < 0) at = rates.push(booking.rates) - 1;
+      rows.add(rowOf(booking, at));
     },
-    ...{ amount: String(booking.amount), rates: rates.indexOf(booking.rates), because: booking.because },
-    ...(booking.rates.energy !== undefined && { joules: String(millijoulesOf(usage, booking.rates)) }),
-  }));
-  await tx.query(
-    `insert into factotum.entries (kind, tenant, call_id, try, model,
-       input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
-       amount_micro_usd, debit, credit, rates, source, because, millijoules)
-     select x.kind, x.tenant, x.call_id, x.try, x.model, x.input, x.cached, x.written, x.output, x.reasoning,
-       x.amount, case x.kind when 'cost' then 'expense/models' else 'loss/unknown-calls' end,
-       'payable/' || split_part(x.model, '/', 1), r.rates, r.rates ->> 'source', x.because,
-       coalesce(x.joules, 0)
-     from json_to_recordset($1::json) as x (kind text, tenant text, call_id text, try int, model text,
-       input bigint, cached bigint, written bigint, output bigint, reasoning bigint,
-       amount bigint, rates int, because text, joules bigint)
-     join unnest($2::json[]) with ordinality as r (rates, at) on r.at = x.rates + 1
-     on conflict (call_id, try, kind) where call_id is not null and reverses is null do nothing`,
-    [JSON.stringify(rows), rates.map((of) => JSON.stringify(ratesToJson(of)))],
-  );
+    async write(tx) {
+      if (rows.rows === 0) return;
+      await tx.query(BOOK, [rows.text(), rates.map((of) => JSON.stringify(ratesToJson(of)))]);
+    },
+    clear() {
+      rows.clear();
+      rates = [];
+    },
+  };
+}
+
+/** Names are short: they stand with every row. */
+const BOOK = `insert into factotum.entries (kind, tenant, call_id, try, model,
+    input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
+    amount_micro_usd, debit, credit, rates, source, because, millijoules)
+  select x.k, x.d, x.c, x.t, x.m, x.i, coalesce(x.ci, 0), coalesce(x.cw, 0), x.o, coalesce(x.r, 0), x.a,
+    case x.k when 'cost' then 'expense/models' else 'loss/unknown-calls' end,
+    'payable/' || split_part(x.m, '/', 1), r.rates, r.rates ->> 'source', x.w, coalesce(x.j, 0)
+  from json_to_recordset($1::json) as x (k text, d text, c text, t int, m text, i bigint, ci bigint,
+    cw bigint, o bigint, r bigint, a bigint, p int, w text, j bigint)
+  join unnest($2::json[]) with ordinality as r (rates, at) on r.at = x.p + 1
+  on conflict (call_id, try, kind) where call_id is not null and reverses is null do nothing`;
+
+function rowOf({ usage, rates, ...one }: LooseBooking, at: number): object {
+  return {
+    k: one.kind,
+    d: one.tenant,
+    c: one.callId,
+    t: one.try,
+    m: one.model,
+    i: String(usage.input),
+    ci: unlessNone(usage.cachedInput),
+    cw: unlessNone(usage.cacheWrite),
+    o: String(usage.output),
+    r: unlessNone(usage.reasoning),
+    a: String(one.amount),
+    p: at,
+    w: one.because,
+    j: rates.energy === undefined ? undefined : String(millijoulesOf(usage, rates)),
+  };
+}
+
+/** Most calls have none of these. */
+function unlessNone(count: bigint): string | undefined {
+  return count === 0n ? undefined : String(count);
 }

@@ -11,7 +11,7 @@ export {
   writtenAmount,
 } from "./accounts.ts";
 export { type BookedFor, bookCall, bookValue, type CallBooking, type EntryId, reverseLoss } from "./book.ts";
-export { bookLooseCalls, type LooseBooking } from "./book-loose.ts";
+export { type LooseBook, type LooseBooking, makeLooseBook } from "./book-loose.ts";
 export {
   auditBudgets,
   type BeyondSoft,

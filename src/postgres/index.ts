@@ -19,5 +19,6 @@ export {
 export { copyIn, copyText } from "./copy-in.ts";
 export { listenTo } from "./listen.ts";
 export { sendTogether } from "./pipeline.ts";
+export { makeRowText, type RowText } from "./row-text.ts";
 export { type DeferredWork, isCommitUnknown, type Opening, type Prepared } from "./transaction.ts";
 export { migrate, type Migration, migrationsDirectory, readMigrations } from "./migrate.ts";

@@ -1,5 +1,5 @@
 import type { Database, Transaction } from "../../postgres/index.ts";
-import { scanObject, valueOf } from "../scan.ts";
+import { namesOf, scanObject, valueOf } from "../scan.ts";
 import type { Vault } from "../vault.ts";
 import type { BatchError } from "./batch-store.ts";
 import type { Files, FileRecord, Owner } from "./file-store.ts";
@@ -13,8 +13,8 @@ const ERRORS_MAX = 100;
 /** Lines are written so many at once, or so many bytes. */
 const PAGE_LINES = 500;
 const PAGE_BYTES = 1_048_576;
-const FIELDS: ReadonlySet<string> = new Set(["custom_id", "method", "url", "body"]);
-const BODY_FIELDS: ReadonlySet<string> = new Set(["stream"]);
+const FIELDS = namesOf("custom_id", "method", "url", "body");
+const BODY_FIELDS = namesOf("stream");
 const NEWLINE = 0x0a;
 
 type Claimed = Owner & {
