@@ -109,19 +109,20 @@ export async function answerCards(desk: Factotum, mail: readonly DeskMail[]): Pr
 /**
  * Where every run of the desk waits for a later time, that time comes.
  *
- * @returns when it was by the clock that was moved; undefined where something is still to be done
+ * @returns when it is then, and by how much the clock was moved; undefined where something is still to be
+ * done
  */
-export async function passTime(db: Database): Promise<string | undefined> {
-  const { rows } = await db.query<{ busy: number; until: Date | null; at: string }>(
+export async function passTime(db: Database): Promise<{ atMs: number; jumpMs: number } | undefined> {
+  const { rows } = await db.query<{ busy: number; until: Date | null; at: Date }>(
     `select count(*) filter (where status = 'ready' or wake_at <= factotum.now())::int as busy,
-       max(wake_at) filter (where status = 'waiting') as until, factotum.now()::text as at
+       max(wake_at) filter (where status = 'waiting') as until, factotum.now() as at
      from factotum.runs where agent = $1`,
     [DESK],
   );
   const [look] = rows;
   if (look === undefined || look.busy > 0 || look.until === null) return undefined;
   await setClock(db, { at: look.until, rate: 1 });
-  return look.at;
+  return { atMs: look.until.getTime(), jumpMs: look.until.getTime() - look.at.getTime() };
 }
 
 /** What the business must hold in the end; worked out in a transaction that is taken back. */

@@ -86,10 +86,11 @@ export async function judge(db: Database, { standIn, model, expected }: Witnesse
 /** A call's id is its idempotency key, so a request is known by it. */
 async function judgeModelCalls(db: Database, { requests }: ScriptedProvider): Promise<CallReport> {
   const { rows } = await db.query<{ id: string; state: string; again: boolean }>(
-    `select id, state,
-       state = 'answered' and row_number() over (partition by run_id, attempt, digest, state
-         order by intended_at, id) > 1 as again
-     from factotum.calls`,
+    `select id, state, exists (
+       select from factotum.calls e
+       where e.run_id = c.run_id and e.attempt = c.attempt and e.digest = c.digest
+         and e.state = 'answered' and e.ended_at <= c.intended_at and e.id <> c.id) as again
+     from factotum.calls c`,
   );
   const over = new Set(rows.filter(({ state }) => state !== "intended").map(({ id }) => id));
   const served = requests.map(({ headers }) => headers["idempotency-key"] ?? "");
@@ -98,7 +99,7 @@ async function judgeModelCalls(db: Database, { requests }: ScriptedProvider): Pr
     settled: rows.filter(({ state }) => state === "answered" || state === "failed").length,
     unknown: rows.filter(({ state }) => state === "unknown").length,
     unrecorded: served.filter((id) => !over.has(id)).length,
-    askedAgain: rows.filter(({ again }) => again).length,
+    askedAgain: rows.filter(({ again }) => again).length + served.length - new Set(served).size,
   };
 }
 

@@ -96,14 +96,15 @@ async function opened<T>(open: () => Promise<T>): Promise<T> {
 process.on("disconnect", () => process.exit());
 const name = `${hostname()}:${process.pid}`;
 const db = await opened(() => openDatabase({ kind: "url", url }));
-startWorker({ db, drive, name, leaseMs, concurrency, agents: ["chaos"] });
+const say = (line: string): void => void process.send?.(line);
+startWorker({ db, drive, name, leaseMs, concurrency, agents: ["chaos"], say });
 // Takes longer to load than the other to begin.
 const [{ openFactotum }, { DESK, deskConfig }] = await Promise.all([
   import("factotum/server"),
   import("./chaos-desk.ts"),
 ]);
 const settings = deskConfig({ models: model, letters: provider });
-const surroundings = { env: { DATABASE_URL: url }, directory: ".", say: () => {} };
+const surroundings = { env: { DATABASE_URL: url }, directory: ".", say };
 const desk = await opened(() => openFactotum(settings, surroundings));
 desk.work({ agents: [DESK], concurrency: DESK_CONCURRENCY, leaseMs });
 process.send?.("up");

@@ -4,9 +4,15 @@
  * network desk works off its mail; then every effect is counted, the desk's in its business tables.
  *
  *   npm run --silent bench:chaos -- --seconds 60 [--seed 1] [--workers 4] [--runs 100]
- *     [--notices 90] [--lease 10000] [--json]
+ *     [--notices 90] [--lease 10000] [--alone 8] [--say] [--json]
  *
  * The order and kind of what is done come from the seed; what it hits is up to the machine.
+ *
+ * `takeoverMs` is from kill -9 to the next step elsewhere, of each run that the worker had in hand, amid
+ * everything else; `disturbedMs` of those to which something else happened meanwhile (bench/chaos-
+ * takeovers.ts says what). After the storm come `--alone` more kills and half as many pauses one by one, with
+ * all workers there: `aloneMs`. `pausedLeases` are the same of SIGSTOP, in leases. `--say` tells what is
+ * done, and what workers say of it.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,6 +29,8 @@ const { values: given } = parseArgs({
     runs: { type: "string", default: "100" },
     notices: { type: "string", default: "90" },
     lease: { type: "string", default: "10000" },
+    alone: { type: "string", default: "8" },
+    say: { type: "boolean", default: false },
   },
 });
 const directory = await mkdtemp(join(tmpdir(), "factotum-chaos-"));
@@ -34,14 +42,18 @@ const report = await campaign({
   leaseMs: Number(given.lease),
   runsAtOnce: Number(given.runs),
   notices: Number(given.notices),
+  alone: Number(given.alone),
+  say: (line) => {
+    if (given.say) console.error(`${(performance.now() / 1_000).toFixed(3)} ${line}`);
+  },
 });
 await rm(directory, { recursive: true, force: true });
 const { lost, doubled, stuck, calls, desk } = report;
 const misbooked = [calls, desk.calls].map(({ unrecorded, askedAgain }) => unrecorded + askedAgain);
 if (given.json) {
   const { seed, kills, pauses, postgresRestarts, runs, finished, effects } = report;
-  const { p50, p99 } = report.takeoverMs;
-  const done = { seed, kills, pauses, postgresRestarts, runs, finished, effects };
-  console.log(JSON.stringify({ ...done, lost, doubled, stuck, takeoverMs: { p50, p99 } }));
+  const { takeoverMs, disturbedMs, aloneMs, pausedLeases } = report;
+  const done = { seed, kills, pauses, postgresRestarts, runs, finished, effects, lost, doubled, stuck };
+  console.log(JSON.stringify({ ...done, takeoverMs, disturbedMs, aloneMs, pausedLeases }));
 } else console.dir(report, { depth: 4 });
 if ([lost, doubled, stuck, ...misbooked].some((count) => count > 0)) process.exitCode = 1;

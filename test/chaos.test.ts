@@ -7,7 +7,7 @@ import { seed } from "./seed.ts";
 
 test("workers killed, paused and cut off, on a server that dies, do every effect once", async () => {
   const directory = await mkdtemp(join(tmpdir(), "factotum-chaos-"));
-  const load = { workers: 3, runsAtOnce: 16, leaseMs: 1_500, notices: 6 };
+  const load = { workers: 3, runsAtOnce: 16, leaseMs: 1_500, notices: 6, alone: 0 };
   const report = await campaign({ directory, seconds: 4, seed, ...load });
   await rm(directory, { recursive: true, force: true });
   const story = JSON.stringify(report);

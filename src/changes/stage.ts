@@ -42,8 +42,11 @@ const ROWS_MAX = 10_000;
 const ATTEMPT_FACTOR = 2;
 /** What one statement may answer: far more than a model can read, and far less than this process can hold. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-/** Longest pause between two statements of a tool: rows it wrote stay locked as long. */
-const IDLE_MS_MAX = 60_000;
+/**
+ * Longest pause between two statements of a tool: rows it wrote stay locked as long. It is a worker's lease,
+ * so that where a worker stands still, those who take over its runs need not wait for its locks as well.
+ */
+const IDLE_MS_MAX = 10_000;
 
 /**
  * Runs work in a transaction of its own in which the base's changes are already made, notes what rows it

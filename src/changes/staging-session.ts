@@ -35,7 +35,7 @@ export type StagingSession = {
  * three times as cheap on one whose statements are prepared. It is held here, and not released, because
  * `Session.release` discards those statements. `Database.close()` closes it.
  */
-const WARM_MS = 60_000;
+const WARM_MS = 10_000;
 /** Warm connections held for one database; more are closed at once. */
 const WARM_MAX = 4;
 

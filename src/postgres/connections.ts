@@ -33,15 +33,24 @@ const TRANSACTION_CONNECTIONS_MAX = 10;
 /** Sessions are held for long, so they may not starve transactions: they have connections of their own. */
 const SESSION_CONNECTIONS_MAX = 30;
 const CONNECT_MS_MAX = 15_000;
-const IDLE_MS = 60_000;
+/**
+ * A server has few connections (100 unless told), and each process that works takes what it needs of them.
+ */
+const IDLE_MS = 10_000;
 const KEEPALIVE_MS = 10_000;
 
-/** What every connection starts with, so that text forms depend on no role's and no machine's settings. */
+/**
+ * What every connection starts with, so that text forms depend on no role's and no machine's settings. A
+ * server that waits for a lock for a client that was killed would not notice, and keep what that client has
+ * locked; where it can look (Postgres on Linux or macOS), it looks each second.
+ */
 const SETTINGS = [
   "set timezone to 'UTC'",
   "set datestyle to 'ISO, YMD'",
   "set intervalstyle to 'postgres'",
   "set extra_float_digits to 1",
+  `select set_config('client_connection_check_interval', '1s', false)
+   where version() ~ 'linux|darwin'`,
 ].join("; ");
 
 /** The two pools behind one `Database`. */

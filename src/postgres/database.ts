@@ -16,7 +16,7 @@ import {
   type Transaction,
 } from "./connections.ts";
 import { makeEmbedded } from "./embedded/open.ts";
-import { isConnectionFault, PostgresError, sqlStateOf } from "./errors.ts";
+import { isConnectionFault, isFull, PostgresError, sqlStateOf } from "./errors.ts";
 import { checkReachable, explainConnect } from "./reach.ts";
 import {
   DeadConnection,
@@ -60,8 +60,8 @@ export interface Database {
    * and ends with the statement that `work` returns, in the round trip of the commit. That last statement
    * must itself raise where the work may not be kept. Where nothing was begun it is a transaction of its
    * own, sent by `alone` where that is given. `work` is run again, five times at most, after a
-   * deadlock or a serialization failure, or when the connection was found dead at the opening, so it may
-   * have no effect outside `tx`.
+   * deadlock or a serialization failure, or when the connection was lost before the last statement was sent,
+   * so it may have no effect outside `tx`.
    *
    * @returns the rows of the last statement
    * @throws {PostgresError} as `transaction`
@@ -112,6 +112,8 @@ type Source = {
 };
 
 const CONNECT_TRIES = 5;
+/** About 15 s, as long as one waits for a full pool: others of its clients may be few moments from done. */
+const FULL_TRIES = 22;
 const DEFERRED_RETRIES = 5;
 const RETRY_MS = 50;
 const RETRY_DOUBLINGS = 5;
@@ -154,9 +156,10 @@ function makeDatabase(source: Source, url: string, name: string): Database {
       try {
         return await connect(used);
       } catch (error) {
-        if (!isConnectionFault(error) || tries === CONNECT_TRIES) throw explainConnect(error, used.url);
-        await sleep(RETRY_MS * tries);
-        await repair(used);
+        const waitMs = retryMs(error, tries);
+        if (waitMs === undefined) throw explainConnect(error, used.url);
+        await sleep(waitMs);
+        if (!isFull(error)) await repair(used);
       }
     }
   };
@@ -184,7 +187,7 @@ function makeDatabase(source: Source, url: string, name: string): Database {
           return await runInside(await take("transactions", beginSql(options)), fn);
         } catch (error) {
           if (tries >= (options.retries ?? 0) || !isContention(error)) throw error;
-          await sleep(randomInt(RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
+          await sleep(backoff(tries));
         }
       }
     },
@@ -221,16 +224,18 @@ function makeDeferred(of: {
   ) => {
     for (let tries = 0; ; tries += 1) {
       const used = of.used();
+      const client = await of.take();
       try {
-        const done = await runDeferred<O, L>(await of.take(), opening, work);
+        const done = await runDeferred<O, L>(client, opening, work);
         if (done.kind === "kept") return done.rows;
         return await (alone === undefined ? runAlone<L>(await of.take(), done.last) : alone());
       } catch (error) {
-        const dead = error instanceof DeadConnection;
+        // Where it was lost before the last statement was sent, nothing was kept.
+        const dead = error instanceof DeadConnection || isConnectionFault(error);
         if (tries >= DEFERRED_RETRIES || !(dead || isContention(error))) {
-          throw dead ? explainConnect(error.cause, used.url) : error;
+          throw error instanceof DeadConnection ? explainConnect(error.cause, used.url) : error;
         }
-        await sleep(randomInt(1, RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS)));
+        await sleep(backoff(tries));
         if (dead) await of.repair(used);
       }
     }
@@ -260,6 +265,16 @@ async function runOne<R extends object>(
   } finally {
     giveClient(client, doubt);
   }
+}
+
+/** Whether to connect is worth another try: soon where that failed, for long where the server is full. */
+function retryMs(error: unknown, tries: number): number | undefined {
+  if (isFull(error)) return tries < FULL_TRIES ? backoff(tries) : undefined;
+  return isConnectionFault(error) && tries < CONNECT_TRIES ? RETRY_MS * tries : undefined;
+}
+
+function backoff(tries: number): number {
+  return randomInt(1, RETRY_MS * 2 ** Math.min(tries, RETRY_DOUBLINGS));
 }
 
 function isContention(error: unknown): boolean {

@@ -95,6 +95,27 @@ export function isConnectionFault(error: unknown): boolean {
   return NETWORK_CODES.has(systemCodeOf(error)) || isDrivers(error.message);
 }
 
+/** Codes of a `PostgresError` that say nothing of what was asked. */
+const SERVER_TROUBLE = new Set([
+  "connection-lost",
+  "commit-unknown",
+  "connection-refused",
+  "server-starting",
+  "too-many-connections",
+  "pool-exhausted",
+]);
+
+/** Whether an error is, or comes from, trouble between us and the server, whatever was asked of it. */
+export function isServerTrouble(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (error instanceof PostgresError && SERVER_TROUBLE.has(error.code)) || isServerTrouble(error.cause);
+}
+
+/** Whether the server let us not in because all of its connections were in use. */
+export function isFull(error: unknown): boolean {
+  return sqlStateOf(error) === "53300";
+}
+
 /** The error code that the operating system gave (`ECONNREFUSED`), or "". */
 export function systemCodeOf(error: unknown): string {
   if (error instanceof AggregateError) return systemCodeOf(error.errors[0]);

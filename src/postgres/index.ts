@@ -2,7 +2,13 @@
 export { type ClockSetting, databaseClock, resetClock, setClock } from "./clock.ts";
 export type { Login, QueryResult, Session, Transaction } from "./connections.ts";
 export { type Database, type DatabaseOptions, openDatabase, type TransactionOptions } from "./database.ts";
-export { isConnectionFault, PostgresError, sqlStateOf, type StatementFault } from "./errors.ts";
+export {
+  isConnectionFault,
+  isServerTrouble,
+  PostgresError,
+  sqlStateOf,
+  type StatementFault,
+} from "./errors.ts";
 export {
   type CheckConstraint,
   type Column,

@@ -37,11 +37,13 @@ export async function listenTo(
 }
 
 async function open(db: Pick<Database, "session">, channel: string): Promise<Session | undefined> {
+  let session: Session | undefined;
   try {
-    const session = await db.session();
+    session = await db.session();
     await session.query(`listen ${channel}`);
     return session;
   } catch {
+    session?.destroy();
     return undefined;
   }
 }

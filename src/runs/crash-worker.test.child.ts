@@ -27,7 +27,9 @@ const steadily: Drive = async (lease) => {
   }
 };
 
-/** Says where it is, and stands still there until its input speaks: in a turn, or between two. */
+/**
+ * Says where it is, and stands still there until its input speaks or for a lock: in a turn, or between two.
+ */
 const halting: Drive = async (lease) => {
   if (manner === "between") {
     await lease.turn(async () => ({ kind: "continue", state: "first" }));
@@ -37,6 +39,10 @@ const halting: Drive = async (lease) => {
     await lease.turn(async (tx, run) => {
       await tx.query("insert into work (run_id, n) values ($1, 1)", [run.id]);
       if (manner === "inside") await standStill();
+      if (manner === "waiting") {
+        say("still");
+        await tx.query("select pg_advisory_xact_lock(1)");
+      }
       return { kind: "done", state: null, outcome: "late" };
     });
     say("committed");

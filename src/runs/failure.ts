@@ -1,5 +1,5 @@
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
-import { type Database, sqlStateOf } from "../postgres/index.ts";
+import { type Database, isServerTrouble, sqlStateOf } from "../postgres/index.ts";
 import { insertSteps } from "./steps.ts";
 import type { Hold } from "./hold.ts";
 import { becauseText } from "./text.ts";
@@ -10,7 +10,10 @@ export type RetryPolicy = {
   readonly laterFailuresMax: number;
   /** The same for errors that nobody foresaw: most are bugs, and trying a bug again changes little. */
   readonly unknownFailuresMax: number;
-  /** Delay after the first error, real time; doubled by each, and multiplied by 0.5 to 1.5 at random. */
+  /**
+   * Delay after the first error, real time; doubled by each, and multiplied by 0.5 to 1.5 at random. Shorter
+   * at first where Postgres itself was the trouble.
+   */
   readonly delayMsBase: number;
   readonly delayMsMax: number;
 };
@@ -22,6 +25,12 @@ export const retryPolicy: RetryPolicy = {
   delayMsBase: 1_000,
   delayMsMax: 10 * 60_000,
 };
+
+/**
+ * Trouble with Postgres itself is mostly over when the next connection is made; where it is not, the delays
+ * grow faster, so that it lasts as long as with other errors before the run is failed.
+ */
+const TROUBLE = { delayMsBase: 50, growth: 4 };
 
 /** What became of a run whose driver threw. */
 export type Settled = { readonly kind: "failed" | "later" | "dropped"; readonly runId: RunId };
@@ -42,6 +51,7 @@ export async function settleFailure(
 ): Promise<Settled> {
   const { retry, code, failuresMax } = classify(error, policy);
   const because = becauseText(messageOf(error) || "an error without a message");
+  const trouble = isServerTrouble(error);
   const data = { code, retry, because, where: becauseText(whereOf(error)) };
   const { rows } = await db.query<{ status: "ready" | "failed" }>(
     `with o as (
@@ -49,7 +59,7 @@ export async function settleFailure(
          failures = failures + 1,
          status = case when failures + 1 >= $6 then 'failed' else 'ready' end,
          retry_at = case when failures + 1 >= $6 then null else clock_timestamp() + (0.5 + random())
-           * least($7::float8 * power(2, failures), $8::float8) * interval '1 millisecond' end,
+           * least($7::float8 * power($11::float8, failures), $8::float8) * interval '1 millisecond' end,
          because = $9, worker = null, version = version + 1, steps = steps + 1, updated_at = factotum.now()
        where id = $4 and fence = $5 and worker = $10 and status = 'ready'
        returning id, status, steps, updated_at),
@@ -62,10 +72,11 @@ export async function settleFailure(
       hold.run.id,
       hold.fence,
       failuresMax,
-      policy.delayMsBase,
+      trouble ? Math.min(TROUBLE.delayMsBase, policy.delayMsBase) : policy.delayMsBase,
       policy.delayMsMax,
       because,
       hold.worker,
+      trouble ? TROUBLE.growth : 2,
     ],
   );
   const status = rows[0]?.status;

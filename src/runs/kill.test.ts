@@ -19,7 +19,11 @@ const PROGRESS_MAX = 60;
 const FOREVER_MS = 10 * 60_000;
 const children = new Set<Child>();
 
-function spawnWorker(db: Database, leaseMs: number, manner: "steadily" | "inside" | "between"): Child {
+function spawnWorker(
+  db: Database,
+  leaseMs: number,
+  manner: "steadily" | "inside" | "between" | "waiting",
+): Child {
   const program = join(import.meta.dirname, "crash-worker.test.child.ts");
   const child = spawn(
     process.execPath,
@@ -132,6 +136,23 @@ test("a killed worker's run goes on though its lease has not run out: Postgres f
   const leases = await db.query("select from factotum.workers where lease_until > clock_timestamp()");
   expect(leases.rowCount).toBe(2);
   await worker.stop();
+});
+
+test("a worker killed while its turn waits for a lock is taken over before that lock is free", async () => {
+  const db = await workspace();
+  const id = await start(db);
+  await db.transaction(async (tx) => {
+    await tx.query("select pg_advisory_xact_lock(1)");
+    const child = spawnWorker(db, FOREVER_MS, "waiting");
+    await once(createInterface(child.stdout), "line");
+    const waits = "select from pg_locks where locktype = 'advisory' and not granted";
+    while ((await db.query(waits)).rowCount === 0);
+    await kill(child);
+    const worker = startWorker({ db, drive: finish, leaseMs: FOREVER_MS, sweepMs: 20 });
+    await worker.drained();
+    expect(await getRun(db, id)).toMatchObject({ status: "done", outcome: "taken over" });
+    await worker.stop();
+  });
 });
 
 for (const where of ["inside", "between"] as const) {

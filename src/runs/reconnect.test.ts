@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Database, migrate, openDatabase } from "../postgres/index.ts";
+import { type Database, migrate, openDatabase, PostgresError } from "../postgres/index.ts";
 import { throwawayDatabase } from "../testing/index.ts";
 import { countRuns, type Drive, startRun, startWorker } from "./index.ts";
 
@@ -41,6 +41,51 @@ test("a worker that loses its connection tells its drivers, joins again and goes
   expect(told.join()).toContain("lost its place");
   await worker.stop();
   expect((await db.query(holders)).rowCount).toBe(0);
+});
+
+test("a turn whose connection dies before its end is taken again, and no failure of its run", async () => {
+  const db = await throwawayDatabase();
+  let cuts = 0;
+  const worker = startWorker({
+    db,
+    drive: async (lease) => {
+      await lease.turn(async (tx) => {
+        const { rows } = await tx.query<{ pid: number }>("select pg_backend_pid() as pid");
+        if ((cuts += 1) === 1) await db.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
+        await tx.query("select");
+        return { kind: "done", state: null, outcome: "worked" };
+      });
+    },
+  });
+  await start(db);
+  await worker.drained();
+  expect(cuts).toBe(2);
+  expect(await countRuns(db)).toMatchObject({ done: 1, total: 1 });
+  expect((await db.query("select kind from factotum.steps")).rows).toEqual([]);
+  await worker.stop();
+});
+
+test("after trouble with Postgres a run goes on soon, however long other errors wait", async () => {
+  const db = await throwawayDatabase();
+  const lost = new PostgresError({
+    code: "commit-unknown",
+    retry: "later",
+    message: "lost while committing",
+  });
+  let drives = 0;
+  const worker = startWorker({
+    db,
+    retry: { delayMsBase: 600_000 },
+    drive: async (lease) => {
+      if ((drives += 1) === 1) throw lost;
+      await finish(lease);
+    },
+  });
+  await start(db);
+  await worker.drained();
+  expect(await countRuns(db)).toMatchObject({ done: 1, total: 1 });
+  expect((await db.query("select kind from factotum.steps")).rows).toMatchObject([{ kind: "failure" }]);
+  await worker.stop();
 });
 
 test("work goes on after the server itself was killed", async () => {

@@ -1,6 +1,7 @@
+import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { FactotumError, messageOf, type RunId } from "../kernel/index.ts";
-import { type Database, isConnectionFault } from "../postgres/index.ts";
+import { type Database, isServerTrouble } from "../postgres/index.ts";
 import { anyReady, claim, lookAhead, release, sweep } from "./claim.ts";
 import { closeTogether } from "./close-together.ts";
 import { FencedError, RunError } from "./errors.ts";
@@ -56,8 +57,11 @@ const UNWIND_MS = 5_000;
  * was set.
  */
 const SWEEP_MS = 1_000;
+/**
+ * Between two tries to join: soon, since runs wait for it, and not all workers of a server at one instant.
+ */
 const REJOIN_MS_BASE = 100;
-const REJOIN_MS_MAX = 5_000;
+const REJOIN_MS_MAX = 1_000;
 /** A run whose failure could not be written down is let go after this, to be taken up as it is. */
 const UNSETTLED_MS = 1_000;
 
@@ -141,7 +145,9 @@ class RunWorker {
         if (error instanceof FactotumError && error.retry === "never") return this.#end(error);
         this.#say(`worker: ${messageOf(error)}; trying again`);
         pause = Math.min(REJOIN_MS_MAX, pause * 2);
-        await delay(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+        await delay(randomInt(pause / 2, pause), undefined, { signal: this.#stopping.signal }).catch(
+          () => undefined,
+        );
       }
     }
     this.#end(stopped());
@@ -351,7 +357,7 @@ class RunWorker {
 
 /** Whether an error is the run's own: one of the connection is not if this worker lost its place with it. */
 async function stillMember(membership: Membership, error: unknown): Promise<boolean> {
-  if (isConnectionFault(error))
+  if (isServerTrouble(error))
     await membership.ask((session) => session.query("select")).catch(() => undefined);
   return !membership.lost.aborted;
 }

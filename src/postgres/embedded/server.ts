@@ -19,11 +19,14 @@ const POLL_MS = 10;
 const RETRY_MS = 250;
 const LOG_LINES = 6;
 
-/** On loopback only, no socket files, and no more memory than a small machine has to spare. */
+/**
+ * On loopback only, no socket files, and no more memory than a small machine has to spare. A process that
+ * works takes up to 40 connections and one for each attempt at work: with 100, the third would stand in line.
+ */
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
-  max_connections: "100",
+  max_connections: "300",
   shared_buffers: "64MB",
   timezone: "UTC",
   log_timezone: "UTC",
