@@ -1,4 +1,5 @@
 import {
+  type ChangeSet,
   commit,
   type Effect,
   emit,
@@ -10,14 +11,22 @@ import {
 } from "../changes/index.ts";
 import { forget } from "../context/index.ts";
 import { withdraw } from "../inbox/index.ts";
-import { type ChangeSetId, type Json, microUsd, type RunId } from "../kernel/index.ts";
+import {
+  type ChangeSetId,
+  FactotumError,
+  type Json,
+  messageOf,
+  microUsd,
+  must,
+  type RunId,
+} from "../kernel/index.ts";
 import { bookValue, statementOf } from "../ledger/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
-import { appendStep, cancel, lockTree, type Run, RunError } from "../runs/index.ts";
+import { appendStep, becauseText, cancel, lockTree, type Run, RunError } from "../runs/index.ts";
 import type { EndedEarly, StandingChange } from "./lives.ts";
 import { type AgentState, type Disposition, readState } from "./state.ts";
 import { writableTables } from "./agent.ts";
-import { versionFor, type Versions } from "./versions.ts";
+import { migratedInput, versionFor, type Versions } from "./versions.ts";
 
 /** How a run is ended before its time. */
 export type Cancelling = {
@@ -38,6 +47,8 @@ export type Cancelled = {
   readonly stands: readonly StandingChange[];
   /** Effects that its agent declared for this, committed with the rest. */
   readonly effects: number;
+  /** Why what its agent declares for this was not sent; null where all of it is. */
+  readonly unsent: string | null;
 };
 
 type Parts = Versions & { readonly db: Database };
@@ -81,12 +92,13 @@ async function endOne(parts: Parts, tx: Transaction, run: Run, how: Cancelling):
     await cancel(tx, run.id, how.because, { state: { ...state, disposition, question: null } as Json });
   }
   await withdraw(tx, run.id);
-  const effects = await compensate(parts, tx, run, { ...how, undone: undone.length, stands });
-  if (undone.length + stands.length + effects > 0) {
-    const data = { by: how.by, undone, stands: stands as unknown as Json, effects };
+  const { effects, unsent } = await compensate(parts, tx, run, { ...how, undone: undone.length, stands });
+  if (undone.length + stands.length + effects > 0 || unsent !== null) {
+    const told = { by: how.by, undone, stands: stands as unknown as Json, effects };
+    const data = unsent === null ? told : { ...told, unsent };
     await appendStep(tx, run.id, { kind: "compensated", attempt: null, data });
   }
-  return { runId: run.id, ended, undone, stands, effects };
+  return { runId: run.id, ended, undone, stands, effects, unsent };
 }
 
 /** Undoes what a run committed, newest first, as far as nothing later depends on it. */
@@ -128,27 +140,56 @@ async function unbook(tx: Transaction, { id: runId, tenant, agent }: Run, becaus
   await forget(tx, runId);
 }
 
-/** Commits what the agent sends where a run of its is cancelled; answers how many effects. */
+type Compensation = Pick<Cancelled, "effects" | "unsent">;
+
+/** Commits what the agent sends where a run of its is cancelled; what cannot be sent keeps no run alive. */
 async function compensate(
   parts: Parts,
   tx: Transaction,
   run: Run,
   end: Pick<EndedEarly<unknown>, "undone" | "stands" | "because">,
-): Promise<number> {
-  const found = versionFor(parts, run);
-  if (found.kind !== "recorded" || found.agent.compensate === undefined) return 0;
-  const { agent } = found;
-  const input = agent.input.safeParse(run.input);
-  if (!input.success) return 0;
+): Promise<Compensation> {
   const { rows } = await tx.query<{ at: Date }>("select factotum.now() as at");
-  const { undone, stands, because } = end;
-  const told = { input: input.data, runId: run.id, at: rows[0]?.at as Date, because, undone, stands };
-  const effects = found.agent.compensate(told);
-  if (effects.length === 0) return 0;
-  const set = await stageEffects(parts.db, agent, run, effects);
-  const attempt = readState(run.state).attempt;
-  await commit(tx, set, { runId: run.id, attempt, agent: agent.name, because: `compensation: ${because}` });
-  return effects.length;
+  const at = must(rows[0], "the present").at;
+  let staged: { readonly set: ChangeSet; readonly effects: number } | undefined;
+  try {
+    staged = await stageCompensation(parts, run, { ...end, at });
+  } catch (error) {
+    // Trouble of the moment ends the whole cancellation, which is then made again.
+    if (error instanceof FactotumError && error.retry === "later") throw error;
+    return { effects: 0, unsent: becauseText(messageOf(error)) };
+  }
+  if (staged === undefined) return { effects: 0, unsent: null };
+  const { attempt } = readState(run.state);
+  const because = `compensation: ${end.because}`;
+  await commit(tx, staged.set, { runId: run.id, attempt, agent: run.agent, because });
+  return { effects: staged.effects, unsent: null };
+}
+
+/** @throws what the agent throws, and an error that says why it cannot be asked */
+async function stageCompensation(
+  parts: Parts,
+  run: Run,
+  end: Pick<EndedEarly<unknown>, "undone" | "stands" | "because" | "at">,
+) {
+  const found = versionFor(parts, run);
+  if (found.kind === "missing") {
+    if (!mayCompensate(parts, run)) return undefined;
+    throw new RunError({ code: "version-missing", retry: "never", runId: run.id, message: found.because });
+  }
+  const { agent } = found;
+  if (agent.compensate === undefined) return undefined;
+  const given = found.kind === "migrate" ? migratedInput(found.path, run.input) : run.input;
+  const { undone, stands, because, at } = end;
+  const told = { input: agent.input.parse(given), runId: run.id, at, because, undone, stands };
+  const effects = agent.compensate(told);
+  if (effects.length === 0) return undefined;
+  return { set: await stageEffects(parts.db, agent, run, effects), effects: effects.length };
+}
+
+/** Whether any version that is known of a run's agent sends something where it is cancelled. */
+function mayCompensate({ agents, former = [] }: Parts, run: Run): boolean {
+  return [...agents, ...former].some((one) => one.name === run.agent && one.compensate !== undefined);
 }
 
 async function stageEffects(

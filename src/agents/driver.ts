@@ -76,6 +76,7 @@ async function move(
 async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Run> {
   const { workshop, bench, run, state } = parts;
   const at = await businessTime(workshop);
+  if (isEarly(parts, at)) return sleepOn(parts);
   const index = usableFrom(workshop, bench.agent, state.rung);
   const rung = index === undefined ? undefined : bench.agent.cascade[index];
   if (rung === undefined || index === undefined) return askUntried(parts);
@@ -95,6 +96,17 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
   const card = cardOf(now);
   if (card === undefined) throw new InvariantError(`rung ${rung.name} lost its model`);
   return tryModel({ ...now, rung: rung.name, card, at });
+}
+
+/** Whether a run that is to begin at a time was woken before it. */
+function isEarly({ run: { wakeAt }, state }: Working, at: Date): boolean {
+  return wakeAt !== null && wakeAt > at && state.question === null && !state.talk.listening;
+}
+
+function sleepOn({ lease, state }: Working): Promise<Run> {
+  return lease.turn(async (_tx, { wakeAt }) =>
+    wakeAt === null ? { kind: "continue", state } : { kind: "park", state, until: wakeAt },
+  );
 }
 
 /** The model of the rung whose turn it is, or the one that is to make a further try of it. */

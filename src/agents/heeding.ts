@@ -69,7 +69,8 @@ function hearing({ outside }: AgentState, words: readonly Heeded[]): AgentState[
 
 /** Sleeps on where it slept: a turn that goes on would forget until when. */
 function goOn({ wakeAt }: Run, state: AgentState): TurnEnd {
-  const asleep = state.phase === "outside" || (state.phase === "following" && state.question === null);
+  const waits = state.question !== null || state.talk.listening;
+  const asleep = state.phase === "outside" || (!waits && ["following", "attempt"].includes(state.phase));
   return asleep && wakeAt !== null ? { kind: "park", state, until: wakeAt } : { kind: "continue", state };
 }
 

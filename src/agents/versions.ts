@@ -1,4 +1,4 @@
-import type { RunId } from "../kernel/index.ts";
+import type { Json, RunId } from "../kernel/index.ts";
 import type { Database } from "../postgres/index.ts";
 import { appendStep, type Lease, type Run, wake } from "../runs/index.ts";
 import type { Agent } from "./agent.ts";
@@ -49,7 +49,7 @@ function pathTo(agent: Agent, from: number): readonly Migration[] | undefined {
 export async function migrateRun(lease: Lease, path: readonly Migration[]): Promise<Run> {
   return await lease.turn(async (tx, run) => {
     const state = path.reduce((before, one) => one.step(before), readState(run.state));
-    const input = path.reduce((before, one) => one.input?.(before) ?? before, run.input);
+    const input = migratedInput(path, run.input);
     const to = path.at(-1)?.to ?? run.agentVersion;
     await tx.query("update factotum.runs set agent_version = $2, input = $3 where id = $1", [
       ...[run.id, to, JSON.stringify(input)],
@@ -60,9 +60,14 @@ export async function migrateRun(lease: Lease, path: readonly Migration[]): Prom
   });
 }
 
+/** A run's input as the version at the end of the path reads it. */
+export function migratedInput(path: readonly Migration[], input: Json): Json {
+  return path.reduce((before, one) => one.input?.(before) ?? before, input);
+}
+
 /** Parks a run that nobody here can drive, and says once why. Whoever can drive it wakes it. */
 export async function strand(lease: Lease, because: string): Promise<Run> {
-  return await lease.turn(async (tx, run) => {
+  return await lease.turn(async (tx, run, now) => {
     const { rowCount } = await tx.query(
       `insert into factotum.stranded (run_id, agent, version) values ($1, $2, $3)
        on conflict on constraint stranded_pkey do nothing`,
@@ -76,7 +81,9 @@ export async function strand(lease: Lease, because: string): Promise<Run> {
       const data = { code: "version-missing", version: run.agentVersion, because };
       await appendStep(tx, run.id, { kind: "version-missing", attempt: null, data });
     }
-    return { kind: "park", state: run.state };
+    const { state, wakeAt } = run;
+    // What sleeps until a time goes on sleeping: whoever can drive it begins then, not before.
+    return { kind: "park", state, ...(wakeAt !== null && wakeAt > (await now()) && { until: wakeAt }) };
   });
 }
 

@@ -9,7 +9,7 @@ const REASON_CHARS_MAX = 300;
 /** What became of a run that was cancelled, and of those that it had started. */
 export function renderCancelled(cancelled: readonly Cancelled[]): string {
   return cancelled
-    .flatMap(({ runId, ended, undone, stands, effects }) => [
+    .flatMap(({ runId, ended, undone, stands, effects, unsent }) => [
       `run ${runId} ${ended ? "is cancelled" : "was over"}` +
         (undone.length === 0 ? "" : `; ${count(undone.length, "change set")} taken back`) +
         (effects === 0 ? "" : `; ${count(effects, "effect")} to be sent`),
@@ -17,6 +17,7 @@ export function renderCancelled(cancelled: readonly Cancelled[]): string {
         ({ changeSet, because }) =>
           `  change set ${changeSet} stands: ${cleanLine(because, REASON_CHARS_MAX)}`,
       ),
+      ...(unsent === null ? [] : [`  nothing was sent for it: ${cleanLine(unsent, REASON_CHARS_MAX)}`]),
     ])
     .join("\n");
 }

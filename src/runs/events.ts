@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from "pg";
-import { InputError, type Json, messageOf, storableText } from "../kernel/index.ts";
+import { FactotumError, InputError, type Json, messageOf, storableText } from "../kernel/index.ts";
 import { type Database, PostgresError, type Transaction } from "../postgres/index.ts";
 import { type RunOrder, startRun } from "./start.ts";
 import { becauseText } from "./text.ts";
@@ -64,6 +64,8 @@ export async function watchTables(tx: Transaction, watched: readonly Watched[]):
     }
   }
   if (watched.length > 0) await tx.query(NOTE_COMMITTED);
+  // What no run could be made of is looked at once more by whoever starts: it may know better by now.
+  await tx.query("update factotum.events set problem = null where problem is not null");
 }
 
 async function watchOne(tx: Transaction, { trigger, table, on, when }: Watched): Promise<void> {
@@ -164,16 +166,21 @@ async function startOf(
     if (order !== undefined) await startRun(tx, { ...order, key: `table/${event.trigger}/${event.id}` });
     return undefined;
   } catch (error) {
+    // Trouble of the moment must not cost the event: the whole look is made again.
+    if (error instanceof FactotumError && error.retry === "later") throw error;
     await tx.query("rollback to savepoint factotum_event");
     return storableText(becauseText(messageOf(error)));
   }
 }
 
-/** Events that no run could be made of, by trigger. */
-export async function countBadEvents(db: Pick<Database, "query">): Promise<ReadonlyMap<string, number>> {
-  const { rows } = await db.query<{ trigger: string; count: number }>(
-    `select trigger, count(*)::integer as count from factotum.events
-     where problem is not null group by trigger`,
+/** Changes of one trigger that no run could be made of, and why the latest could not. */
+export type BadEvents = { readonly trigger: string; readonly count: number; readonly problem: string };
+
+/** Changes that no run could be made of, by trigger. */
+export async function listBadEvents(db: Pick<Database, "query">): Promise<readonly BadEvents[]> {
+  const { rows } = await db.query<BadEvents>(
+    `select trigger, count(*)::integer as count, (array_agg(problem order by id desc))[1] as problem
+     from factotum.events where problem is not null group by trigger order by trigger`,
   );
-  return new Map(rows.map(({ trigger, count }) => [trigger, count]));
+  return rows;
 }

@@ -25,8 +25,9 @@ export {
   setLimit,
 } from "./limits.ts";
 export {
-  countBadEvents,
+  type BadEvents,
   type EventStart,
+  listBadEvents,
   type TableEvent,
   takeEvents,
   unwatchTables,
@@ -53,6 +54,7 @@ export { leaseOutside } from "./outside.ts";
 export { type RunOrder, type Started, startRun, startRuns } from "./start.ts";
 export { appendStep, copySteps, listSteps, type NewStep, type Step } from "./steps.ts";
 export type { TurnEnd } from "./hold.ts";
+export { becauseText } from "./text.ts";
 export type { TurnWork } from "./turn.ts";
 export { isNudged, type Nudge, nudge, takeNudges, wake, wakeAll } from "./wake.ts";
 export { type Drive, startWorker, type Worker, type WorkerOptions } from "./worker.ts";

@@ -104,6 +104,10 @@ test("what cannot be read is named with the reason", () => {
     { cron: "0 9 * * *", zone: "Europe/Berlyn" },
     { cron: "0 9 * * *", zone: "UTC", calendar: { holidays: ["2026-02-30"], onFreeDay: "skip" } },
     { cron: "0 9 * * *", zone: "UTC", calendar: { workdays: [], onFreeDay: "skip" } },
+    // What a configuration without a type check may say.
+    { cron: "0 9 * * *", zone: "UTC", calendar: { holidays: ["20261225"], onFreeDay: "skip" } },
+    { cron: "0 9 * * *", zone: "UTC", calendar: { onFreeDay: "later" as "next" } },
+    { cron: "0 9 * * *", zone: undefined as unknown as string },
   ];
   for (const timing of bad) {
     expect(() => occurrencesOf(timing)).toThrow(/^the schedule ".*" in .* cannot be used: /);

@@ -56,12 +56,11 @@ export function occurrencesOf(timing: Timing): Occurrences {
 
 function parse({ cron, zone, calendar }: Timing): Cron {
   try {
+    // Without one, croner would take the zone of whichever machine looks.
+    if (typeof zone !== "string" || zone === "") throw new Error("it names no time zone");
     const parsed = new Cron(cron, { timezone: zone, paused: true });
     parsed.nextRun();
-    for (const day of calendar?.holidays ?? []) Temporal.PlainDate.from(day);
-    const strange = (calendar?.workdays ?? []).find((day) => !WEEKDAYS.includes(day));
-    if (strange !== undefined) throw new Error(`there is no weekday ${strange}`);
-    if (calendar?.workdays?.length === 0) throw new Error("no day is worked");
+    if (calendar !== undefined) checkCalendar(calendar);
     return parsed;
   } catch (error) {
     throw new InputError({
@@ -70,6 +69,19 @@ function parse({ cron, zone, calendar }: Timing): Cron {
       cause: error,
     });
   }
+}
+
+/** A configuration is run without a type check, and a date in another form would be nobody's holiday. */
+function checkCalendar({ holidays = [], workdays = [...WEEKDAYS], onFreeDay }: Calendar): void {
+  for (const day of holidays) {
+    if (Temporal.PlainDate.from(day).toString() === day) continue;
+    throw new Error(`holiday ${day} is no date such as 2026-12-25`);
+  }
+  const strange = workdays.find((day) => !WEEKDAYS.includes(day));
+  if (strange !== undefined) throw new Error(`there is no weekday ${strange}`);
+  if (workdays.length === 0) throw new Error("no day is worked");
+  if (["skip", "next", "previous"].includes(onFreeDay)) return;
+  throw new Error("its calendar's onFreeDay must be skip, next or previous");
 }
 
 /** Widens a window back from its end until it holds enough, so that a year asleep is not walked through. */

@@ -31,6 +31,7 @@ const CHANNEL = "factotum_watch";
 const SWEEP_MS = 5_000;
 /** Node's timers hold no more. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
+/** After trouble, of the connection or of a duty. */
 const RECONNECT_MS = 1_000;
 
 /**
@@ -41,15 +42,19 @@ export function startOverseer({ db, duties, say = () => {}, sweepMs = SWEEP_MS }
   const stopping = new AbortController();
   let bell = Promise.withResolvers<void>();
   let looking: Promise<number> = Promise.resolve(0);
+  /** What a duty could not do is still due, and would be tried again at once, for ever. */
+  let troubled = false;
   const ring = (): void => bell.resolve();
 
   /** One look at a time: a second one would only wait for the locks of the first. */
   const look = (): Promise<number> => {
     looking = looking.then(async () => {
       let did = 0;
+      troubled = false;
       for (const duty of duties) {
         if (stopping.signal.aborted) break;
         did += await duty.look().catch((error: unknown) => {
+          troubled = true;
           say(`${duty.name}: ${messageOf(error)}; trying again`);
           return 0;
         });
@@ -60,7 +65,8 @@ export function startOverseer({ db, duties, say = () => {}, sweepMs = SWEEP_MS }
   };
   const rest = async (): Promise<void> => {
     const dues = await Promise.all(duties.map(async (duty) => (await duty.dueInMs?.()) ?? null));
-    const untilMs = Math.min(sweepMs, ...dues.flatMap((ms) => (ms === null ? [] : [Math.max(0, ms)])));
+    const soonest = troubled ? RECONNECT_MS : 0;
+    const untilMs = Math.min(sweepMs, ...dues.flatMap((ms) => (ms === null ? [] : [Math.max(soonest, ms)])));
     const timer = setTimeout(ring, Math.min(Math.ceil(untilMs), TIMER_MS_MAX));
     await bell.promise;
     clearTimeout(timer);

@@ -10,6 +10,7 @@ import {
   listSchedules,
   type Missed,
   type Overseer,
+  RunError,
   type Schedule,
   scheduleDueInMs,
   startOverseer,
@@ -46,7 +47,7 @@ function oversee(db: Database, schedule: Schedule): Overseer {
   const duty: Duty = {
     name: "schedules",
     look: () => fireSchedules(db, [schedule]),
-    dueInMs: () => scheduleDueInMs(db),
+    dueInMs: () => scheduleDueInMs(db, [schedule]),
   };
   const one = startOverseer({ db, duties: [duty] });
   overseers.push(one);
@@ -138,6 +139,27 @@ test("a schedule that was changed begins with the present, and its former self f
   expect(await fireSchedules(db, [changed])).toBe(0);
   await at(db, day(2, 13));
   expect([await fireSchedules(db, [former]), await fireSchedules(db, [changed])]).toEqual([0, 1]);
+  // Nobody waits for it either: what stays due for ever would be looked for without a rest.
+  await setClock(db, { at: day(4) });
+  const waits = [await scheduleDueInMs(db, []), await scheduleDueInMs(db, [former])];
+  expect([...waits, await scheduleDueInMs(db, [changed])]).toEqual([null, null, expect.any(Number)]);
+});
+
+test("trouble of the moment costs no occurrence", async () => {
+  let trouble = true;
+  const schedule = daily({
+    order: (when) => {
+      const error = { code: "start-unseen", retry: "later", message: "try again" } as const;
+      if (trouble) throw new RunError(error);
+      return { agentVersion: 1, input: { at: when.toISOString() } };
+    },
+  });
+  const db = await project(schedule);
+  await fireSchedules(db, [schedule]);
+  await at(db, day(1));
+  await expect(fireSchedules(db, [schedule])).rejects.toMatchObject({ code: "start-unseen" });
+  trouble = false;
+  expect([await fireSchedules(db, [schedule]), await days(db)]).toEqual([1, [0]]);
 });
 
 test("an occurrence that cannot be started is told, and holds up no other", async () => {

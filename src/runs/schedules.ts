@@ -1,4 +1,4 @@
-import { canonicalJson, messageOf, storableText, toJson } from "../kernel/index.ts";
+import { canonicalJson, FactotumError, messageOf, storableText, toJson } from "../kernel/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import { type Occurrences, occurrencesOf, type Timing } from "./occurrences.ts";
 import type { Reader } from "./run.ts";
@@ -87,18 +87,13 @@ export async function declareSchedules(tx: Transaction, schedules: readonly Sche
 export async function fireSchedules(db: Database, schedules: readonly Schedule[]): Promise<number> {
   if (schedules.length === 0) return 0;
   return await db.transaction(async (tx) => {
-    const mine = schedules.map((one) => [one.agent, one.name, fingerprintOf(one)] as const);
     const { rows } = await tx.query<Row & { now: Date; attended: boolean }>(
       `select s.*, factotum.now() as now,
          coalesce(s.looked_at > clock_timestamp() - $4 * interval '1 millisecond', false) as attended
        from factotum.schedules s
-       join unnest($1::text[], $2::text[], $3::text[]) m (agent, name, fingerprint)
-         using (agent, name, fingerprint)
+       join ${DECLARED} using (agent, name, fingerprint)
        for update of s skip locked`,
-      [
-        ...[mine.map(([agent]) => agent), mine.map(([, name]) => name), mine.map(([, , print]) => print)],
-        UNATTENDED_MS,
-      ],
+      [...columnsOf(schedules), UNATTENDED_MS],
     );
     await tx.query(
       `update factotum.schedules s set looked_at = clock_timestamp()
@@ -132,6 +127,8 @@ async function fire(
       const { created } = await startRun(tx, { ...order, agent: schedule.agent, key });
       if (created) started += 1;
     } catch (error) {
+      // Trouble of the moment must not cost the occurrence: the whole look is made again.
+      if (error instanceof FactotumError && error.retry === "later") throw error;
       await tx.query("rollback to savepoint factotum_fire");
       problem = storableText(becauseText(`${at.toISOString()}: ${messageOf(error)}`));
     }
@@ -187,11 +184,17 @@ export async function leaveSchedules(db: Database): Promise<void> {
   );
 }
 
-/** Real milliseconds until the next occurrence; null: there is none, or the clock stands. */
-export async function scheduleDueInMs(db: Reader): Promise<number | null> {
+/**
+ * Real milliseconds until the next occurrence of these; null: there is none, or the clock stands. What other
+ * configurations declared, former ones too, is theirs to fire.
+ */
+export async function scheduleDueInMs(db: Reader, schedules: readonly Schedule[]): Promise<number | null> {
+  if (schedules.length === 0) return null;
   const { rows } = await db.query<{ ms: number | null }>(
     `select (extract(epoch from min(next_at) - factotum.now()) * 1000
-       / nullif(coalesce((select rate from factotum.clock), 1), 0))::float8 as ms from factotum.schedules`,
+       / nullif(coalesce((select rate from factotum.clock), 1), 0))::float8 as ms
+     from factotum.schedules join ${DECLARED} using (agent, name, fingerprint)`,
+    columnsOf(schedules),
   );
   return rows[0]?.ms ?? null;
 }
@@ -222,6 +225,17 @@ export async function listSchedules(
 async function presentOf(db: Reader): Promise<Date> {
   const { rows } = await db.query<{ now: Date }>("select factotum.now() as now");
   return rows[0]?.now as Date;
+}
+
+/** Schedules as the three columns that `columnsOf` gives values for. */
+const DECLARED = "unnest($1::text[], $2::text[], $3::text[]) m (agent, name, fingerprint)";
+
+function columnsOf(schedules: readonly Schedule[]): readonly (readonly string[])[] {
+  return [
+    schedules.map((one) => one.agent),
+    schedules.map((one) => one.name),
+    schedules.map((one) => fingerprintOf(one)),
+  ];
 }
 
 /** Two processes with different configurations never fire the same schedule side by side. */

@@ -5,6 +5,7 @@ import type { Discovery } from "../models/index.ts";
 import { channelsWaitedFor, countEffects } from "../outbox/index.ts";
 import { type Database, introspect, migrate } from "../postgres/index.ts";
 import type { Config } from "./config.ts";
+import { diagnoseRuns } from "./diagnose-runs.ts";
 import { exposures } from "./exposures.ts";
 import type { Finding } from "./finding.ts";
 
@@ -17,6 +18,7 @@ export async function diagnose(db: Database, config: Config, models: Discovery):
     ...(await Promise.all(config.agents.map((agent) => tablesOf(db, agent)))),
     await triggers(db, config),
     await outbox(db, config),
+    ...(await diagnoseRuns(db, config)),
     ...(await roles(db, config)),
     ...(await exposures(db, config)),
     modelsFound(models),

@@ -39,7 +39,7 @@ export function openOverseer({ config, db, directory, prices, say }: Parts): Ove
     {
       name: "schedules",
       look: () => fireSchedules(db, schedules),
-      dueInMs: () => scheduleDueInMs(db),
+      dueInMs: () => scheduleDueInMs(db, schedules),
     },
     { name: "watched tables", look: () => takeEvents(db, starts) },
     { name: "watched folders", look: makeFolders(config, db, directory, say) },
@@ -56,17 +56,20 @@ export function versionsOf({ agents, formerAgents = [] }: Config) {
   return { agents, former: formerAgents };
 }
 
+/** One that cannot be ended now keeps none of the others from its end. */
 async function endOverdue(config: Config, db: Database): Promise<number> {
   const overdue = await overdueRuns(db, OVERDUE_MAX);
+  const failures: unknown[] = [];
   for (const { id, deadlineAt } of overdue) {
     const because = `its deadline, ${deadlineAt.toISOString()}, has passed`;
     try {
       await cancelRun({ db, ...versionsOf(config) }, id, { by: "deadline", because, as: "overdue" });
     } catch (error) {
       // Another process was first, or the run ended just now.
-      if (!(error instanceof RunError) || error.code !== "run-over") throw error;
+      if (!(error instanceof RunError) || error.code !== "run-over") failures.push(error);
     }
   }
+  if (failures.length > 0) throw failures[0];
   return overdue.length;
 }
 

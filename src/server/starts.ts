@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Agent, type AgentSchedule, type TableChange, type Trigger } from "../agents/index.ts";
-import { InputError, type Json, messageOf, systemClock } from "../kernel/index.ts";
+import { FactotumError, InputError, type Json, messageOf, systemClock } from "../kernel/index.ts";
 import { readSecret, verifySignature } from "../outbox/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
 import {
@@ -47,9 +47,43 @@ export function checkStarts({ agents }: Config): void {
       message: `a schedule or trigger is named ${JSON.stringify(bad)}: give each its own lower-case words`,
     });
   }
-  for (const one of agents.flatMap((agent) => agent.triggers ?? [])) {
-    if (one.kind === "webhook") checkHook(one);
+  for (const agent of agents) {
+    for (const one of agent.schedules ?? []) checkParts("schedule", one, SCHEDULE_PARTS);
+    for (const one of agent.triggers ?? []) checkTrigger(one);
   }
+}
+
+/** Every part of a schedule; the compiler misses one that is forgotten here. */
+const SCHEDULE_PARTS: { readonly [part in keyof Required<AgentSchedule>]: true } = {
+  ...{ name: true, cron: true, zone: true, calendar: true, missed: true, input: true, deadlineMs: true },
+};
+const TRIGGER_PARTS: { readonly [kind in Trigger["kind"]]: object } = {
+  webhook: { kind: true, name: true, secrets: true, input: true },
+  table: { kind: true, name: true, table: true, on: true, when: true, input: true },
+  folder: { kind: true, name: true, path: true, settleMs: true, input: true },
+};
+
+function checkTrigger(one: Trigger): void {
+  const parts = TRIGGER_PARTS[one.kind] as object | undefined;
+  if (parts === undefined) throw unfit("trigger", one, "it is no webhook, table or folder");
+  checkParts("trigger", one, parts);
+  if (one.kind === "webhook") checkHook(one);
+  if (one.kind !== "table") return;
+  const strange = one.on.find((what) => !["insert", "update", "delete"].includes(what));
+  if (one.on.length === 0 || strange !== undefined) {
+    throw unfit("trigger", one, `it is on ${strange ?? "nothing"}; there are insert, update and delete`);
+  }
+}
+
+/** A configuration is run without a type check, and a part that nobody reads would be left out unsaid. */
+function checkParts(what: string, one: { readonly name: string }, parts: object): void {
+  const strange = Object.keys(one).find((part) => !(part in parts));
+  if (strange === undefined) return;
+  throw unfit(what, one, `it has ${strange}, which is none of ${Object.keys(parts).join(", ")}`);
+}
+
+function unfit(what: string, { name }: { readonly name: string }, because: string): InputError {
+  return new InputError({ code: "start-invalid", message: `${what} ${name} cannot be: ${because}` });
 }
 
 function checkHook({ name, secrets }: Trigger & { kind: "webhook" }): void {
@@ -59,7 +93,7 @@ function checkHook({ name, secrets }: Trigger & { kind: "webhook" }): void {
     name === ANSWERS
       ? "its address is where chat tools answer"
       : "without a secret anybody could start its runs";
-  throw new InputError({ code: "start-invalid", message: `webhook ${name} cannot be: ${because}` });
+  throw unfit("webhook", { name }, because);
 }
 
 /** An order of an agent, its input checked. @throws {InputError} `input-invalid` */
@@ -125,7 +159,7 @@ export type HookRequest = {
 /**
  * Starts the run of a webhook; the same delivery again gets the same run.
  *
- * @throws {HttpError} `hook-unknown`, `hook-refused` with what is wrong, `json-broken`
+ * @throws {HttpError} `hook-unknown`, `hook-refused` with what is wrong, `json-broken`, `hook-unreadable`
  */
 export async function takeHook(
   config: Config,
@@ -137,11 +171,22 @@ export async function takeHook(
   if (found === undefined) throw new HttpError(404, "hook-unknown", `there is no webhook ${name}`);
   const { agent, trigger } = found;
   const id = believed(trigger.secrets, request);
-  const input = trigger.input(parse(request.text));
+  const input = inputOf(trigger, parse(request.text));
   if (input === undefined) return { runId: null, created: false };
   const order = { ...orderOf(agent, input), key: `webhook/${name}/${id}` };
   const { run, created } = await db.transaction((tx) => startRun(tx, order));
   return { runId: run.id, created };
+}
+
+/** @throws {HttpError} `hook-unreadable` where the trigger threw: sent again, it would throw again */
+function inputOf(trigger: Trigger & { kind: "webhook" }, body: Json): Json | undefined {
+  try {
+    return trigger.input(body);
+  } catch (error) {
+    if (error instanceof FactotumError) throw error;
+    const message = `webhook ${trigger.name} cannot read this body: ${messageOf(error)}`;
+    throw new HttpError(422, "hook-unreadable", message);
+  }
 }
 
 /** The id of a call that its sender signed. @throws {HttpError} `hook-refused` */

@@ -12,6 +12,9 @@ const NINE = new Date("2026-03-02T09:00:00Z");
 const at = (hours: number): Date => new Date(NINE.getTime() + hours * HOUR_MS);
 const sent: unknown[] = [];
 
+/** Of so many it cannot say what is to be sent. */
+const UNLUCKY = 13;
+
 /** Sleeps for ten hours after its commit. */
 const sleeper: Follow<Order> = {
   checks: [],
@@ -21,16 +24,15 @@ const sleeper: Follow<Order> = {
   }),
   wake: async () => ({ kind: "done", outcome: "slept" }),
 };
-const config = shopConfig(
-  { channels: { mail: { deliver: async ({ body }) => void sent.push(body) } } },
-  {
-    follow: sleeper,
-    effects: ["mail"],
-    compensate: ({ input, undone, stands }) => [
-      { channel: "mail", body: { sorry: input.product, undone, stands: stands.length } },
-    ],
+const channels = { mail: { deliver: async ({ body }: { body: unknown }) => void sent.push(body) } };
+const mailing: Pick<Agent<Order>, "effects" | "compensate"> = {
+  effects: ["mail"],
+  compensate: ({ input, undone, stands }) => {
+    if (input.quantity === UNLUCKY) throw new TypeError("the customer has no address");
+    return [{ channel: "mail", body: { sorry: input.product, undone, stands: stands.length } }];
   },
-);
+};
+const config = shopConfig({ channels }, { follow: sleeper, ...mailing });
 
 let project: Project;
 let db: Database;
@@ -63,6 +65,16 @@ test("a run that is to begin at a time sleeps until then as a row", async () => 
   await setClock(db, { at: at(5), rate: 0 });
   await project.settle();
   expect(await project.orders()).toEqual(["chair 1"]);
+});
+
+test("a nudge does not begin a run before its time; it is told when it begins", async () => {
+  const id = await order(1, { at: at(5) });
+  await project.factotum.nudge(id, { text: "mind the step", by: "ann" });
+  await project.settle();
+  expect([await getRun(db, id), await project.orders()]).toMatchObject([{ status: "waiting" }, []]);
+  await setClock(db, { at: at(5), rate: 0 });
+  await project.settle();
+  expect([await kinds(id), await project.orders()]).toEqual([["nudged", "committed"], ["chair 1"]]);
 });
 
 test("a cancelled run ends, what it committed is taken back, and its agent's word is sent", async () => {
@@ -106,6 +118,21 @@ test("a run past its deadline ends as overdue, with all that it did taken back",
     [],
   ]);
   expect(run.because).toBe("its deadline, 2026-03-02T13:00:00.000Z, has passed");
+});
+
+test("an agent that cannot say what is to be sent keeps no run from its end", async () => {
+  const cancelled = await order(UNLUCKY);
+  const [end] = await project.factotum.cancel(cancelled, { by: "ann" });
+  expect(end).toMatchObject({ ended: true, effects: 0, unsent: "the customer has no address" });
+  expect((await listSteps(db, cancelled)).at(-1)).toMatchObject({
+    kind: "compensated",
+    data: { undone: end?.undone, unsent: "the customer has no address" },
+  });
+  const ids = [await order(UNLUCKY, { deadline: at(1) }), await order(1, { deadline: at(2) })];
+  await setClock(db, { at: at(3), rate: 0 });
+  await project.settle();
+  for (const id of ids) expect((await getRun(db, id)).status).toBe("cancelled");
+  expect(sent).toHaveLength(1);
 });
 
 test("of a cancel and commits at once, one is first: nothing committed is left behind", async () => {
@@ -167,7 +194,7 @@ test("an earlier version's run is finished by that version, migrated by a step, 
   await deployed.close();
 
   await project.close();
-  const old = await begin(1);
+  const [old, dropped] = [await begin(1), await begin(1)];
   const migrating = clerk({
     version: 3,
     migrate: [
@@ -180,7 +207,9 @@ test("an earlier version's run is finished by that version, migrated by a step, 
       { from: 2, to: 3, step: (state) => ({ ...state, feedback: [...state.feedback, "from two"] }) },
     ],
   }) as Agent;
-  project = await openProject(shopConfig({ agents: [migrating] }), db);
+  project = await openProject(shopConfig({ agents: [{ ...migrating, ...mailing }], channels }), db);
+  const [gone] = await project.factotum.cancel(dropped, { by: "ann" });
+  expect(gone).toMatchObject({ effects: 1, unsent: null });
   await project.settle();
   const run = await getRun(db, old);
   expect(run).toMatchObject({

@@ -16,12 +16,16 @@ const secretOf = (letter: string): string => `whsec_${Buffer.from(letter.repeat(
 const SECRET = secretOf("s");
 const OLDER = secretOf("o");
 const folder = mkdtempSync(join(tmpdir(), "factotum-folder-"));
+let quantityUnsaid: number | null = null;
 const triggers: readonly Trigger[] = [
   {
     kind: "webhook",
     name: "web",
     secrets: [OLDER, SECRET],
-    input: (body) => (body === null ? undefined : body),
+    input: (body) => {
+      if (body === 7) throw new TypeError("there is no order in it");
+      return body === null ? undefined : body;
+    },
   },
   {
     kind: "table",
@@ -31,7 +35,7 @@ const triggers: readonly Trigger[] = [
     when: `"new".open and "new".product <> ''`,
     input: ({ present }) => ({
       product: present?.["product"] ?? null,
-      quantity: present?.["quantity"] ?? null,
+      quantity: present?.["quantity"] ?? quantityUnsaid,
     }),
   },
   {
@@ -126,6 +130,7 @@ test("a webhook that is not signed, old, changed or unreadable starts nothing", 
   expect(await code("none", { id: "x", body })).toEqual([404, "hook-unknown"]);
   expect(await code("web", { id: "x", body: "{" })).toEqual([400, "json-broken"]);
   expect(await code("web", { id: "x", body: `{"product":1}` })).toEqual([422, "input-invalid"]);
+  expect(await code("web", { id: "x", body: "7" })).toEqual([422, "hook-unreadable"]);
   expect(await code("web", { id: "x", body: "null" })).toEqual([200, undefined]);
   expect(await keys("webhook/web/x")).toEqual([]);
   const odd = { "webhook-id": "x", "webhook-timestamp": String(Math.floor(Date.now() / 1_000)) };
@@ -164,12 +169,34 @@ test("each change of a watched table starts one run, also of those made while no
   expect((await db.query("select from factotum.events")).rowCount).toBe(0);
 });
 
-test("what no run can be made of is kept with the reason, and holds up nothing", async () => {
+test("a part that nobody would read is refused before anything starts", async () => {
+  const [schedule] = config.agents[0]?.schedules ?? [];
+  const given = { triggers: [{ ...triggers[1], condition: "true" } as unknown as Trigger] };
+  const timed = { schedules: [{ ...schedule, timezone: "Europe/Berlin" } as never] };
+  const nothing = { triggers: [{ ...triggers[1], on: [] } as unknown as Trigger] };
+  for (const [more, named] of [
+    [given, "condition"],
+    [timed, "timezone"],
+    [nothing, "nothing"],
+  ] as const) {
+    const refused = { code: "start-invalid", message: expect.stringContaining(named) };
+    await expect(openProject(shopConfig({}, more), db)).rejects.toMatchObject(refused);
+  }
+});
+
+test("what no run can be made of is kept and told, and tried again by the next to start", async () => {
   await db.query("insert into shop.wishes values (20, 'chair', null, true), (21, 'chair', 21, true)");
   await settle();
   const { rows } = await db.query<{ problem: string }>("select problem from factotum.events");
   expect(rows).toEqual([{ problem: expect.stringMatching(/^agent clerk cannot read this input: quantity/) }]);
   expect((await keys("table/")).length).toBe(5);
+  const told = (await project.factotum.diagnose()).find((one) => one.what === "trigger wishes");
+  expect(told).toMatchObject({ state: "warning", detail: expect.stringMatching(/^1 changes .* quantity/) });
+  quantityUnsaid = 20;
+  await project.factotum.prepare();
+  await settle();
+  expect((await keys("table/")).length).toBe(6);
+  expect((await db.query("select from factotum.events")).rowCount).toBe(0);
 });
 
 test("what an agent commits to a watched table starts a run; what it only stages does not", async () => {
