@@ -8,6 +8,8 @@ export {
   agreement,
   type AgreementVerifier,
   type AskModelOptions,
+  type ChildRun,
+  type ChildWork,
   type CodeWork,
   defineAgent,
   type Evidence,
@@ -48,6 +50,7 @@ export {
   type MicroUsd,
   microUsd,
   type RunId,
+  type TenantId,
   type Tokens,
 } from "./kernel/index.ts";
 export {

@@ -5,8 +5,9 @@ import type { Card, Importance } from "../inbox/index.ts";
 import type { Lesson } from "../context/index.ts";
 import type { Check, Guard, StagedView, ToolCall } from "../policy/index.ts";
 import type { AskAnswer, AskOrder, Asks } from "./asking.ts";
-import type { EndedEarly, Migration } from "./lives.ts";
+import type { ChildRun, ChildWork, EndedEarly, Migration } from "./lives.ts";
 import { misspelled } from "./declaration.ts";
+import type { Until } from "../runs/index.ts";
 import type { Tool } from "./tool.ts";
 import type { Schedule, Trigger } from "./starts.ts";
 import { TIMES_MAX, type Verifier } from "./verifier.ts";
@@ -37,6 +38,14 @@ export type CodeWork<Input> = {
    * the same question then gets at once. @throws {InputError} `ask-invalid`, `ask-limit`
    */
   readonly ask: (order: AskOrder) => Promise<AskAnswer>;
+  /**
+   * Hands work to other agents, as runs of their own that belong to this one: they are cancelled with it, and
+   * commit for themselves. The run parks, and the rung is run again from its beginning once they are over, or
+   * `until` has come; the same work handed on again then gets what came of it at once.
+   *
+   * @throws {InputError} `agent-unknown`, `input-invalid`; `delegate-refused` in a rehearsal
+   */
+  readonly delegate: (children: readonly ChildWork[], until?: Until) => Promise<readonly ChildRun[]>;
 };
 
 /**

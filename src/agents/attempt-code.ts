@@ -4,6 +4,7 @@ import type { Run } from "../runs/index.ts";
 import type { CodeWork, Rung, RungEnd } from "./agent.ts";
 import { answerBefore, AskedSignal, type AskOrder, checkCount, checkOrder } from "./asking.ts";
 import { callTool } from "./call-tool.ts";
+import { type Handed, HandedSignal, handOn } from "./delegating.ts";
 import { heededSoFar } from "./said.ts";
 import { type Refusal, RefusedError } from "./refusal.ts";
 import type { AgentState } from "./state.ts";
@@ -17,6 +18,7 @@ import {
   stageMore,
   standingOf,
   toolContext,
+  type Working,
   type Workshop,
 } from "./workshop.ts";
 
@@ -29,9 +31,15 @@ export type Tried = {
   readonly end: RungEnd;
   /** What a person of ours has to say to it, however right it is. */
   readonly asks?: readonly string[];
-  /** The question that it stopped at, to be run again when that is answered. */
-  readonly asked?: AskOrder;
   readonly background?: Background;
+} & Stopped;
+
+/** Where a rung of code stopped, to be run again. */
+type Stopped = {
+  /** Once the question is answered. */
+  readonly asked?: AskOrder;
+  /** Once what was handed on is over. */
+  readonly handed?: Handed;
 };
 
 /**
@@ -53,22 +61,16 @@ export async function tryCode(
   const input = parseInput(bench.agent, run);
   const tried = { rung: rung.name, by: "code", model: null } as const;
   let refusals: Refusal[] = [];
-  let asked: AskOrder | undefined;
+  let stopped: Stopped | undefined;
+  const waiting = waitingOf({ workshop, bench, run, state }, (why) => void (stopped ??= why));
   try {
     const done = await stageMore(workshop, bench, run, nothingStaged, async (tx) => {
       const calls: ToolCall[] = [];
       const guarded: Verdict[] = [];
       refusals = [];
-      asked = undefined;
+      stopped = undefined;
       const work: CodeWork<unknown> = {
-        ...{ input, at, lessons, feedback: state.feedback, view: tx, said, standing },
-        async ask(order) {
-          const answer = await answerBefore(workshop.db, run.id, checkOrder(order));
-          if (answer !== undefined) return answer;
-          await checkCount(workshop.db, run.id, bench.agent.asks);
-          asked ??= order;
-          throw new AskedSignal(order);
-        },
+        ...{ input, at, lessons, feedback: state.feedback, view: tx, said, standing, ...waiting },
         async call(tool, args) {
           const wanted = { tool, input: toJson(args) };
           try {
@@ -84,15 +86,37 @@ export async function tryCode(
       };
       return { end: await rung.run(work), calls, guarded, refusals };
     });
-    // A rung that swallows the signal has not had its answer either.
-    return { ...tried, ...done, ...(asked !== undefined && { asked }) };
+    // A rung that swallows the signal has not had what it waits for either.
+    return { ...tried, ...done, ...stopped };
   } catch (error) {
     if (error instanceof FactotumError && error.retry === "later") throw error;
     return {
-      ...tried,
-      ...(asked !== undefined && { asked }),
+      ...{ ...tried, ...stopped },
       staged: { ...nothingStaged, refusals },
       end: { kind: "stuck", because: messageOf(error) },
     };
   }
+}
+
+/** What a rung of code may stop at. @param stop keeps the first that it did */
+function waitingOf(
+  w: Pick<Working, "workshop" | "bench" | "run" | "state">,
+  stop: (why: Stopped) => void,
+): Pick<CodeWork<unknown>, "ask" | "delegate"> {
+  const { workshop, bench, run } = w;
+  return {
+    async ask(order) {
+      const answer = await answerBefore(workshop.db, run.id, checkOrder(order));
+      if (answer !== undefined) return answer;
+      await checkCount(workshop.db, run.id, bench.agent.asks);
+      stop({ asked: order });
+      throw new AskedSignal(order);
+    },
+    async delegate(children, until = { kind: "all" }) {
+      const ends = await handOn(w, children, until);
+      if (!("kind" in ends)) return ends;
+      stop({ handed: ends });
+      throw new HandedSignal();
+    },
+  };
 }

@@ -12,6 +12,7 @@ import { agreementOf } from "./agreeing.ts";
 import { modelFor, modelNamed, usableFrom } from "./cascade.ts";
 import { askPerson, conclude } from "./conclude.ts";
 import { businessTime } from "./business-time.ts";
+import { parkForChildren } from "./delegating.ts";
 import { follow } from "./follow.ts";
 import { heed } from "./heeding.ts";
 import { idle } from "./outside-end.ts";
@@ -89,6 +90,7 @@ async function attempt(parts: Working & { readonly fresh: boolean }): Promise<Ru
     }
     const tried = await tryCode(workshop, bench, run, now.state, rung, at);
     if (tried.asked !== undefined) return parkForCode(now, tried.asked);
+    if (tried.handed !== undefined) return parkForChildren(now, tried.handed);
     const { refusals } = tried.staged;
     const alongside = (tx: Transaction) => appendRefusals(tx, run.id, state.attempt + 1, refusals);
     return conclude({ ...now, tried, at, alongside });

@@ -5,7 +5,7 @@ import { type Attempt, listAttempts, saveAttempt } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
 import { modelNamed, nextRung, usableFrom } from "./cascade.ts";
 import { stageCalls } from "./follow.ts";
-import { type AgentState, newState } from "./state.ts";
+import { type AgentState, newState, readState } from "./state.ts";
 import { ASK_TOOL } from "./asking.ts";
 import { callsOf, entryOf, type Transcript, turnsOf } from "./transcript.ts";
 import {
@@ -258,7 +258,10 @@ function stateOf(place: Place, run: Run, { model, commit }: ForkOrder): AgentSta
   const { rung, feedback, conflicts, number } = place;
   const instead = model === undefined ? {} : { instead: model };
   const rehearses = commit === true ? {} : { rehearses: true };
-  return newState({ rung, feedback, conflicts, attempt: number - 1, ...instead, ...rehearses });
+  // What the run handed on is done: the same work is not started again.
+  const { joins } = readState(run.state);
+  const before = joins === undefined ? {} : { joins };
+  return newState({ rung, feedback, conflicts, attempt: number - 1, ...instead, ...rehearses, ...before });
 }
 
 /** Writes the attempt that is under way, and what the fork is told. */

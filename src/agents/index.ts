@@ -54,8 +54,8 @@ export { type Tool, type ToolContext, type ToolSpec, tool } from "./tool.ts";
 export { undoRun } from "./undo.ts";
 export type { WorkshopParts } from "./workshop.ts";
 export { type Cancelled, type Cancelling, cancelRun } from "./cancel-run.ts";
-export type { EndedEarly, Migration, StandingChange } from "./lives.ts";
-export type { ComeFile, Schedule as AgentSchedule, TableChange, Trigger } from "./starts.ts";
+export type { ChildRun, ChildWork, EndedEarly, Migration, StandingChange } from "./lives.ts";
+export type { ComeFile, Schedule as AgentSchedule, StartFor, TableChange, Trigger } from "./starts.ts";
 export {
   listStranded,
   type StrandedRun,

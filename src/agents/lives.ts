@@ -1,5 +1,6 @@
 import type { ChangeSetId, Json, RunId } from "../kernel/index.ts";
-import type { AgentState } from "./state.ts";
+import type { RunStatus } from "../runs/index.ts";
+import type { AgentState, Disposition } from "./state.ts";
 
 /** A committed change set that was not taken back, and why. */
 export type StandingChange = { readonly changeSet: ChangeSetId; readonly because: string };
@@ -24,4 +25,30 @@ export type Migration = {
   step(state: AgentState): AgentState;
   /** The input as the later version reads it; as it is unless told. */
   input?(input: Json): Json;
+};
+
+/** Work that a run hands to another agent, or to its own. */
+export type ChildWork = {
+  readonly agent: string;
+  readonly input: Json;
+  /** Tells it from another of the same agent and input. */
+  readonly key?: string;
+  readonly priority?: number;
+  /** When it begins, by the business clock; at once unless told. */
+  readonly at?: Date;
+  /** By when it must be over. */
+  readonly deadline?: Date;
+};
+
+/** How work that was handed on stands. */
+export type ChildRun = {
+  readonly runId: RunId;
+  readonly agent: string;
+  readonly input: Json;
+  /** `done`, `failed` or `cancelled`; any other only where not all were waited for. */
+  readonly status: RunStatus;
+  /** How it stands towards its owner, such as `resolved` or `discarded`. */
+  readonly disposition: Disposition | null;
+  /** Why it failed or was cancelled. */
+  readonly because: string | null;
 };

@@ -1,17 +1,26 @@
-import type { Json } from "../kernel/index.ts";
+import type { Json, TenantId } from "../kernel/index.ts";
 import type { Missed, Timing } from "../runs/index.ts";
 
-/** When runs of an agent begin by themselves, by the business clock. Each occurrence is one run. */
-export type Schedule = Timing & {
-  /** Unique among those of the agent; part of the runs' keys. */
-  readonly name: string;
-  /** What is done about occurrences that came while no process ran; `one` unless told. */
-  readonly missed?: Missed;
-  /** The input of the run of an occurrence. */
-  input(at: Date): Json;
-  /** How long after its occurrence a run must be over. */
-  readonly deadlineMs?: number;
+/** Whose work it is that begins by itself, and how soon it is taken up. */
+export type StartFor = {
+  /** `default`, the one business, unless told. */
+  readonly tenant?: TenantId;
+  /** Higher goes first; 0 unless told. */
+  readonly priority?: number;
 };
+
+/** When runs of an agent begin by themselves, by the business clock. Each occurrence is one run. */
+export type Schedule = Timing &
+  StartFor & {
+    /** Unique among those of the agent; part of the runs' keys. */
+    readonly name: string;
+    /** What is done about occurrences that came while no process ran; `one` unless told. */
+    readonly missed?: Missed;
+    /** The input of the run of an occurrence. */
+    input(at: Date): Json;
+    /** How long after its occurrence a run must be over. */
+    readonly deadlineMs?: number;
+  };
 
 /** A row of a watched table that was changed, values as JSON. */
 export type TableChange = {
@@ -26,7 +35,9 @@ export type TableChange = {
 export type ComeFile = { readonly name: string; readonly bytes: Uint8Array };
 
 /** On what runs of an agent begin by themselves. `input` answers undefined for what is no work. */
-export type Trigger =
+export type Trigger = StartFor & Cause;
+
+type Cause =
   | {
       /** POST /hooks/NAME, signed as Standard Webhooks says. One run for each `webhook-id`. */
       readonly kind: "webhook";

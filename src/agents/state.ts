@@ -1,4 +1,4 @@
-import type { CallId, Json, ModelId, QuestionId } from "../kernel/index.ts";
+import type { CallId, Json, ModelId, QuestionId, RunId } from "../kernel/index.ts";
 
 /**
  * How a run stands towards its owner: `resolved` committed without asking anybody, `answered` committed
@@ -39,6 +39,9 @@ export type Verifying = {
   readonly twins: number;
 };
 
+/** Children that an earlier call of a run started, by the digest of what was asked. */
+type Joins = { readonly [digest: string]: { readonly runId: RunId; readonly number: number } };
+
 /** The agent's own part of a run: everything a worker elsewhere needs to go on. */
 export type AgentState = {
   readonly phase: "attempt" | "verify" | "asked" | "following" | "outside";
@@ -75,6 +78,8 @@ export type AgentState = {
   readonly memo: Json;
   /** A fork that is verified and never committed. */
   readonly rehearses?: boolean;
+  /** The runs that its code handed work to. */
+  readonly joins?: Joins;
   /** Who drives the run from outside; null where the agent's own cascade does. */
   readonly outside: OutsideState | null;
 };

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { InputError, type Json, messageOf } from "../kernel/index.ts";
+import { InputError, type Json, messageOf, type TenantId } from "../kernel/index.ts";
 import { parseRunId, scheduleJson } from "../server/index.ts";
 import { type Command, withFactotum } from "./command.ts";
 import { exitCodes } from "./exit-codes.ts";
@@ -55,6 +55,8 @@ export function schedulesCommand(): Command {
 export type StartOptions = {
   readonly input: string;
   readonly key?: string;
+  readonly tenant?: string;
+  readonly priority?: number;
   readonly at?: string;
   readonly deadline?: string;
 };
@@ -65,6 +67,8 @@ export function startCommand(agent: string, options: StartOptions): Command {
     const { key = `cli/${crypto.randomUUID()}` } = options;
     const order = {
       ...{ agent, key, input: inputOf(options.input) },
+      ...(options.tenant !== undefined && { tenant: options.tenant as TenantId }),
+      ...(options.priority !== undefined && { priority: options.priority }),
       ...(options.at !== undefined && { at: instant("--at", options.at) }),
       ...(options.deadline !== undefined && { deadline: instant("--deadline", options.deadline) }),
     };

@@ -1,3 +1,4 @@
+import type { TenantId } from "../kernel/index.ts";
 import {
   blameJson,
   parseRunId,
@@ -19,11 +20,14 @@ import { who } from "./who.ts";
 export function runsCommand(filter: {
   readonly status?: RunLine["status"];
   readonly agent?: string;
+  readonly tenant?: string;
   readonly limit: number;
 }): Command {
+  const { tenant, ...rest } = filter;
+  const wanted = { ...rest, ...(tenant !== undefined && { tenant: tenant as TenantId }) };
   return (setting) =>
     withFactotum(setting, async (factotum) => {
-      const lines = await factotum.listRuns(filter);
+      const lines = await factotum.listRuns(wanted);
       const { terminal } = setting;
       if (terminal.json) terminal.result({ runs: lines.map(runJson) });
       else terminal.out(lines.length === 0 ? "no run" : renderRuns(lines, terminal));
@@ -55,7 +59,7 @@ export function stepsCommand(
     const id = parseRunId(run);
     return withFactotum(setting, async (factotum) => {
       const found: Step[] = [];
-      for (let from = BigInt(after); found.length < limit;) {
+      for (let from = BigInt(after); found.length <= limit;) {
         const page = await factotum.steps(id, { after: from });
         const last = page.at(-1);
         if (last === undefined) break;

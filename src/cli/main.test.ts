@@ -146,7 +146,9 @@ describe("a project, from its intake to an undo", () => {
     expect(lines.out).toMatch(/takes back change set 1\n.*delete shop\.orders \(id a\)/);
     expect(lines.out).toContain("book: order a (no model, $0.00)  taken back by change set");
     expect([unfit.code, unfit.err]).toEqual([2, expect.stringContaining("it takes 1 value")]);
-    const [again, runs, unknown, lost] = await Promise.all([
+    const [steps, whole, again, runs, unknown, lost] = await Promise.all([
+      inShop("steps", "1", "--limit", "1"),
+      inShop("steps", "1", "--kind", "undone", "--json"),
       inShop("undo", "1"),
       inShop("runs", "--json"),
       inShop("show", "999"),
@@ -156,6 +158,9 @@ describe("a project, from its intake to an undo", () => {
       2,
       expect.stringMatching(/lost.jsonl cannot be read: .*\[intake-unreadable\]/),
     ]);
+    expect([steps.code, steps.out]).toEqual([0, expect.stringMatching(/^ +1 .* committed.*\n +rows: 1\n/)]);
+    expect(steps.err).toContain("there are more: --after 1");
+    expect(json(whole)).toMatchObject({ steps: [{ seq: "2", kind: "undone" }] });
     expect([again.code, unknown.code]).toEqual([2, 2]);
     expect(json(runs)).toMatchObject({
       runs: expect.arrayContaining([expect.objectContaining({ disposition: "undone" })]),

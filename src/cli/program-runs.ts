@@ -9,6 +9,7 @@ import { cancelCommand, holdCommand, schedulesCommand, startCommand, type StartO
 
 const AT_ONCE_MAX = 1_000;
 const DRAIN_SECONDS_MAX = 86_400;
+const PRIORITY_MAX = 2_147_483_647;
 const STEP_MAX = 1_000_000_000;
 const BOUND_MAX = 1_000_000;
 
@@ -33,15 +34,7 @@ export function addRuns(program: Command, choose: (work: Work) => void): void {
     .command("workers")
     .description("list the workers of all machines, and what they have in hand")
     .action(() => choose(workersCommand()));
-  program
-    .command("start")
-    .description("start one piece of work")
-    .argument("<agent>", "which agent's")
-    .requiredOption("--input <json>", 'its input; "-" reads stdin')
-    .option("--key <text>", "what makes it the same work if it is started again")
-    .option("--at <instant>", "when it begins, by the business clock")
-    .option("--deadline <instant>", "when it must be over, else it is ended and taken back")
-    .action((agent: string, options: StartOptions) => choose(startCommand(agent, options)));
+  addStart(program, choose);
   program
     .command("cancel")
     .description("end a run and all that it started, and take back what they committed")
@@ -82,6 +75,20 @@ export function addRuns(program: Command, choose: (work: Work) => void): void {
     .command("schedules")
     .description("list what begins by itself, and when it does next")
     .action(() => choose(schedulesCommand()));
+}
+
+function addStart(program: Command, choose: (work: Work) => void): void {
+  program
+    .command("start")
+    .description("start one piece of work")
+    .argument("<agent>", "which agent's")
+    .requiredOption("--input <json>", 'its input; "-" reads stdin')
+    .option("--key <text>", "what makes it the same work if it is started again")
+    .option("--tenant <tenant>", "whose work it is (default: default)")
+    .option("--priority <number>", "higher goes first (default: 0)", wholeNumber(-PRIORITY_MAX, PRIORITY_MAX))
+    .option("--at <instant>", "when it begins, by the business clock")
+    .option("--deadline <instant>", "when it must be over, else it is ended and taken back")
+    .action((agent: string, options: StartOptions) => choose(startCommand(agent, options)));
 }
 
 function addLimits(program: Command, choose: (work: Work) => void): void {

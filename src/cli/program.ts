@@ -163,10 +163,9 @@ function addLooking(program: Command, choose: (work: Work) => void): void {
     .description("list runs, newest first")
     .addOption(new Option("--status <status>", "only these").choices(STATUSES))
     .option("--agent <name>", "only those of this agent")
+    .option("--tenant <tenant>", "only those of this tenant")
     .option("--limit <count>", "how many", wholeNumber(1, LIST_MAX), LIST_DEFAULT)
-    .action((options: { status?: (typeof STATUSES)[number]; agent?: string; limit: number }) =>
-      choose(runsCommand(options)),
-    );
+    .action((options: Parameters<typeof runsCommand>[0]) => choose(runsCommand(options)));
   program
     .command("show")
     .description("tell the story of a run: timeline, attempts, verdicts, changes, cost, questions")

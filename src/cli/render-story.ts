@@ -1,4 +1,4 @@
-import { formatUsd } from "../kernel/index.ts";
+import { defaultTenant, formatUsd } from "../kernel/index.ts";
 import type { Attempt, Question, RunStory } from "../server/index.ts";
 import { cleanLine } from "./clean-text.ts";
 import { renderChanges } from "./render-changes.ts";
@@ -10,6 +10,7 @@ import { renderRefusal, renderVerdicts } from "./render-verdicts.ts";
 import type { Paint } from "./terminal.ts";
 
 const DETAIL_CHARS_MAX = 240;
+const CHILDREN_SHOWN_MAX = 10;
 
 /** A run as a person reads it: what it came to, timeline, attempts with verdicts and diff, questions. */
 export function renderStory(story: RunStory, paint: Paint): string {
@@ -19,6 +20,7 @@ export function renderStory(story: RunStory, paint: Paint): string {
     paint.dim(
       `${cleanLine(run.agent)}, started ${renderTime(run.createdAt)}, key ${cleanLine(run.key ?? "none")}`,
     ),
+    ...kinship(story, paint),
     `${standing(story)}; cost ${renderCost(story.cost, story.tokens)}, value ${formatUsd(story.value)}`,
     "",
     paint.bold("timeline"),
@@ -28,6 +30,21 @@ export function renderStory(story: RunStory, paint: Paint): string {
     ...questionLines(story.questions, paint),
     ...effectLines(story.effects, paint),
   ].join("\n");
+}
+
+/** Whose it is where there are several, what it belongs to, and by when it must be over. */
+function kinship({ run }: RunStory, paint: Paint): readonly string[] {
+  const { tenant, parentId, children, deadlineAt } = run;
+  const shown = children.slice(0, CHILDREN_SHOWN_MAX).join(", ");
+  const more =
+    children.length > CHILDREN_SHOWN_MAX ? ` and ${children.length - CHILDREN_SHOWN_MAX} more` : "";
+  const facts = [
+    ...(tenant === defaultTenant ? [] : [`tenant ${cleanLine(tenant)}`]),
+    ...(parentId === null ? [] : [`handed on by run ${parentId}`]),
+    ...(children.length === 0 ? [] : [`handed on to run ${shown}${more}`]),
+    ...(deadlineAt === null ? [] : [`must be over by ${renderTime(deadlineAt)}`]),
+  ];
+  return facts.length === 0 ? [] : [paint.dim(facts.join(", "))];
 }
 
 function standing({ run, changeSets }: RunStory): string {

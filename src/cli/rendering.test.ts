@@ -72,6 +72,7 @@ const story: RunStory = {
   run: {
     ...{ id: "3" as RunId, agent: "clerk", key: "b", status: "done", disposition: "answered", wakeAt: null },
     ...{ createdAt: at, title: "order b", input: {}, outcome: "answered", because: null },
+    ...{ tenant: "acme" as TenantId, parentId: "1" as RunId, children: ["4" as RunId], deadlineAt: at },
   },
   attempts: [
     {
@@ -176,6 +177,7 @@ describe("cards and stories", () => {
 
   test("a story has timeline, attempts with verdicts, questions and cost", () => {
     const text = renderStory(story, paint);
+    expect(text).toContain("tenant acme, handed on by run 1, handed on to run 4, must be over by 20");
     expect(text).toContain("done, answered; cost $0.004200 (99 tokens), value $0.00");
     expect(text).toContain("2026-03-02 07:00:00Z  asked [attempt 1]  question 7, a; b");
     expect(text).toContain("2026-03-02 07:00:00Z  committed [attempt 1]  1 row, by person");

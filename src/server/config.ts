@@ -1,4 +1,4 @@
-import { InputError, type Json } from "../kernel/index.ts";
+import { InputError, type Json, type TenantId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import type { Agent } from "../agents/index.ts";
 import type { Aliases, KeyTerms } from "../gateway/index.ts";
@@ -15,6 +15,10 @@ export type WorkItem = {
   readonly agent: string;
   readonly key: string;
   readonly input: Json;
+  /** Whose work it is; `default`, the one business, unless told. */
+  readonly tenant?: TenantId;
+  /** Higher goes first; 0 unless told. */
+  readonly priority?: number;
   /** What a person calls it, such as a file name. */
   readonly name: string;
 };

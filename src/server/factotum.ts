@@ -1,8 +1,6 @@
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { z } from "zod";
 import {
-  calledFirst,
   compareRuns,
   type Comparison,
   type ForkOrder,
@@ -18,7 +16,7 @@ import {
 } from "../agents/index.ts";
 import { type Blame, blame } from "../changes/index.ts";
 import { checkAttention } from "../inbox/index.ts";
-import { type ChangeSetId, InputError, must, type RunId, systemClock } from "../kernel/index.ts";
+import { type ChangeSetId, must, type RunId, systemClock } from "../kernel/index.ts";
 import { openPriceBook, type PriceBook } from "../ledger/index.ts";
 import { discoverModels, makeModels, type ModelCard } from "../models/index.ts";
 import { type Database, migrate, openDatabase, setClock } from "../postgres/index.ts";
@@ -26,13 +24,12 @@ import {
   declareLimits,
   type Run,
   type RunPage,
-  type RunOrder,
   startRuns,
   type Started,
   type Worker,
 } from "../runs/index.ts";
 import { makeRoles, putTriggers, rotatePasswords, takeOff } from "./attachments.ts";
-import type { Config, WorkItem } from "./config.ts";
+import type { Config } from "./config.ts";
 import { databaseOptions } from "./database-options.ts";
 import { diagnose } from "./diagnose.ts";
 import type { Finding } from "./finding.ts";
@@ -48,22 +45,15 @@ import { openLinks } from "./links.ts";
 import { makeSteering, type PeopleDoor, steeredBy } from "./steering.ts";
 import { type RunLine, type RunStory, runLines, tellRun } from "./story.ts";
 import { makeTalk } from "./talk.ts";
+import { runOrderOf, type WorkOrder } from "./orders.ts";
 import { versionsOf } from "./oversee.ts";
 import { makeRunControl, type RunControl } from "./run-control.ts";
 import { checkStarts, declareStarts } from "./starts.ts";
 import { openTerms, type TermsDoor } from "./terms.ts";
-import { startWork, unknownAgent, type WorkOptions } from "./working.ts";
+import { startWork, type WorkOptions } from "./working.ts";
 
 /** What people may do. */
 type Doors = PeopleDoor & RunControl;
-
-/** A piece of work to be started. */
-export type WorkOrder = Pick<WorkItem, "agent" | "key" | "input"> & {
-  /** When it begins, by the business clock; at once unless told. */
-  readonly at?: Date;
-  /** By when it must be over: past it, it is ended, and what it did is taken back. */
-  readonly deadline?: Date;
-};
 
 /** A project at work: its database, its agents, and everything a person or a program may do with them. */
 export type Factotum = Doors & {
@@ -188,19 +178,8 @@ function facade(config: Config, given: Surroundings, { db, prices, label }: Open
     leastPrivilege: config.leastPrivilege ?? true,
     ...steeredBy(config, links),
   };
-  const orderOf = ({ agent: name, key, input, at, deadline }: WorkOrder): RunOrder => {
-    const agent = config.agents.find((one) => one.name === name);
-    if (agent === undefined) throw unknownAgent(config, name);
-    const parsed = agent.input.safeParse(input);
-    if (!parsed.success) throw badInput(name, parsed.error);
-    return {
-      ...{ agent: name, agentVersion: agent.version, key, input, ...calledFirst(workshop, agent) },
-      ...(at !== undefined && { parkedUntil: at }),
-      ...(deadline !== undefined && { deadline }),
-    };
-  };
   const startMany = async (items: readonly WorkOrder[]): Promise<readonly Started[]> => {
-    const orders = items.map(orderOf);
+    const orders = items.map((item) => runOrderOf(config, workshop, item));
     return await db.transaction((tx) => startRuns(tx, orders), { retries: START_RETRIES });
   };
   return {
@@ -277,12 +256,4 @@ async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
 
 function qualified(table: string): string {
   return table.includes(".") ? table : `public.${table}`;
-}
-
-function badInput(name: string, error: z.ZodError): InputError {
-  const because = z.prettifyError(error).replaceAll(/\s+/g, " ");
-  return new InputError({
-    code: "input-invalid",
-    message: `agent ${name} cannot read this input: ${because}`,
-  });
 }

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { jsonbText } from "../kernel/index.ts";
+import { jsonbText, type TenantId } from "../kernel/index.ts";
 import { type EffectState, effectStates } from "../outbox/index.ts";
 import { runStatuses } from "../runs/index.ts";
-import type { Factotum, WorkOrder } from "./factotum.ts";
+import type { Factotum } from "./factotum.ts";
 import { plainText, parseRequest, readBody } from "./http-body.ts";
 import { type Binding, guard } from "./http-guard.ts";
 import { errorReply } from "./http-errors.ts";
@@ -18,6 +18,7 @@ import { PRICES_ROUTES, pricesRoutes } from "./prices-routes.ts";
 import { TERMS_ROUTES, termsRoutes } from "./terms-routes.ts";
 import { linkRoutes } from "./link-routes.ts";
 import { hookRoutes, RUN_ROUTES, runRoutes } from "./run-routes.ts";
+import type { WorkOrder } from "./orders.ts";
 import { parseEffectId, parseRunId } from "./parse-id.ts";
 import { STEERING_ROUTES, steeringRoutes } from "./steering-routes.ts";
 import { blameJson, effectJson, runJson, saidJson, storyJson, summaryJson } from "./wire.ts";
@@ -36,12 +37,15 @@ const fitting = z
 const listing = z.object({
   status: z.enum(runStatuses as [string, ...string[]]).optional(),
   agent: plainText.optional(),
+  tenant: plainText.optional(),
   limit: z.coerce.number().int().min(1).max(LIST_MAX).default(LIST_DEFAULT),
 });
 const newRun = z.strictObject({
   agent: plainText,
   key: plainText.min(1).max(NAME_CHARS_MAX).optional(),
   input: fitting,
+  tenant: plainText.min(1).max(NAME_CHARS_MAX).optional(),
+  priority: z.int32().optional(),
   at: z.iso.datetime({ offset: true }).optional(),
   deadline: z.iso.datetime({ offset: true }).optional(),
 });
@@ -71,10 +75,10 @@ const reading = z.object({
 const ROUTES: readonly string[] = [
   "GET /api/health",
   "GET /api/summary?agent=",
-  "GET /api/runs?status=&agent=&limit=",
+  "GET /api/runs?status=&agent=&tenant=&limit=",
   "GET /api/runs/:id",
-  "POST /api/runs {agent, key?, input, at?, deadline?}",
-  "POST /api/runs/many {runs: [{agent, key?, input, at?, deadline?}, …]} (all of them or none)",
+  "POST /api/runs {agent, key?, input, tenant?, priority?, at?, deadline?}",
+  "POST /api/runs/many {runs: [{agent, key?, input, …}, …]} (all of them or none)",
   "POST /api/runs/:id/undo {by?}",
   "GET /api/runs/:id/messages?after=",
   "POST /api/runs/:id/messages {text, ends?, key?, by?}",
@@ -144,10 +148,11 @@ function readRoutes(app: Hono, factotum: Factotum): void {
     context.json(summaryJson(await factotum.summary(agentOf(context)))),
   );
   app.get("/api/runs", async (context) => {
-    const { status, agent, limit } = parseRequest(listing, context.req.query());
+    const { status, agent, tenant, limit } = parseRequest(listing, context.req.query());
     const lines = await factotum.listRuns({
       ...(status !== undefined && { status: status as (typeof runStatuses)[number] }),
       ...(agent !== undefined && { agent }),
+      ...(tenant !== undefined && { tenant: tenant as TenantId }),
       limit,
     });
     return context.json({ runs: lines.map(runJson) });
@@ -211,9 +216,12 @@ function writeRoutes(app: Hono, factotum: Factotum): void {
   });
 }
 
-function orderOf({ agent, key = randomUUID(), input, at, deadline }: z.infer<typeof newRun>): WorkOrder {
+function orderOf({ key = randomUUID(), at, deadline, ...order }: z.infer<typeof newRun>): WorkOrder {
+  const { agent, input, tenant, priority } = order;
   return {
     ...{ agent, key, input },
+    ...(tenant !== undefined && { tenant: tenant as TenantId }),
+    ...(priority !== undefined && { priority }),
     ...(at !== undefined && { at: new Date(at) }),
     ...(deadline !== undefined && { deadline: new Date(deadline) }),
   };

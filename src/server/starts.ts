@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Agent, type AgentSchedule, type TableChange, type Trigger } from "../agents/index.ts";
+import {
+  type Agent,
+  type AgentSchedule,
+  type StartFor,
+  type TableChange,
+  type Trigger,
+} from "../agents/index.ts";
 import { FactotumError, InputError, type Json, messageOf, systemClock } from "../kernel/index.ts";
 import { readSecret, verifySignature } from "../outbox/index.ts";
 import type { Database, Transaction } from "../postgres/index.ts";
@@ -56,11 +62,13 @@ export function checkStarts({ agents }: Config): void {
 /** Every part of a schedule; the compiler misses one that is forgotten here. */
 const SCHEDULE_PARTS: { readonly [part in keyof Required<AgentSchedule>]: true } = {
   ...{ name: true, cron: true, zone: true, calendar: true, missed: true, input: true, deadlineMs: true },
+  ...{ tenant: true, priority: true },
 };
+const WHOSE = { tenant: true, priority: true };
 const TRIGGER_PARTS: { readonly [kind in Trigger["kind"]]: object } = {
-  webhook: { kind: true, name: true, secrets: true, input: true },
-  table: { kind: true, name: true, table: true, on: true, when: true, input: true },
-  folder: { kind: true, name: true, path: true, settleMs: true, input: true },
+  webhook: { kind: true, name: true, secrets: true, input: true, ...WHOSE },
+  table: { kind: true, name: true, table: true, on: true, when: true, input: true, ...WHOSE },
+  folder: { kind: true, name: true, path: true, settleMs: true, input: true, ...WHOSE },
 };
 
 function checkTrigger(one: Trigger): void {
@@ -97,9 +105,10 @@ function checkHook({ name, secrets }: Trigger & { kind: "webhook" }): void {
 }
 
 /** An order of an agent, its input checked. @throws {InputError} `input-invalid` */
-function orderOf(agent: Agent, input: Json): Omit<RunOrder, "key"> {
+function orderOf(agent: Agent, input: Json, { tenant, priority }: StartFor): Omit<RunOrder, "key"> {
   const parsed = agent.input.safeParse(input);
-  if (parsed.success) return { agent: agent.name, agentVersion: agent.version, input };
+  const whose = { ...(tenant !== undefined && { tenant }), ...(priority !== undefined && { priority }) };
+  if (parsed.success) return { agent: agent.name, agentVersion: agent.version, input, ...whose };
   const because = parsed.error.issues.map((one) => `${one.path.join(".")}: ${one.message}`).join("; ");
   throw new InputError({
     code: "input-invalid",
@@ -119,7 +128,7 @@ function scheduleOf(agent: Agent, one: AgentSchedule): Schedule {
     ...(calendar !== undefined && { calendar }),
     ...(missed !== undefined && { missed }),
     order: (at) => ({
-      ...orderOf(agent, one.input(at)),
+      ...orderOf(agent, one.input(at), one),
       ...(deadlineMs !== undefined && { deadline: new Date(at.getTime() + deadlineMs) }),
     }),
   };
@@ -132,7 +141,7 @@ export function eventStartsOf(config: Config): readonly EventStart[] {
     order: ({ relation: table, operation, former, present, at }) => {
       const change = { table, operation, former, present, at } as TableChange;
       const input = trigger.input(change);
-      return input === undefined ? undefined : orderOf(agent, input);
+      return input === undefined ? undefined : orderOf(agent, input, trigger);
     },
   }));
 }
@@ -173,7 +182,7 @@ export async function takeHook(
   const id = believed(trigger.secrets, request);
   const input = inputOf(trigger, parse(request.text));
   if (input === undefined) return { runId: null, created: false };
-  const order = { ...orderOf(agent, input), key: `webhook/${name}/${id}` };
+  const order = { ...orderOf(agent, input, trigger), key: `webhook/${name}/${id}` };
   const { run, created } = await db.transaction((tx) => startRun(tx, order));
   return { runId: run.id, created };
 }
@@ -234,7 +243,7 @@ export function makeFolders(
       const input = trigger.input({ name, bytes });
       if (input === undefined) return 0;
       const digest = createHash("sha256").update(bytes).digest("hex");
-      const order = { ...orderOf(agent, input), key: `folder/${trigger.name}/${digest}` };
+      const order = { ...orderOf(agent, input, trigger), key: `folder/${trigger.name}/${digest}` };
       const { created } = await db.transaction((tx) => startRun(tx, order));
       return created ? 1 : 0;
     } catch (error) {

@@ -10,11 +10,20 @@ import {
 } from "../agents/index.ts";
 import { listCommitted } from "../changes/index.ts";
 import { type Question, questionsOf } from "../inbox/index.ts";
-import type { ChangeSetId, Json, MicroUsd, RunId, Tokens } from "../kernel/index.ts";
+import type { ChangeSetId, Json, MicroUsd, RunId, TenantId, Tokens } from "../kernel/index.ts";
 import { statementOf } from "../ledger/index.ts";
 import { type CommittedEffect, listEffects } from "../outbox/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { getRun, listRuns, listSteps, type Run, type RunPage, type Step } from "../runs/index.ts";
+import {
+  getRun,
+  type Kinship,
+  kinshipOf,
+  listRuns,
+  listSteps,
+  type Run,
+  type RunPage,
+  type Step,
+} from "../runs/index.ts";
 
 /** Effects of one run that its story tells. */
 const EFFECTS_MAX = 1_000;
@@ -22,6 +31,7 @@ const EFFECTS_MAX = 1_000;
 /** A run in a listing. */
 export type RunLine = {
   readonly id: RunId;
+  readonly tenant: TenantId;
   readonly agent: string;
   /** The work as a person calls it. */
   readonly title: string;
@@ -34,12 +44,14 @@ export type RunLine = {
 
 /** Everything there is to know of a run: what it was for, what was tried, what came of it, at what price. */
 export type RunStory = {
-  readonly run: RunLine & {
-    readonly input: Json;
-    readonly outcome: string | null;
-    /** Why it failed or was cancelled, or the last error while it is tried again. */
-    readonly because: string | null;
-  };
+  /** With the run that handed it on, those that it handed on itself, and by when it must be over. */
+  readonly run: RunLine &
+    Kinship & {
+      readonly input: Json;
+      readonly outcome: string | null;
+      /** Why it failed or was cancelled, or the last error while it is tried again. */
+      readonly because: string | null;
+    };
   readonly attempts: readonly Attempt[];
   /** What people said to it while it was under way. */
   readonly nudges: readonly Nudged[];
@@ -71,7 +83,10 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
   const { cost, usage, value } = await statementOf(tx, id);
   const committed = await listCommitted(tx, id);
   return {
-    run: { ...lineOf(run, titleOf(run)), input: run.input, outcome: run.outcome, because: run.because },
+    run: {
+      ...{ ...lineOf(run, titleOf(run)), ...(await kinshipOf(tx, id)) },
+      ...{ input: run.input, outcome: run.outcome, because: run.because },
+    },
     attempts: await listAttempts(tx, id),
     nudges: await listNudges(tx, id),
     steps: await listSteps(tx, id),
@@ -87,6 +102,7 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
 }
 
 function lineOf(run: Run, title: string): RunLine {
-  const { id, agent, key, status, wakeAt, createdAt } = run;
-  return { id, agent, title, key, status, wakeAt, createdAt, disposition: readState(run.state).disposition };
+  const { id, tenant, agent, key, status, wakeAt, createdAt } = run;
+  const { disposition } = readState(run.state);
+  return { id, tenant, agent, title, key, status, wakeAt, createdAt, disposition };
 }

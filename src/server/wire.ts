@@ -29,9 +29,9 @@ export function costPerResolved(summary: Summary): bigint | undefined {
 
 /** A run of a listing as JSON. */
 export function runJson(line: RunLine) {
-  const { id, agent, title, key, status, disposition, wakeAt, createdAt } = line;
+  const { id, tenant, agent, title, key, status, disposition, wakeAt, createdAt } = line;
   return {
-    ...{ id, agent, title, key, status, disposition },
+    ...{ id, tenant, agent, title, key, status, disposition },
     ...{ wakeAt: instant(wakeAt), createdAt: instant(createdAt) },
   };
 }
@@ -40,6 +40,8 @@ export function runJson(line: RunLine) {
 export function storyJson(story: RunStory) {
   return {
     ...runJson(story.run),
+    ...{ parentId: story.run.parentId, children: story.run.children },
+    deadlineAt: instant(story.run.deadlineAt),
     input: story.run.input,
     outcome: story.run.outcome,
     because: story.run.because,
