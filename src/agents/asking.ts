@@ -54,6 +54,8 @@ export const ASK_TOOL = "ask_person";
 
 const DAY_MS = 86_400_000;
 const TIMEOUT_MS_MAX = 7 * DAY_MS;
+/** The longest time-out that code may give. */
+const WAIT_MS_MAX = 3_653 * DAY_MS;
 const QUESTIONS_MAX = 10;
 const STAKE_MAX = microUsd(100_000_000);
 const CHOICES_MIN = 2;
@@ -99,6 +101,9 @@ export function checkOrder(order: AskOrder): AskOrder {
       ? []
       : [`topic ${JSON.stringify(topic)} is not in plain words`]),
     ...(timeoutMs === undefined || timeoutMs > 0 ? [] : ["its time-out is over before it is asked"]),
+    ...(timeoutMs !== undefined && timeoutMs > WAIT_MS_MAX
+      ? ["its time-out is more than ten years; leave the default out to wait for ever"]
+      : []),
     ...(order.stake !== undefined && order.stake < 0n ? ["less than nothing is at stake"] : []),
   ];
   if (problems.length === 0) return order;

@@ -1,5 +1,15 @@
 import { commit, emit, emptyChangeSet, stage } from "../changes/index.ts";
-import { dueTogether, getQuestion, markTold, messagesOf, type Question, tend } from "../inbox/index.ts";
+import {
+  dueTogether,
+  getQuestion,
+  lookAgain,
+  markTold,
+  messagesOf,
+  type Question,
+  tellsAt,
+  tend,
+  toldNow,
+} from "../inbox/index.ts";
 import { defaultTenant, type QuestionId } from "../kernel/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
 import { businessTime } from "./business-time.ts";
@@ -21,36 +31,37 @@ export const NO_ATTEMPT = 0;
  * when nobody of this one answered, and tells those who are to see it now by their channels.
  */
 export async function attend(w: Working, id: QuestionId): Promise<Attended> {
-  const { db, attention } = w.workshop;
+  const { db, attention = {} } = w.workshop;
   const at = await businessTime(w.workshop);
   const { question, until } = await db.transaction((tx) => tend(tx, id, at, attention));
   if (question.status !== "open") return { kind: "closed", question };
-  const messages = messagesOf(question, attention ?? {}, at, w.workshop.linkTo);
-  if (messages.length > 0) return { kind: "told", run: await tell(w, question, at) };
-  return { kind: "open", question, until };
+  const people = toldNow(question, attention, at);
+  if (people.length > 0) return { kind: "told", run: await tell(w, question, people, at) };
+  return { kind: "open", question, until: lookAgain(at, until, tellsAt(question, attention, at)) };
 }
 
 /**
- * Tells people of a question, and of those that waited with it for the end of their quiet hours, as effects
+ * Tells people of a question, each with those that waited with it for the end of quiet hours, as effects
  * of the run: they leave once, and not before the question is there.
  */
-async function tell(w: Working, question: Question, at: Date): Promise<Run> {
+async function tell(w: Working, question: Question, people: readonly string[], at: Date): Promise<Run> {
   const { run, bench, workshop, lease, state } = w;
-  const ids = await dueTogether(workshop.db, question, at);
-  const together = await Promise.all(ids.map((id) => getQuestion(workshop.db, id)));
-  const messages = messagesOf(question, workshop.attention ?? {}, at, workshop.linkTo, together);
+  const { attention = {}, linkTo } = workshop;
+  const ids = await dueTogether(workshop.db, question, people);
+  const others = await Promise.all(ids.map((id) => getQuestion(workshop.db, id)));
+  const messages = messagesOf(question, attention, at, linkTo, others);
   const channels = [...new Set(messages.map((message) => message.channel))];
-  const tenant = run.tenant ?? defaultTenant;
-  const options = { tables: [], effects: channels, tenant };
+  const options = { tables: [], effects: channels, tenant: run.tenant ?? defaultTenant };
   const { changes } = await stage(workshop.db, emptyChangeSet, options, async (tx) => {
     for (const { channel, body } of messages) await emit(tx, { channel, body });
   });
   return lease.turn(async (tx) => {
-    if (await markTold(tx, [question.id, ...ids], question.level)) {
+    if (await markTold(tx, messages)) {
       const because = `asks ${messages.map((message) => message.person).join(", ")}`;
       await commit(tx, changes, { runId: run.id, attempt: NO_ATTEMPT, agent: bench.agent.name, because });
+      const together = messages.flatMap((message) => message.questions.filter((id) => id !== question.id));
       const told = { question: question.id, level: question.level, because };
-      const data = ids.length === 0 ? told : { ...told, together: ids };
+      const data = together.length === 0 ? told : { ...told, together: [...new Set(together)] };
       await appendStep(tx, run.id, { kind: "told", attempt: null, data });
     }
     return { kind: "continue", state };

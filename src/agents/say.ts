@@ -114,7 +114,8 @@ async function sentBefore(tx: Transaction, runId: RunId, key: string): Promise<S
 
 function refuseWhereOver(run: Run): void {
   const { phase, talk } = readState(run.state);
-  const open = run.status === "ready" || run.status === "waiting";
+  // What is said to a paused run is heard when it goes on.
+  const open = ["ready", "waiting", "paused"].includes(run.status);
   if (open && phase === "attempt" && talk.over === null) return;
   const because =
     talk.over === null ? `the run is ${open ? phase : run.status}` : `it was ended: ${talk.over.by}`;

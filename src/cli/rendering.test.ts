@@ -41,7 +41,7 @@ const question: Question = {
   ...{ id: "7" as QuestionId, runId: "3" as RunId, tenant: "default" as TenantId, agent: "clerk" },
   ...{ status: "open", defaultChoice: null, dueAt: null, askedAt: at, answer: null, by: null },
   ...{ answeredAt: null, via: null, topic: "card", importance: "normal", stake: null, because: null },
-  ...{ chain: null, level: 0, toldLevel: -1, showAt: at, escalateAt: null, mergedInto: null, alsoFor: 0 },
+  ...{ chain: null, level: 0, told: [], showAt: at, escalateAt: null, mergedInto: null, alsoFor: 0 },
   card: {
     title: "order \u001b[31mb\u001b[0m",
     about: "line one\r\nline two\u001b]0;owned\u0007",

@@ -11,10 +11,11 @@ import {
   toJson,
 } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
+import { wakeAll } from "../runs/index.ts";
 import { type Observed, type Weighed, weigh } from "./economics.ts";
-import { isTellable } from "./messages.ts";
+import { tellsAt } from "./messages.ts";
 import { type Attention, chainFor, type Level, quietUntil, secondsOf } from "./people.ts";
-import type { Card, Importance } from "./question.ts";
+import { type Card, type Importance, importances } from "./question.ts";
 import { countOpen } from "./store.ts";
 
 /** A question before it has an id. With `defaultChoice`, `dueAt` is when it answers itself. */
@@ -81,6 +82,7 @@ export async function ask(tx: Transaction, question: NewQuestion, attention: Att
   const spared = weighed?.put === false;
   const showAt = shownAt(attention, chain, 0, question.importance ?? "normal", at);
   const escalateAt = escalatesAt(chain, 0, showAt);
+  if (leader !== undefined) await raise(tx, leader, question.importance ?? "normal", showAt);
   const { rows } = await tx.query<{ id: QuestionId }>(
     `insert into factotum.questions (run_id, tenant, agent, card, default_choice, due_at, topic, subject,
        importance, stake_micro_usd, because, chain, show_at, escalate_at, merged_into,
@@ -93,7 +95,7 @@ export async function ask(tx: Transaction, question: NewQuestion, attention: Att
       ...[question.subject ?? null, question.importance ?? "normal"],
       question.stake === undefined ? null : String(question.stake),
       ...[weighed?.because ?? null, chain === null ? null : JSON.stringify(chain)],
-      ...[showAt, leader === undefined ? escalateAt : null, leader ?? null],
+      ...[showAt, leader === undefined ? escalateAt : null, leader?.id ?? null],
       spared ? "spared" : "open",
       spared ? JSON.stringify({ choice: question.defaultChoice }) : null,
       spared ? "default" : null,
@@ -101,14 +103,12 @@ export async function ask(tx: Transaction, question: NewQuestion, attention: Att
   );
   const id = must(rows[0], "the question that was asked").id;
   if (spared) return { id, status: "spared", until: null };
+  const fresh = { chain, level: 0, told: [], mergedInto: leader?.id ?? null };
+  const tells = tellsAt({ ...fresh, importance: question.importance ?? "normal" }, attention, at);
   // The run itself tells people of it, once the question is there.
-  if (leader === undefined && showAt <= at && isTellable({ chain }, attention))
-    return { id, status: "open", until: at };
-  return {
-    id,
-    status: "open",
-    until: lookAgain(at, question.dueAt ?? null, leader ? null : escalateAt, showAt),
-  };
+  if (tells !== null && tells <= at) return { id, status: "open", until: at };
+  const until = lookAgain(at, question.dueAt ?? null, leader ? null : escalateAt, showAt, tells);
+  return { id, status: "open", until };
 }
 
 /** When a run that waits for a question must look at it: it shows, it escalates, or its time is up. */
@@ -141,21 +141,35 @@ export function escalatesAt(chain: readonly Level[] | null, level: number, shown
   return new Date(shown.getTime() + minutes * 60_000);
 }
 
+/** The question whose answer another waits for. */
+type Leader = { readonly id: QuestionId; readonly runId: RunId; readonly importance: Importance };
+
 /** The open question of this agent that asks the same. Locked, so that it is not answered meanwhile. */
-async function sameOpen(tx: Transaction, question: NewQuestion): Promise<QuestionId | undefined> {
+async function sameOpen(tx: Transaction, question: NewQuestion): Promise<Leader | undefined> {
   const { tenant, agent, subject } = question;
   if (subject === undefined) return undefined;
   // Two runs that ask the same at once would not see each other's row.
   await tx.query("select pg_advisory_xact_lock(hashtextextended($1, 0))", [
     `factotum question ${tenant}/${agent}/${subject}`,
   ]);
-  const { rows } = await tx.query<{ id: QuestionId }>(
-    `select id from factotum.questions
+  const { rows } = await tx.query<Leader>(
+    `select id, run_id as "runId", importance from factotum.questions
      where tenant = $1 and agent = $2 and subject = $3 and status = 'open' and merged_into is null
      order by id limit 1 for update`,
     [tenant, agent, subject],
   );
-  return rows[0]?.id;
+  return rows[0];
+}
+
+/** A question is as important as the most important of those that wait for its answer. */
+async function raise(tx: Transaction, leader: Leader, importance: Importance, showAt: Date): Promise<void> {
+  if (importances.indexOf(importance) <= importances.indexOf(leader.importance)) return;
+  await tx.query(
+    "update factotum.questions set importance = $2, show_at = least(show_at, $3) where id = $1",
+    [leader.id, importance, showAt],
+  );
+  // Its run tells people of it, who may be disturbed now.
+  await wakeAll(tx, [leader.runId]);
 }
 
 async function reckon(

@@ -1,7 +1,7 @@
 import { microUsd } from "factotum/kernel";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chanceAtMost, quietUntil, weigh, type Weighing } from "./index.ts";
+import { chanceAtMost, checkAttention, quietUntil, weigh, type Weighing } from "./index.ts";
 
 const base: Weighing = {
   ...{ observed: { wrong: 0, right: 0 }, stake: microUsd(10_000_000), importance: "normal" },
@@ -58,4 +58,21 @@ test("quiet hours end by the person's own clock, over nights, weekends and clock
   expect(until("2026-03-03T23:00:00Z")).toBe("2026-03-04T06:00:00.000Z");
   // Friday night until Monday morning, over the change to summer time.
   expect(until("2026-03-27T22:00:00Z")).toBe("2026-03-30T05:00:00.000Z");
+});
+
+test("people and routes that would count for nothing are refused with all that is wrong", () => {
+  const ann = {
+    zone: "Europe/Oslo",
+    usdPerHour: Number.NaN,
+    tell: { channel: "pager", as: "json", to: "ann" },
+  } as const;
+  const people = { ann, bo: { zone: "Europe/Oslo", quiet: [{ from: "22:00", to: "07:00", days: [0] }] } };
+  const names = { agents: ["clerk"], channels: ["chat"] };
+  const routes = [{ agent: "clark", to: [{ who: ["ann"] }] }];
+  expect(() => checkAttention({ people, routes, seconds: -1 }, names)).toThrow(
+    "seconds is -1, and 0 or more makes sense; ann's usdPerHour is NaN, and 0 or more makes sense; " +
+      "ann is told by pager, which is none of the channels; " +
+      "bo's quiet days 0 are not of 1, Monday, to 7, Sunday; a route is of clark, which is no agent",
+  );
+  expect(checkAttention({ people: { bo: { zone: "UTC" } } }, names)).toMatchObject({ people: {} });
 });

@@ -1,8 +1,16 @@
 /** Room `inbox`: questions to people, what their attention is worth, their answers and nudges. */
 export { answer, mayAnswer, tend, withdraw } from "./answering.ts";
-export { ask, type Asked, type NewQuestion, subjectOf } from "./asking.ts";
+export { ask, type Asked, lookAgain, type NewQuestion, subjectOf } from "./asking.ts";
 export { chanceAtMost, type Observed, weigh, type Weighed, type Weighing } from "./economics.ts";
-export { dueTogether, type LinkTo, markTold, messagesOf, type PersonMessage } from "./messages.ts";
+export {
+  dueTogether,
+  type LinkTo,
+  markTold,
+  messagesOf,
+  type PersonMessage,
+  tellsAt,
+  toldNow,
+} from "./messages.ts";
 export {
   makeNudge,
   type NewNudge,

@@ -61,6 +61,8 @@ export function secondsOf({ seconds = SECONDS_DEFAULT }: Attention): number {
   return seconds;
 }
 
+/** ISO days. */
+const WEEK = [1, 2, 3, 4, 5, 6, 7];
 /** The most minutes a level may have: a year. */
 const MINUTES_MAX = 525_600;
 const TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
@@ -119,18 +121,27 @@ function spelledOut(people: NonNullable<Attention["people"]>, who: readonly stri
   return [...new Set(names)];
 }
 
+/** What people and routes may name. */
+export type NamesKnown = { readonly agents: readonly string[]; readonly channels: readonly string[] };
+
 /**
- * Looks through people and routes for what could only fail later.
+ * Looks through people and routes for what could only fail later, or would count for nothing.
  *
  * @throws {InputError} `attention-invalid`
  */
-export function checkAttention(attention: Attention): Attention {
+export function checkAttention(attention: Attention, names: NamesKnown): Attention {
   const { people = {}, routes = [] } = attention;
   const roles = new Set(Object.values(people).flatMap((person) => person.roles ?? []));
   const known = (who: string): boolean =>
     who.startsWith("@") ? roles.has(who.slice(1)) : people[who] !== undefined;
   const problems = [
-    ...Object.entries(people).flatMap(([name, person]) => inPerson(name, person)),
+    ...["seconds" as const, "quietFactor" as const].flatMap((name) => inNumber(name, attention[name])),
+    ...Object.entries(people).flatMap(([name, person]) => inPerson(name, person, names)),
+    ...routes.flatMap(({ agent }) =>
+      agent === undefined || names.agents.includes(agent)
+        ? []
+        : [`a route is of ${agent}, which is no agent`],
+    ),
     ...routes.filter((route) => route.to.length === 0).map(() => "a route leads to nobody"),
     ...routes.flatMap((route) => route.to).flatMap((level) => inLevel(level, known)),
   ];
@@ -141,14 +152,30 @@ export function checkAttention(attention: Attention): Attention {
   });
 }
 
-function inPerson(name: string, { zone, quiet = [] }: Person): readonly string[] {
+function inPerson(
+  name: string,
+  { zone, quiet = [], usdPerHour, tell }: Person,
+  { channels }: NamesKnown,
+): readonly string[] {
   return [
+    ...inNumber(`${name}'s usdPerHour`, usdPerHour),
+    ...(tell === undefined || channels.includes(tell.channel)
+      ? []
+      : [`${name} is told by ${tell.channel}, which is none of the channels`]),
+    ...quiet
+      .filter(({ days = [1] }) => days.length === 0 || days.some((day) => !WEEK.includes(day)))
+      .map(({ days = [] }) => `${name}'s quiet days ${days.join()} are not of 1, Monday, to 7, Sunday`),
     ...(name.startsWith("@") || name.trim() === "" ? [`person ${JSON.stringify(name)} has no name`] : []),
     ...(isZone(zone) ? [] : [`${name}'s zone ${JSON.stringify(zone)} is none that there is`]),
     ...quiet
       .filter(({ from, to }) => !TIME.test(from) || !TIME.test(to))
       .map(({ from, to }) => `${name}'s quiet hours ${from} to ${to} are no times such as 22:00`),
   ];
+}
+
+function inNumber(what: string, value: number | undefined): readonly string[] {
+  const fits = value === undefined || (Number.isFinite(value) && value >= 0);
+  return fits ? [] : [`${what} is ${value}, and 0 or more makes sense`];
 }
 
 function inLevel({ who, forMinutes }: Level, known: (who: string) => boolean): readonly string[] {

@@ -86,8 +86,8 @@ export type Question = {
   readonly chain: readonly Level[] | null;
   /** How far it has been escalated: everybody up to this level may answer. */
   readonly level: number;
-  /** The highest level whose people were told of it by their channels; -1: none. */
-  readonly toldLevel: number;
+  /** Who was told of it by a channel of theirs. */
+  readonly told: readonly string[];
   /** When people see it: now, or at the end of their quiet hours. */
   readonly showAt: Date;
   /** When the next level is asked too. */

@@ -13,7 +13,7 @@ const COLUMNS = `q.id, q.run_id as "runId", q.tenant, q.agent, q.card, q.status,
   q.default_choice as "defaultChoice", q.due_at as "dueAt", q.asked_at as "askedAt", q.answer,
   q.answered_by as "by", q.answered_at as "answeredAt", q.answered_via as via, q.topic, q.importance,
   q.stake_micro_usd as stake, q.because, q.chain, q.level,
-  q.told_level as "toldLevel", q.show_at as "showAt",
+  q.told, q.show_at as "showAt",
   q.escalate_at as "escalateAt", q.merged_into as "mergedInto",
   (select count(*)::integer from factotum.questions f
     where f.merged_into = q.id and f.status = 'open') as "alsoFor"`;

@@ -132,7 +132,8 @@ const PREPARE_LOCK = 7_316_505;
  */
 export async function openFactotum(config: Config, surroundings: Surroundings): Promise<Factotum> {
   checkChannels(config);
-  checkAttention(config.attention ?? {});
+  const channels = Object.keys(config.channels ?? {});
+  checkAttention(config.attention ?? {}, { agents: config.agents.map((agent) => agent.name), channels });
   checkStarts(config);
   limitsOf(config);
   const options = databaseOptions(config, surroundings);

@@ -64,7 +64,12 @@ test("a conversation waits as a row: another process takes it up and asks nothin
   await first.settle();
   await first.close();
   const second = await openDesk(talker({}, { checks: anything }), provider.url, first.db);
-  await second.say("one");
+  // What is said to a paused run is heard when it goes on.
+  await second.factotum.pause(second.id as RunId, "ann");
+  expect(await second.say("one")).toEqual([201, ""]);
+  await second.settle();
+  expect(provider.requests.length).toBe(1);
+  await second.factotum.resume(second.id as RunId, "ann");
   await second.settle();
   expect([provider.requests.length, await shop(second)]).toEqual([3, [9, 1]]);
   expect((await second.story()).disposition).toBe("resolved");

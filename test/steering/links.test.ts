@@ -44,10 +44,10 @@ const attention = (tell = false): Attention => ({
 });
 
 /** An office whose people are told in a chat; its links lead to itself. */
-async function reachable(rung: Rung<Order>) {
+async function reachable(rung: Rung<Order>, who = attention(true)) {
   const tool = await chat();
   const office = await openOffice(clerkWith(rung), {
-    attention: attention(true),
+    attention: who,
     channels: { chat: webhook({ url: tool.url, secret: SECRET }) },
     links: { url: "https://desk.example.net/", secret: SECRET, hours: 5 },
   });
@@ -190,6 +190,43 @@ test("what waited for the end of quiet hours comes in one message, each answered
     ["question", "bo", "Which lamp, of 3?"],
     ["question", "ann", "Which lamp, of 4?"],
   ]);
+  await close();
+});
+
+test("each is told when their own quiet hours are over, also whoever is asked next", async () => {
+  const person = (name: string, quiet: readonly (typeof NIGHT)[]) => ({
+    ...{ zone, quiet, tell: { channel: "chat", as: "json" as const, to: `@${name}` } },
+  });
+  const { office, got, close } = await reachable(
+    askingRung(() => whichLamp()),
+    {
+      people: { ann: person("ann", []), bo: person("bo", [NIGHT]), carl: person("carl", [NIGHT]) },
+      routes: [{ to: [{ who: ["ann", "carl"], forMinutes: 60 }, { who: ["bo"] }] }],
+    },
+  );
+  await office.at(13.5);
+  await office.order("light");
+  const told = () => got.map((one) => one.person).toSorted();
+  expect(told()).toEqual(["ann"]);
+  await office.at(14.5);
+  const [question] = await office.factotum.inbox({ person: "bo" });
+  expect([question?.level, told()]).toEqual([1, ["ann"]]);
+  await office.at(22);
+  expect(told()).toEqual(["ann", "bo", "carl"]);
+  await close();
+});
+
+test("an urgent question that is merged into another brings it through quiet hours", async () => {
+  let importance: "normal" | "urgent" = "normal";
+  const { office, got, close } = await reachable(askingRung(() => whichLamp({ importance })));
+  await office.at(13.5);
+  await office.order("light");
+  expect([got, await office.factotum.inbox({ person: "ann" })]).toEqual([[], []]);
+  importance = "urgent";
+  await office.order("light");
+  expect(got.map((one) => one.person)).toEqual(["ann"]);
+  const [question] = await office.factotum.inbox({ person: "ann" });
+  expect([question?.importance, question?.alsoFor]).toEqual(["urgent", 1]);
   await close();
 });
 
