@@ -17,6 +17,6 @@ export { type CallIntent, intend } from "./intend.ts";
 export { type CallFailure, type CallOutcome, outcomeFromJson, outcomeToJson, type Try } from "./outcome.ts";
 export { send, type SendOptions, type Sleep, TRIES_MAX, WAIT_MS_FIRST, WAIT_MS_MAX } from "./send.ts";
 export { reconcile, settle, type Settlement } from "./settle.ts";
-export { type Tariff, tariffOf } from "./tariff.ts";
+export { plainlyServed, type Served, type Tariff, tariffOf, type Worst } from "./tariff.ts";
 export { openTelling, type Telling } from "./telling.ts";
 export { BILLED_TRIES_MAX, type WorstCase, worstCaseOf } from "./worst-case.ts";

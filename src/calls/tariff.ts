@@ -1,14 +1,25 @@
-import type { MicroUsd, Tokens, Usage } from "../kernel/index.ts";
-import { costOf, type Rates, ratesOf, worstCostOf } from "../ledger/index.ts";
+import type { MicroUsd, Tokens, Usage, UsageBeside } from "../kernel/index.ts";
+import {
+  costOf,
+  type Rates,
+  ratesOf,
+  ratesOfCall,
+  type Served,
+  type Worst,
+  worstOfCall,
+} from "../ledger/index.ts";
 import type { ModelCard } from "../models/index.ts";
+
+export { plainlyServed, type Served, type Worst } from "../ledger/index.ts";
 
 /** What a model costs, for whoever calls it without a run. */
 export type Tariff = {
-  /** The prices as they are booked. */
+  /** The model's prices. */
   readonly rates: Rates;
-  cost(usage: Usage): MicroUsd;
+  /** What a call came to, and by which prices it is booked. */
+  charge(usage: Usage, beside?: UsageBeside): { readonly amount: MicroUsd; readonly rates: Rates };
   /** The most that so many tokens can cost, whatever their kinds turn out to be. */
-  worst(inputMax: Tokens, outputMax: Tokens): MicroUsd;
+  worst(inputMax: Tokens, outputMax: Tokens, served: Served): Worst;
 };
 
 /** The prices that hold for a model at a time, or null where none is known. */
@@ -18,7 +29,10 @@ export function tariffOf(card: ModelCard, at: Date): Tariff | null {
   const { rates } = found;
   return {
     rates,
-    cost: (usage) => costOf(usage, rates),
-    worst: (inputMax, outputMax) => worstCostOf(inputMax, outputMax, rates),
+    charge(usage, beside) {
+      const own = ratesOfCall(rates, usage, beside);
+      return { amount: costOf(usage, own), rates: own };
+    },
+    worst: (inputMax, outputMax, served) => worstOfCall(inputMax, outputMax, rates, served),
   };
 }

@@ -1,3 +1,4 @@
+import { plainlyServed } from "../calls/index.ts";
 import { tokens } from "../kernel/index.ts";
 import type { Ability } from "../models/index.ts";
 import type { Target } from "./targets.ts";
@@ -46,8 +47,9 @@ export function cheapestFits(
 ): Fits {
   const priced = targets.flatMap((target) => {
     if (misfit(target, needs, outputMax(target)) !== null) return [];
-    const most = target.tariff(at)?.worst(tokens(needs.inputTokens), tokens(outputMax(target)));
-    return most === undefined ? [] : [{ target, most }];
+    const [input, output] = [tokens(needs.inputTokens), tokens(outputMax(target))];
+    const most = target.tariff(at)?.worst(input, output, plainlyServed);
+    return most?.kind !== "known" ? [] : [{ target, most: most.amount }];
   });
   if (priced.length > 0) {
     const sorted = priced.toSorted((a, b) => (a.most < b.most ? -1 : a.most > b.most ? 1 : 0));

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Accounts, Taken, Taking } from "../calls/index.ts";
+import type { Accounts, Taken, Taking, Tariff } from "../calls/index.ts";
 import { type CallId, type MicroUsd, microUsd } from "../kernel/index.ts";
-import { noUsage, type Usage } from "../models/index.ts";
+import { noUsage, type Usage, type UsageBeside } from "../models/index.ts";
 import { type AttemptEars, type AttemptEnd, send, type Underway } from "./attempt.ts";
 import type { Breaker } from "./breaker.ts";
+import { CHAT_SEARCH } from "./charges.ts";
 import type { KeyRecord } from "./keys.ts";
 import type { Label, Metered } from "./meter.ts";
 import type { Paced, Paces, Pacing } from "./pace.ts";
@@ -93,8 +94,7 @@ export class Leg implements AttemptEars {
       this.#askBudget();
       return;
     }
-    const most = Number(this.attempt.inputMax) + Number(this.attempt.outputMax);
-    const pacing = this.#parts.paces.take(key, this.number === 1 ? 1 : 0, most);
+    const pacing = this.#parts.paces.take(key, this.number === 1 ? 1 : 0, this.attempt.paced);
     if (!(pacing instanceof Promise)) this.#paced(pacing);
     else pacing.then(this.#paced.bind(this), () => this.#ears.unsent(this, AWAY));
   }
@@ -142,15 +142,17 @@ export class Leg implements AttemptEars {
     const { id } = attempt.target.card;
     const payer = this.#parts.accounts.payer(this.#call.key.budget, id);
     if (this.#aborted) this.#withdraw(null);
-    else if (payer === null || attempt.worst === 0n) this.#send();
-    else if (attempt.worst === null) {
-      const message = `${id} has no known price, which a budget needs`;
+    else if (payer === null) this.#send();
+    else if (attempt.worst.kind === "unknown") {
+      const { because } = attempt.worst;
+      const message = `a budget must know the most that a call can cost, and for ${id} ${because}`;
       this.#withdraw({ status: 400, code: "price_unknown", message });
-    } else if (payer.isThrifty && this.#hasCheaper(attempt.worst)) {
+    } else if (attempt.worst.amount === 0n) this.#send();
+    else if (payer.isThrifty && this.#hasCheaper(attempt.worst.amount)) {
       const message = `a budget is beyond its soft limit, and a cheaper model than ${id} was named`;
       this.#withdraw({ status: 402, code: BUDGET_EXHAUSTED, message });
     } else {
-      const taking = payer.purse.take(attempt.worst);
+      const taking = payer.purse.take(attempt.worst.amount);
       if (!(taking instanceof Promise)) this.#paid(taking);
       else taking.then(this.#paid.bind(this), () => this.#withdraw(AWAY));
     }
@@ -160,7 +162,7 @@ export class Leg implements AttemptEars {
   #hasCheaper(worst: bigint): boolean {
     const { attempts } = this.#call.plan;
     const later = attempts.slice(attempts.indexOf(this.attempt) + 1);
-    return later.some((other) => other.worst !== null && other.worst < worst);
+    return later.some((other) => other.worst.kind === "known" && other.worst.amount < worst);
   }
 
   #paid(taking: Taking): void {
@@ -234,7 +236,7 @@ export class Leg implements AttemptEars {
       authoritative: found.authoritative,
       usage: found.usage,
       amount: found.amount,
-      tariff: this.attempt.tariff,
+      rates: found.rates,
       slice: this.#taken?.slice ?? null,
       firstByteMs: this.#firstByteMs,
       totalMs: performance.now() - this.#begunAt,
@@ -245,27 +247,46 @@ export class Leg implements AttemptEars {
 
   /** What the attempt came to: as counted, or else the most that it can have been. */
   #cost(end: AttemptEnd): Cost {
-    const { tariff, inputMax, outputMax, worst } = this.attempt;
+    const { tariff, inputMax, outputMax, worst, served } = this.attempt;
     const refused = end.kind === "declined" || end.kind === "not-sent" || (end.status ?? 0) >= 400;
-    if (refused || !this.#call.surface.billed) return FREE;
+    const { surface } = this.#call;
+    if (refused || !surface.billed) return FREE;
     const seen = this.#tap.seen();
     if (seen?.complete === true || (seen !== null && end.kind === "answered")) {
-      return { authoritative: true, usage: seen.usage, amount: tariff?.cost(seen.usage) ?? null };
+      const searches = surface.protocol === "openai-chat" && served.uses.has(CHAT_SEARCH);
+      const beside = searches ? searched(seen.beside) : seen.beside;
+      return { authoritative: true, usage: seen.usage, ...charged(tariff, seen.usage, beside) };
     }
-    const input = seen === null ? { ...noUsage, input: inputMax } : seen.usage;
-    const usage = { ...input, output: outputMax };
-    const most = seen === null ? worst : (tariff?.cost(usage) ?? null);
-    return { authoritative: false, usage, amount: most };
+    // What tools of the provider's may have brought meanwhile is not counted yet.
+    const known = seen !== null && served.uses.size === 0 ? seen : null;
+    const usage = { ...(known?.usage ?? { ...noUsage, input: inputMax }), output: outputMax };
+    if (known !== null) return { authoritative: false, usage, ...charged(tariff, usage, known.beside) };
+    const amount = worst.kind === "known" ? worst.amount : null;
+    return { authoritative: false, usage, amount, rates: tariff?.rates ?? null };
   }
 }
 
-type Cost = { readonly authoritative: boolean; readonly usage: Usage; readonly amount: MicroUsd | null };
+type Cost = Charged & { readonly authoritative: boolean; readonly usage: Usage };
+type Charged = { readonly amount: MicroUsd | null; readonly rates: Tariff["rates"] | null };
 /** The code of a call that no budget has room for: the next of its list may fit. */
 export const BUDGET_EXHAUSTED = "budget_exhausted";
-const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0) };
+const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0), rates: null };
 const AWAY: Refusal = {
   ...{ status: 503, code: "ledger_away", retryAfterS: 1 },
   message: "the limits of this key cannot be asked now; try again",
+};
+
+function charged(tariff: Tariff | null, usage: Usage, beside: UsageBeside | undefined): Charged {
+  return tariff?.charge(usage, beside) ?? { amount: null, rates: null };
+}
+
+/** A search that was asked for by a field is not counted in the answer. */
+function searched(beside: UsageBeside = BESIDE_NOTHING): UsageBeside {
+  return CHAT_SEARCH in beside.uses ? beside : { ...beside, uses: { ...beside.uses, [CHAT_SEARCH]: 1n } };
+}
+
+const BESIDE_NOTHING: UsageBeside = {
+  ...{ tier: null, audioInput: 0n, audioOutput: 0n, longWrites: 0n, uses: {} },
 };
 
 /** Names and values in turn: ours, and what of the client's is the client's to say, which goes before. */

@@ -22,7 +22,8 @@ export type Metered = {
   readonly authoritative: boolean;
   readonly usage: Usage;
   readonly amount: MicroUsd | null;
-  readonly tariff: Tariff | null;
+  /** By which prices it is booked; null where none is known. */
+  readonly rates: Tariff["rates"] | null;
   readonly slice: string | null;
   readonly firstByteMs: number | null;
   readonly totalMs: number;
@@ -138,7 +139,7 @@ async function writeBatch(tx: Transaction, { attempts, book }: Batch): Promise<v
 }
 
 function addTo({ attempts, book }: Batch, one: Metered): void {
-  const { key, tariff, amount, usage } = one;
+  const { key, rates, amount, usage } = one;
   attempts.add({
     c: one.callId,
     t: one.try,
@@ -155,7 +156,7 @@ function addTo({ attempts, book }: Batch, one: Metered): void {
     f: one.firstByteMs === null ? null : Math.round(one.firstByteMs),
     o: Math.round(one.totalMs),
   });
-  if (tariff === null || amount === null) return;
+  if (rates === null || amount === null) return;
   // What cost nothing needs no entry, unless tokens were counted for it at a price of nothing.
   if (amount === 0n && Object.values(usage).every((count) => count === 0n)) return;
   book.add({
@@ -166,7 +167,7 @@ function addTo({ attempts, book }: Batch, one: Metered): void {
     kind: one.authoritative ? "cost" : "loss",
     usage,
     amount,
-    rates: tariff.rates,
+    rates,
     because: `gateway ${one.surface}, ${one.label}`,
   });
 }

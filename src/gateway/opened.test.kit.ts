@@ -31,15 +31,16 @@ export type Opened = {
  *
  * @param upstream another provider's address in the place of the scripted one
  * @param more what else each replica is made of
+ * @param price what all but the dear one cost
  */
 export async function opened(
   limits?: PhaseLimits,
   upstream?: string | ((providerUrl: string) => string),
   more: Partial<GatewayOptions> = {},
+  price: NonNullable<CardConfig["price"]> = { inputUsdPerMtok: "1", outputUsdPerMtok: "10" },
 ): Promise<Opened> {
   const db = await throwawayDatabase();
   const provider = await scriptedProvider();
-  const price = { inputUsdPerMtok: "1", outputUsdPerMtok: "10" };
   const baseUrl = typeof upstream === "function" ? upstream(provider.url) : (upstream ?? provider.url);
   const at = { baseUrl, price, outputTokensMax: 1_000, keyFrom: "UPSTREAM_KEY" };
   const models: CardConfig[] = [

@@ -1,4 +1,6 @@
 import { microUsd, type Tokens, tokens } from "../kernel/index.ts";
+import type { Served } from "../calls/index.ts";
+import { CHARGED_FIELDS, isUnbounded, servedOf } from "./charges.ts";
 import { ENVELOPE_MARK, makeSeals, type Seals } from "./envelope.ts";
 import type { Asked, Attempt, Plan, Snapshot, Wishes } from "./planned.ts";
 import { passed, passingOf, type Sent, translated } from "./fit.ts";
@@ -19,13 +21,12 @@ const FIELDS = namesOf(
   ...PROMPTS,
   ...["model", "stream", "stream_options", "store", "n", ...STATEFUL],
   ...["max_completion_tokens", "max_tokens", "max_output_tokens"],
+  ...CHARGED_FIELDS,
 );
 /** What a provider adds to a prompt: roles, separators, its instructions for tools. */
 const FRAME_TOKENS = 4096;
 /** The most input of a call whose model's context is not known and which names things to be fetched. */
 const CONTEXT_TOKENS_MAX = 2_000_000;
-/** What a request can name without containing it: its tokens are then not bounded by its bytes. */
-const BY_REFERENCE = [Buffer.from('url"'), Buffer.from('file_id"')];
 const TRUE = Buffer.from("true");
 
 /**
@@ -55,24 +56,35 @@ export function plan(asked: Asked, snapshot: Snapshot): Plan {
   const seals = makeSeals(snapshot.sealKey, key.tenant);
   const ordered = ownersFirst(found.targets, body, seals);
   const passing = passingOf(surface, body, { field, open: scan.open, stream });
+  const served = servedOf(body, field);
+  const costing = { served, unbounded: isUnbounded(body, served) };
   const attempts: Attempt[] = [];
   let refusal: Refusal | null = null;
   for (const target of ordered) {
     const fitted = speaks(target, surface)
       ? passed(passing, target, seals)
       : translated(asked, target, { seals, stream, model, usage: passing.usageAsked });
-    if (fitted.kind === "refused") refusal ??= fitted.refusal;
-    else attempts.push(attemptOf(fitted.fitted, asked, field, target));
+    if (fitted.kind === "refused") {
+      refusal ??= fitted.refusal;
+      continue;
+    }
+    const attempt = attemptOf(fitted.fitted, asked, { ...costing, field, target });
+    if (attempt.paced > (key.tokensPerMinute ?? Infinity)) refusal ??= neverFits(attempt.paced, key);
+    else attempts.push(attempt);
   }
   if (attempts.length === 0 && refusal !== null) return { kind: "refused", refusal };
   return { kind: "call", model, stream, wishes: asked.wishes, attempts };
 }
 
 /** What is sent, with the most that it can come to. */
-function attemptOf(sent: Sent, { surface, body, pricedAt }: Asked, field: Find, target: Target): Attempt {
-  const inputMax = inputMaxOf(sent.body, target);
+function attemptOf(sent: Sent, asked: Asked, { served, unbounded, field, target }: Costing): Attempt {
+  const { surface, body, pricedAt, key } = asked;
+  const inputMax = inputMaxOf(sent.body, unbounded, target);
   const outputMax = outputMaxOf(surface, body, field, target);
   const tariff = target.tariff(pricedAt);
+  const most = Number(inputMax) + Number(outputMax);
+  // Nobody knows how much a picture is before it is read: it waits for a minute of its own at most.
+  const bounded = unbounded ? Math.min(most, key.tokensPerMinute ?? most) : most;
   return {
     target,
     path: sent.path,
@@ -85,11 +97,27 @@ function attemptOf(sent: Sent, { surface, body, pricedAt }: Asked, field: Find, 
     inputMax,
     outputMax,
     tariff,
-    worst: surface.billed ? (tariff?.worst(inputMax, outputMax) ?? null) : NOTHING,
+    served,
+    paced: surface.billed ? bounded : 0,
+    worst: surface.billed ? (tariff?.worst(inputMax, outputMax, served) ?? NO_PRICE) : FREE,
   };
 }
 
-const NOTHING = microUsd(0);
+type Costing = {
+  readonly served: Served;
+  readonly unbounded: boolean;
+  readonly field: Find;
+  readonly target: Target;
+};
+const FREE: Attempt["worst"] = { kind: "known", amount: microUsd(0) };
+const NO_PRICE: Attempt["worst"] = { kind: "unknown", because: "no price is known for it" };
+
+function neverFits(most: number, { tokensPerMinute }: Asked["key"]): Refusal {
+  const message =
+    `this call may use ${most} tokens, and its key ${tokensPerMinute ?? 0} a minute: ` +
+    "state a smaller output, send less, or have the key's limit raised";
+  return { status: 400, code: "call_beyond_limit", message };
+}
 
 /** Whoever sealed the thoughts that come with a call is asked first: it alone can read them. */
 function ownersFirst(ordered: readonly Target[], body: Buffer, seals: Seals): readonly Target[] {
@@ -128,18 +156,18 @@ function isTrue(body: Buffer, field: Field | undefined): boolean {
 }
 
 /** A token is at least one byte of text, so bytes bound it where everything is contained. */
-function inputMaxOf(body: Buffer, { card }: Target): Tokens {
-  const refers = BY_REFERENCE.some((name) => body.includes(name));
+function inputMaxOf(body: Buffer, unbounded: boolean, { card }: Target): Tokens {
   const context = card.contextTokens ?? CONTEXT_TOKENS_MAX;
-  return tokens(refers ? context : Math.min(body.length + FRAME_TOKENS, context));
+  return tokens(unbounded ? context : Math.min(body.length + FRAME_TOKENS, context));
 }
 
 function outputMaxOf(surface: Surface, body: Buffer, field: Find, { card }: Target): Tokens {
   if (surface.protocol === "openai-embeddings") return tokens(0);
-  let stated: number | null = null;
-  for (const name of surface.outputFields) stated ??= wholeIn(body, field(name), 0);
+  // Where several are stated, engines differ in which one holds.
+  const stated = surface.outputFields.map((name) => wholeIn(body, field(name), 0) ?? -1);
+  const most = Math.max(-1, ...stated);
   const choices = wholeIn(body, field("n"), 1) ?? 1;
-  return tokens(BigInt(stated ?? card.outputTokensMax) * BigInt(choices));
+  return tokens(BigInt(most < 0 ? card.outputTokensMax : most) * BigInt(choices));
 }
 
 /** The whole number of a field, where there is one that is no smaller than `least`. */

@@ -1,5 +1,5 @@
-import type { Tariff } from "../calls/index.ts";
-import type { MicroUsd, ModelId, Tokens } from "../kernel/index.ts";
+import type { Served, Tariff, Worst } from "../calls/index.ts";
+import type { ModelId, Tokens } from "../kernel/index.ts";
 import type { KeyRecord } from "./keys.ts";
 import type { Refusal, Surface } from "./surfaces.ts";
 import type { Target, Targets } from "./targets.ts";
@@ -68,8 +68,12 @@ export type Attempt = {
   readonly outputMax: Tokens;
   /** The prices that hold for it, as it was planned; null where none is known. */
   readonly tariff: Tariff | null;
-  /** Null where the model has no known price. */
-  readonly worst: MicroUsd | null;
+  /** What it counts of its key's tokens of a minute, until it is known what it used. */
+  readonly paced: number;
+  /** How it asks to be served. */
+  readonly served: Served;
+  /** The most that it can cost. */
+  readonly worst: Worst;
 };
 
 /** What is to be done with a request. */

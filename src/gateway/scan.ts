@@ -78,6 +78,20 @@ export function valueOf(text: Buffer, field: Field | undefined): unknown {
   }
 }
 
+/** The elements of a list, each by its bytes; what is no list has none. */
+export function elementsOf(text: Buffer, { start }: Field): readonly Buffer[] {
+  const elements: Buffer[] = [];
+  if (text[start] !== OPEN_LIST) return elements;
+  for (let at = skipBlank(text, start + 1); text[at] !== CLOSE_LIST; at = skipBlank(text, at)) {
+    const end = valueEnd(text, at);
+    if (end <= at) return elements;
+    elements.push(text.subarray(at, end));
+    at = skipBlank(text, end);
+    if (text[at] === COMMA) at += 1;
+  }
+  return elements;
+}
+
 /** A change to a text: the bytes from `start` to `end` become `by`. */
 export type Edit = { readonly start: number; readonly end: number; readonly by: string };
 

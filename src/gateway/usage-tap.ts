@@ -23,7 +23,7 @@ const QUOTE = 0x22;
 const NAME = Buffer.from('usage"');
 /** An unfinished line longer than this is not looked at: its usage is then estimated. */
 const LINE_BYTES_MAX = 16 * 1024 * 1024;
-const USAGE_FIELD = namesOf("usage");
+const COUNTED = namesOf("usage", "service_tier", "output");
 
 /** Reads an answer that is no stream: pieces are passed on at once, and looked at when all are there. */
 export function wholeTap(protocol: Protocol): UsageTap {
@@ -37,20 +37,25 @@ export function wholeTap(protocol: Protocol): UsageTap {
     rest: () => null,
     seen() {
       const text = pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
-      const scan = scanObject(text, USAGE_FIELD);
+      const scan = scanObject(text, COUNTED);
       if (scan.kind === "refused") return null;
-      const usage = valueOf(text, scan.fields.get("usage"));
-      const shaped = asStreamed(protocol, usage);
-      const seen = isObject(usage) ? usageSeen(shaped, null) : null;
-      return seen === null ? null : { usage: seen.usage, complete: true };
+      const of = (name: string): unknown => valueOf(text, scan.fields.get(name));
+      const usage = of("usage");
+      if (!isObject(usage)) return null;
+      const output = protocol === "openai-responses" && text.includes(TOOL_RUN) ? of("output") : undefined;
+      const seen = usageSeen(asStreamed(protocol, { usage, service_tier: of("service_tier"), output }), null);
+      return seen === null ? null : { ...seen, complete: true };
     },
   };
 }
 
-/** The usage of a whole answer in the event that would carry it in a stream. */
-function asStreamed(protocol: Protocol, usage: unknown): object {
-  if (protocol === "anthropic-messages") return { type: "message_start", message: { usage } };
-  return protocol === "openai-responses" ? { response: { usage } } : { usage };
+/** An item of an answer for a tool that was run or is to be. */
+const TOOL_RUN = Buffer.from('_call"');
+
+/** What a whole answer counts in the event that would carry it in a stream. */
+function asStreamed(protocol: Protocol, counted: object): object {
+  if (protocol === "anthropic-messages") return { type: "message_start", message: counted };
+  return protocol === "openai-responses" ? { response: counted } : counted;
 }
 
 const FREE: UsageSeen = { usage: noUsage, complete: true };

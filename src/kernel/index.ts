@@ -23,4 +23,4 @@ export {
 } from "./ids.ts";
 export { canonicalJson, type Json, jsonbText, type JsonObject, storableText, toJson } from "./json.ts";
 export { formatUsd, type MicroUsd, microUsd, type Tokens, tokens } from "./money.ts";
-export type { Usage } from "./usage.ts";
+export type { Usage, UsageBeside } from "./usage.ts";

@@ -16,3 +16,16 @@ export type Usage = {
   /** Output the model kept to itself while thinking. */
   readonly reasoning: Tokens;
 };
+
+/** What a provider counted beside kinds of tokens, where it charges for it by itself. */
+export type UsageBeside = {
+  /** By which of its services it answered, in its own word: `flex`, `priority`, … */
+  readonly tier: string | null;
+  /** Of the uncached input and the output, what was sound. */
+  readonly audioInput: bigint;
+  readonly audioOutput: bigint;
+  /** Of what was written to its cache, what stays for an hour. */
+  readonly longWrites: bigint;
+  /** How often it ran a tool of its own, by the tool's plain name: `web_search`. */
+  readonly uses: Readonly<Record<string, bigint>>;
+};

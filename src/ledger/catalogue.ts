@@ -3,12 +3,17 @@ import { createRequire, findPackageJSON } from "node:module";
 import type * as GenaiPrices from "@pydantic/genai-prices";
 import type { ModelPrice, TieredPrices } from "@pydantic/genai-prices";
 import { millionths } from "./decimal.ts";
-import { flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
+import { type BesideRates, flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
 const PACKAGE = "@pydantic/genai-prices";
 const require = createRequire(import.meta.url);
 /** A price per thousand requests in millionths of a dollar is a thousand of these in pico-USD each. */
 const PICO_PER_REQUEST_KCOUNT = 1000n;
+
+/** Tools that providers run, by their plain names, and what the catalogue calls their uses. */
+const USES = { web_search: "web_searches_kcount", file_search: "storage_searches_kcount" } as const;
+/** Tools for whose use by itself nothing is charged: what they bring is input like any other. */
+const FREE_USES: readonly string[] = ["web_fetch", "tool_search"];
 
 /**
  * What the batch services of providers charge, in hundredths of their live prices; the catalogue has none.
@@ -79,6 +84,25 @@ export function catalogueRates(key: CatalogueKey, at: Date): Rates | null {
     perRequest: (perRequest * PICO_PER_REQUEST_KCOUNT) as PicoUsd,
     source: `${catalogueVersion()} ${found.provider.id}/${found.model.id}`,
     ...(other !== null && { other }),
+    beside: besideOf(prices),
+  };
+}
+
+/** What else the catalogue has prices for. */
+function besideOf(prices: ModelPrice): BesideRates {
+  const longWrite = rateOf(prices["cache_write_1h_mtok"]);
+  const audioInput = rateOf(prices["input_audio_mtok"]);
+  const audioOutput = rateOf(prices["output_audio_mtok"]);
+  const uses = Object.fromEntries(FREE_USES.map((tool) => [tool, 0n as PicoUsd]));
+  for (const [tool, name] of Object.entries(USES)) {
+    const price = rateOf(prices[name]);
+    if (price !== null) uses[tool] = (price.base * PICO_PER_REQUEST_KCOUNT) as PicoUsd;
+  }
+  return {
+    ...(longWrite !== null && { longWrite }),
+    ...(audioInput !== null && { audioInput }),
+    ...(audioOutput !== null && { audioOutput }),
+    uses,
   };
 }
 

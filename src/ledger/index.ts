@@ -27,6 +27,7 @@ export {
 } from "./budgets.ts";
 export { applyDeclared, type DeclaredBudget, type DeclaredBudgets, parseUsd } from "./declared.ts";
 export { forecastBudgets, type Forecast } from "./forecast.ts";
+export { plainlyServed, ratesOfCall, type Served, type Worst, worstOfCall } from "./beside.ts";
 export { type CatalogueKey, catalogueRates, catalogueVersion } from "./catalogue.ts";
 export {
   costOf,
@@ -58,6 +59,7 @@ export {
 } from "./prices.ts";
 export { type OtherPrices, reprice, type RepricedModel } from "./reprice.ts";
 export {
+  type BesideRates,
   type Energy,
   type KindRates,
   otherService,

@@ -1,5 +1,5 @@
 import { millionths } from "./decimal.ts";
-import { flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
+import { type BesideRates, flat, type KindRates, type PicoUsd, type Rate, type Rates } from "./rates.ts";
 
 /** Decimal US dollars per million tokens, as text, by kind. */
 type UsdPerMtok = {
@@ -21,6 +21,16 @@ export type StatedUsd = TieredUsd & {
   readonly requestUsd?: string;
   /** What the provider's batch service charges; without it, no call of that service is made. */
   readonly batch?: TieredUsd;
+  /** Of a cache that is kept for an hour; without it, a call with a budget may not ask for one. */
+  readonly longCacheWriteUsdPerMtok?: string;
+  /** Of sound; without them, it costs what text does. */
+  readonly audioInputUsdPerMtok?: string;
+  readonly audioOutputUsdPerMtok?: string;
+  /** A use of each tool that the provider runs: `{ web_search: "0.01", mcp: "0" }`. */
+  readonly toolUsd?: Readonly<Record<string, string>>;
+  /** What calls cost that say `service_tier: "flex"`, without it as batches do, or `"priority"`. */
+  readonly flex?: TieredUsd;
+  readonly priority?: TieredUsd;
 };
 
 /** What the power of an own engine costs, measured at its plug; decimals as text. */
@@ -94,9 +104,33 @@ function statedRates(usd: StatedUsd, source: string): Rates | null {
   const kinds = statedKinds(usd);
   const other = usd.batch === undefined ? undefined : statedKinds(usd.batch);
   const request = millionths(usd.requestUsd ?? "0");
-  if (kinds === null || other === null || request === null) return null;
+  const beside = statedBeside(usd);
+  if (kinds === null || other === null || request === null || beside === null) return null;
   const perRequest = (request * PICO_PER_MICRO) as PicoUsd;
-  return { ...kinds, perRequest, source, ...(other !== undefined && { other }) };
+  return { ...kinds, perRequest, source, ...(other !== undefined && { other }), beside };
+}
+
+function statedBeside(usd: StatedUsd): BesideRates | null {
+  const one = (text: string | undefined): Rate | null | undefined => {
+    const price = text === undefined ? undefined : millionths(text);
+    return price === undefined || price === null ? price : flat(price);
+  };
+  const kinds = (of: TieredUsd | undefined) => (of === undefined ? undefined : statedKinds(of));
+  const uses = Object.entries(usd.toolUsd ?? {}).map(([tool, text]) => [tool, millionths(text)] as const);
+  const found = {
+    longWrite: one(usd.longCacheWriteUsdPerMtok),
+    audioInput: one(usd.audioInputUsdPerMtok),
+    audioOutput: one(usd.audioOutputUsdPerMtok),
+    ...{ flex: kinds(usd.flex), priority: kinds(usd.priority) },
+  };
+  if (Object.values(found).includes(null) || uses.some(([, price]) => price === null)) return null;
+  const known = Object.entries(found).filter(([, rate]) => rate !== undefined);
+  return {
+    ...(Object.fromEntries(known) as Omit<BesideRates, "uses">),
+    uses: Object.fromEntries(
+      uses.map(([tool, price]) => [tool, ((price ?? 0n) * PICO_PER_MICRO) as PicoUsd]),
+    ),
+  };
 }
 
 function statedKinds(usd: TieredUsd): KindRates | null {
@@ -140,7 +174,7 @@ function energyRates(energy: EnergyPrice): Rates | null {
 /** An engine of one's own costs the same whenever it answers. */
 function sameFor(input: Rate, output: Rate): Omit<Rates, "source"> {
   const kinds = { input, cachedInput: input, cacheWrite: input, output, reasoning: output };
-  return { ...kinds, perRequest: 0n as PicoUsd, other: kinds };
+  return { ...kinds, perRequest: 0n as PicoUsd, other: kinds, beside: "nothing" };
 }
 
 const FREE: Rates = { ...sameFor(flat(0n), flat(0n)), source: "local" };

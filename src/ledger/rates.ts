@@ -22,6 +22,20 @@ export type KindRates = {
   readonly reasoning: Rate;
 };
 
+/** What is charged for what a call uses beside kinds of tokens, where that is known. */
+export type BesideRates = {
+  /** A token that stays in the provider's cache for an hour. */
+  readonly longWrite?: Rate;
+  /** A token of sound; without one, what any token costs. */
+  readonly audioInput?: Rate;
+  readonly audioOutput?: Rate;
+  /** A use of a tool that the provider runs, by its plain name. */
+  readonly uses?: Readonly<Record<string, PicoUsd>>;
+  /** What calls cost that may wait, or that go first, where the provider lets the call say so. */
+  readonly flex?: KindRates;
+  readonly priority?: KindRates;
+};
+
 /** All prices of one model at one time. */
 export type Rates = KindRates & {
   /** Charged for every request beside its tokens. */
@@ -34,6 +48,8 @@ export type Rates = KindRates & {
   readonly other?: KindRates;
   /** What an engine of one's own uses for it. */
   readonly energy?: Energy;
+  /** What else it may charge for; what was booked has it in its prices already. */
+  readonly beside?: BesideRates | "nothing";
 };
 
 /** Joules in millionths of a millionth: what a token of input, or of output, takes. */
@@ -81,9 +97,10 @@ type RateJson = readonly [string, ...(readonly [string, string])[]];
 type KindsJson = Record<(typeof KINDS)[number], RateJson>;
 
 /** Rates as plain data, pico-USD per token, kept beside what was booked by them. */
-export function ratesToJson({ perRequest, source, service, other, energy, ...kinds }: Rates): Json {
+export function ratesToJson(rates: Rates): Json {
+  const { perRequest, source, service, other, energy } = rates;
   return {
-    ...kindsToJson(kinds),
+    ...kindsToJson(rates),
     ...{ perRequest: String(perRequest), source },
     ...(service !== undefined && { service }),
     ...(other !== undefined && { other: kindsToJson(other) }),

@@ -27,6 +27,12 @@ const statedUsd = {
   ...tieredUsd,
   requestUsd: decimal.optional(),
   batch: z.strictObject(tieredUsd).optional(),
+  longCacheWriteUsdPerMtok: usdPerMtok.optional(),
+  audioInputUsdPerMtok: usdPerMtok.optional(),
+  audioOutputUsdPerMtok: usdPerMtok.optional(),
+  toolUsd: z.record(z.string().regex(/^\w{1,60}$/), decimal).optional(),
+  flex: z.strictObject(tieredUsd).optional(),
+  priority: z.strictObject(tieredUsd).optional(),
 };
 const instant = z.iso.datetime({ offset: true }).or(z.iso.date());
 const changes = z

@@ -132,11 +132,19 @@ export function datedPricesOf(
   return [{ from: from ?? null, price: statedPriceOf(usd) }, ...later];
 }
 
-function usdOf<T extends Omit<PriceConfig, "changes">>({ batch, ...usd }: T) {
-  return { ...tieredOf(usd), ...(batch !== undefined && { batch: tieredOf(batch) }) };
+function usdOf<T extends Omit<PriceConfig, "changes">>({ batch, flex, priority, ...usd }: T) {
+  return {
+    ...tieredOf(usd),
+    ...(batch !== undefined && { batch: tieredOf(batch) }),
+    ...(flex !== undefined && { flex: tieredOf(flex) }),
+    ...(priority !== undefined && { priority: tieredOf(priority) }),
+  };
 }
 
-function tieredOf<T extends Omit<PriceConfig, "changes" | "batch">>({ tiers, ...usd }: T) {
+function tieredOf<T extends Omit<PriceConfig, "changes" | "batch" | "flex" | "priority">>({
+  tiers,
+  ...usd
+}: T) {
   return { ...fieldsOf(usd), ...(tiers !== undefined && { tiers: tiers.map((tier) => fieldsOf(tier)) }) };
 }
 

@@ -22,7 +22,14 @@ export {
   type ToolCall,
   type ToolSpec,
 } from "./spec.ts";
-export { addUsage, noUsage, type ReportedTotals, type Usage, usageFromTotals } from "./usage.ts";
+export {
+  addUsage,
+  noUsage,
+  type ReportedTotals,
+  type Usage,
+  type UsageBeside,
+  usageFromTotals,
+} from "./usage.ts";
 export { type UsageSeen, usageSeen } from "./usage-seen.ts";
 export {
   defaultTimeouts,

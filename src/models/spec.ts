@@ -23,6 +23,16 @@ type StatedUsd = TieredUsd & {
   readonly requestUsd?: string;
   /** What the provider's batch service charges instead. */
   readonly batch?: TieredUsd;
+  /** Of a cache that is kept for an hour; without it, no call with a budget asks for one. */
+  readonly longCacheWriteUsdPerMtok?: string;
+  /** Of sound; without them, it costs what text does. */
+  readonly audioInputUsdPerMtok?: string;
+  readonly audioOutputUsdPerMtok?: string;
+  /** A use of each tool that the provider runs: `{ web_search: "0.01", mcp: "0" }`. */
+  readonly toolUsd?: Readonly<Record<string, string>>;
+  /** What calls cost that say `service_tier: "flex"`, without it as batches do, or `"priority"`. */
+  readonly flex?: TieredUsd;
+  readonly priority?: TieredUsd;
 };
 
 /** A price as a configuration states it. */

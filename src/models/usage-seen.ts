@@ -1,14 +1,24 @@
-import { type Usage, usageFromTotals } from "./usage.ts";
+import { type Tokens, tokens } from "../kernel/index.ts";
+import { besideOf, get, number } from "./usage-beside.ts";
+import { type Usage, type UsageBeside, usageFromTotals } from "./usage.ts";
 
 /** Usage found in the raw chunks of a stream so far, and whether it is the final figure. */
-export type UsageSeen = { readonly usage: Usage; readonly complete: boolean };
+export type UsageSeen = {
+  readonly usage: Usage;
+  readonly complete: boolean;
+  /** What else was counted, where anything was. */
+  readonly beside?: UsageBeside;
+};
 
 /**
  * Reads usage out of one raw chunk, so that a stream that breaks off still tells what was counted:
  * Anthropic counts the input at the start, Google with every chunk, OpenAI and Bedrock only at the end.
  */
 export function usageSeen(chunk: unknown, before: UsageSeen | null): UsageSeen | null {
-  return ofOpenAi(chunk) ?? ofAnthropic(chunk, before) ?? ofGoogle(chunk) ?? ofBedrock(chunk) ?? before;
+  const seen = ofOpenAi(chunk) ?? ofAnthropic(chunk, before) ?? ofGoogle(chunk) ?? ofBedrock(chunk);
+  if (seen === null) return before;
+  const beside = besideOf(chunk, before?.beside);
+  return beside === undefined ? seen : { ...seen, beside };
 }
 
 function ofOpenAi(chunk: unknown): UsageSeen | null {
@@ -42,10 +52,23 @@ function ofAnthropic(chunk: unknown, before: UsageSeen | null): UsageSeen | null
       false,
     );
   }
-  const output = number(get(chunk, "usage"), "output_tokens");
+  const counted = get(chunk, "usage");
+  const output = number(counted, "output_tokens");
   if (get(chunk, "type") !== "message_delta" || output === null || before === null) return null;
-  const written = usageFromTotals({ input: 0, output });
-  return written === null ? null : { usage: { ...before.usage, output: written.output }, complete: true };
+  // Its end counts anew, since tools that the provider runs bring input meanwhile; it may leave kinds out.
+  const { input, cachedInput, cacheWrite } = before.usage;
+  const most = (begun: bigint, name: string): Tokens => {
+    const ended = BigInt(Math.ceil(number(counted, name) ?? 0));
+    return tokens(ended > begun ? ended : begun);
+  };
+  const usage = {
+    ...before.usage,
+    input: most(input, "input_tokens"),
+    cachedInput: most(cachedInput, "cache_read_input_tokens"),
+    cacheWrite: most(cacheWrite, "cache_creation_input_tokens"),
+    output: tokens(Math.ceil(output)),
+  };
+  return { usage, complete: true };
 }
 
 function ofGoogle(chunk: unknown): UsageSeen | null {
@@ -79,13 +102,4 @@ function ofBedrock(chunk: unknown): UsageSeen | null {
 
 function sure(usage: Usage | null, complete: boolean): UsageSeen | null {
   return usage === null ? null : { usage, complete };
-}
-
-function get(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-function number(value: unknown, name: string): number | null {
-  const found = get(value, name);
-  return typeof found === "number" ? found : null;
 }

@@ -1,6 +1,6 @@
-import { type Tokens, tokens, type Usage } from "../kernel/index.ts";
+import { type Tokens, tokens, type Usage, type UsageBeside } from "../kernel/index.ts";
 
-export type { Usage };
+export type { Usage, UsageBeside };
 
 /** No tokens of any kind. */
 export const noUsage: Usage = {

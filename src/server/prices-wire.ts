@@ -1,7 +1,9 @@
 /** The JSON of prices that the HTTP API and the CLI's `--json` share: decimal US dollars as text. */
 import {
+  type BesideRates,
   type KeptPrice,
   type KindRates,
+  type Rate,
   rateAt,
   type Rates,
   serviceOf,
@@ -22,12 +24,13 @@ export function priceLineJson({ model, rates, because }: PriceLine) {
 }
 
 function ratesUsd(rates: Rates) {
-  const { perRequest, source, other, energy } = rates;
+  const { perRequest, source, other, energy, beside } = rates;
   const service = serviceOf(rates);
   const [own, others] = [tieredUsd(rates), other === undefined ? null : tieredUsd(other)];
   return {
     ...{ source, service, requestUsd: writtenAmount(perRequest, PLACES_REQUEST) },
     ...(service === "live" ? { live: own, batch: others } : { live: others, batch: own }),
+    beside: beside === undefined || beside === "nothing" ? null : besideUsd(beside),
     energy:
       energy === undefined
         ? null
@@ -35,6 +38,20 @@ function ratesUsd(rates: Rates) {
             inputJoulesPerMtok: writtenAmount(energy.input, PLACES),
             outputJoulesPerMtok: writtenAmount(energy.output, PLACES),
           },
+  };
+}
+
+/** What is charged beside kinds of tokens, where that is known. */
+function besideUsd({ longWrite, audioInput, audioOutput, uses = {}, flex, priority }: BesideRates) {
+  const usd = (rate: Rate | undefined) => (rate === undefined ? null : writtenAmount(rate.base, PLACES));
+  const tools = Object.entries(uses).map(([tool, price]) => [tool, writtenAmount(price, PLACES_REQUEST)]);
+  return {
+    longCacheWriteUsdPerMtok: usd(longWrite),
+    audioInputUsdPerMtok: usd(audioInput),
+    audioOutputUsdPerMtok: usd(audioOutput),
+    toolUsd: Object.fromEntries(tools) as Record<string, string>,
+    flex: flex === undefined ? null : tieredUsd(flex),
+    priority: priority === undefined ? null : tieredUsd(priority),
   };
 }
 

@@ -81,7 +81,7 @@ export function streamRewriter({ from, to, sayFor, wrapping }: Between): UsageTa
       else if (!broken) breakOff(CUT);
       return give();
     },
-    seen: () => (seen === null ? null : { usage: seen.usage, complete: seen.complete || hearing.ended }),
+    seen: () => (seen === null ? null : { ...seen, complete: seen.complete || hearing.ended }),
   };
 }
 
@@ -114,12 +114,12 @@ export function wholeRewriter({ from, to, sayFor, wrapping }: Between): UsageTap
           from === "google-generate"
             ? reply
             : from === "anthropic-messages"
-              ? { type: "message_start", message: { usage: usage ?? null } }
+              ? { type: "message_start", message: reply }
               : from === "openai-responses"
-                ? { response: { usage: usage ?? null } }
+                ? { response: reply }
                 : reply;
         const found = usage === undefined && from !== "google-generate" ? null : usageSeen(event, null);
-        return found === null ? null : { usage: found.usage, complete: true };
+        return found === null ? null : { ...found, complete: true };
       } catch {
         return null;
       }
