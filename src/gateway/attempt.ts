@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher, Pool } from "undici";
+import { FORBIDDEN_ADDRESS } from "./reach.ts";
 
 /** How an attempt at a provider ended. */
 export type AttemptEnd =
@@ -7,8 +8,8 @@ export type AttemptEnd =
   | { readonly kind: "answered"; readonly status: number }
   /** The provider refused before anything was passed on, and there is another to try. */
   | { readonly kind: "declined"; readonly status: number; readonly retryAfter: string | undefined }
-  /** Nothing has reached the provider. */
-  | { readonly kind: "not-sent"; readonly error: Error }
+  /** Nothing has reached the provider. Where it is forbidden to go there, no other try fares better. */
+  | { readonly kind: "not-sent"; readonly error: Error; readonly forbidden: boolean }
   /** The provider may have worked: it was too slow, its connection broke, or the client went away. */
   | {
       readonly kind: "timed-out" | "cut" | "client-left" | "outraced";
@@ -34,7 +35,7 @@ const DRAIN_BYTES_MAX = 64 * 1024;
 /** Errors of undici before the first byte was sent. */
 const BEFORE_SENDING: ReadonlySet<string> = new Set([
   ...["UND_ERR_CONNECT_TIMEOUT", "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"],
-  ...["ERR_UPSTREAM_ADDRESS", "ERR_TLS_CERT_ALTNAME_INVALID", "DEPTH_ZERO_SELF_SIGNED_CERT"],
+  ...[FORBIDDEN_ADDRESS, "ERR_TLS_CERT_ALTNAME_INVALID", "DEPTH_ZERO_SELF_SIGNED_CERT"],
 ]);
 
 /**
@@ -109,8 +110,9 @@ class AttemptHandler implements Dispatcher.DispatchHandler {
     }
     const code = "code" in error ? String(error.code) : "";
     if (this.#aborted !== null) this.#end({ kind: this.#aborted, status, error });
-    else if (BEFORE_SENDING.has(code)) this.#end({ kind: "not-sent", error });
-    else this.#end({ kind: "cut", status, error });
+    else if (BEFORE_SENDING.has(code)) {
+      this.#end({ kind: "not-sent", error, forbidden: code === FORBIDDEN_ADDRESS });
+    } else this.#end({ kind: "cut", status, error });
   }
 
   #end(end: AttemptEnd): void {

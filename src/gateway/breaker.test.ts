@@ -27,6 +27,15 @@ test("a model rests after five failures in a row, for ten seconds, and an answer
   expect(breaker.rests(model)).toBe(false);
 });
 
+test("what we forbid ourselves says nothing of a model", () => {
+  const breaker = makeBreaker(() => 0);
+  const forbidden: AttemptEnd = { kind: "not-sent", error: new Error("address"), forbidden: true };
+  for (let count = 0; count < 9; count += 1) breaker.heard(model, forbidden, null);
+  expect(breaker.rests(model)).toBe(false);
+  for (let count = 0; count < 5; count += 1) breaker.heard(model, { ...forbidden, forbidden: false }, null);
+  expect(breaker.rests(model)).toBe(true);
+});
+
 test("a model rests for as long as it asks, a minute at most", () => {
   let now = 0;
   const breaker = makeBreaker(() => now);

@@ -40,7 +40,8 @@ export function makeBreaker(now: () => number): Breaker {
         const before = firstByte.get(model);
         firstByte.set(model, before === undefined ? firstByteMs : before + NEWEST * (firstByteMs - before));
       }
-      if (end.kind === "client-left") return;
+      // What we forbid ourselves says nothing of the provider.
+      if (end.kind === "client-left" || (end.kind === "not-sent" && end.forbidden)) return;
       if (end.kind === "answered" && end.status < 500) {
         if (failures.size > 0) failures.delete(model);
         if (restsUntil.size > 0) restsUntil.delete(model);

@@ -193,7 +193,7 @@ export class Exchange implements LegEars {
     else if (this.#gone === "timed-out") this.#refuse(SLOW);
     else if (this.#hasNext()) this.#go();
     else if (this.#outflow.begun) this.#breakOff(end.kind);
-    else if (this.#retries < RETRIES_MAX && end.kind !== "timed-out") this.#wait();
+    else if (this.#retries < RETRIES_MAX && mayBeTried(end)) this.#wait();
     else this.#refuse(unanswered(leg.attempt.target.card.id, end));
   }
 
@@ -280,7 +280,16 @@ function waitOf(retryAfter: string | undefined): number {
   return Infinity;
 }
 
+/** Whether the same may go well a moment later. */
+function mayBeTried(end: AttemptEnd): boolean {
+  return end.kind !== "timed-out" && !(end.kind === "not-sent" && end.forbidden);
+}
+
 function unanswered(id: string, end: AttemptEnd): Refusal {
+  if (end.kind === "not-sent" && end.forbidden) {
+    const message = `${id} is at an address where this gateway never goes; its operator reads in the log why`;
+    return { status: 502, code: "upstream_forbidden", message };
+  }
   return end.kind === "timed-out"
     ? { status: 504, code: "upstream_timeout", message: `${id} did not answer in time` }
     : { status: 502, code: "upstream_unreachable", message: `${id} cannot be reached, or broke off` };

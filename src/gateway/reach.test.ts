@@ -70,13 +70,12 @@ test("a public name at a private address is refused, unless it is listed; a loca
   }
 });
 
-async function askOf({ gateway, secret }: Opened): Promise<number> {
+async function askOf({ gateway, secret }: Opened): Promise<readonly [status: number, text: string]> {
   const answer = await fetch(`${gateway.url}/v1/chat/completions`, {
     ...{ method: "POST", headers: { authorization: `Bearer ${secret}` } },
     body: '{"model":"dear/large","max_tokens":9,"messages":[]}',
   });
-  await answer.text();
-  return answer.status;
+  return [answer.status, await answer.text()];
 }
 
 test("a name is looked at whenever it is connected to, also once it has been called before", async () => {
@@ -88,13 +87,19 @@ test("a name is looked at whenever it is connected to, also once it has been cal
     ...{ lookup, privateHosts: ["engines.example.com"], say: (line: string) => said.push(line) },
   });
   at.provider.script(reply("ok"), cut({ afterChunks: 0 }));
-  expect(await askOf(at)).toBe(200);
+  expect((await askOf(at))[0]).toBe(200);
   // Whoever answers for the name has it point elsewhere once it is trusted, and the connection is cut.
   address = "169.254.169.254";
-  expect(await askOf(at)).toBe(502);
-  expect(await askOf(at)).toBe(502);
+  expect(await askOf(at)).toEqual([502, expect.stringContaining("upstream_forbidden")]);
+  expect(await askOf(at)).toEqual([502, expect.stringContaining("upstream_forbidden")]);
   expect(at.provider.requests.length).toBe(2);
   expect(said).toEqual(["engines.example.com is at 169.254.169.254, where no provider is"]);
+  // What broke off is tried again; what is forbidden is not.
+  await at.gateway.flush();
+  const { rows } = await at.db.query<{ label: string }>(
+    "select label from factotum.gateway_attempts order by call_id, try",
+  );
+  expect(rows.map(({ label }) => label)).toEqual(["answered", "cut", "not-sent", "not-sent"]);
   await at.close();
 });
 

@@ -28,6 +28,8 @@ const PRIVATE = listOf(
  * them, and endings that no public registry hands out (RFC 6761, 6762 appendix G, 8375).
  */
 const LOCAL_NAME = /^[^.]+$|\.(?:localhost|local|internal|intranet|private|corp|home|lan|home\.arpa)$/i;
+/** The code of the error by which a connection to an address is refused. */
+export const FORBIDDEN_ADDRESS = "ERR_UPSTREAM_ADDRESS";
 /** Refusals that are remembered, so as not to be said again. */
 const TOLD_MAX = 1_000;
 const HINT = "if it is an engine of your own, list it in gateway.privateHosts";
@@ -113,6 +115,6 @@ function isIn(list: BlockList, address: string): boolean {
 
 function addressError(message: string): NodeJS.ErrnoException {
   const error: NodeJS.ErrnoException = new Error(message);
-  error.code = "ERR_UPSTREAM_ADDRESS";
+  error.code = FORBIDDEN_ADDRESS;
   return error;
 }

@@ -185,3 +185,29 @@ test("four replicas, two killed in the middle: no cap is overrun, and no reserva
   expect(rows.map(({ label }) => label)).toEqual(["answered"]);
   expect(rows[0]?.amount).toBe((rows[0]?.rows ?? 0) * PRICE);
 });
+
+test("a conversation with sealed thoughts goes on after each of its replicas was killed", async () => {
+  const secret = await keyTo("thinkers/all", 1_000_000);
+  const [, first] = replicas;
+  const thoughts = ["sealed+by/the=provider", "sealed-again"];
+  const items: object[] = [];
+  for (const [turn, replica] of [first, replicas[0], await start()].entries()) {
+    items.push({ type: "message", role: "user", content: `turn ${turn}` });
+    const signature = thoughts[turn];
+    provider.script(
+      reply("no", USAGE, signature === undefined ? {} : { thinking: { text: "I look out.", signature } }),
+    );
+    const answer = await fetch(`${replica?.url}/v1/responses`, {
+      ...{ method: "POST", headers: { authorization: `Bearer ${secret}` } },
+      body: JSON.stringify({ model: "small", input: items, include: ["reasoning.encrypted_content"] }),
+    });
+    const { output } = (await answer.json()) as { output: object[] };
+    expect([answer.status, JSON.stringify(output).includes("fe1.")]).toEqual([200, signature !== undefined]);
+    items.push(...output);
+    replica?.process.kill("SIGKILL");
+  }
+  // The last of them read, in the provider's own words, what two dead ones had passed on.
+  const sent = JSON.stringify(provider.requests.at(-1)?.body);
+  for (const thought of thoughts) expect(sent).toContain(thought);
+  expect(sent).not.toContain("fe1.");
+});

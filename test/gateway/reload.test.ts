@@ -39,9 +39,9 @@ let secret = "";
 let said = "";
 
 /** The models stand in a file of their own, which the configuration imports. */
-function writeModels(names: readonly string[]): void {
+function writeModels(names: readonly string[], host = "127.0.0.1"): void {
   const { port } = provider.address() as AddressInfo;
-  const baseUrl = `http://127.0.0.1:${port}/v1`;
+  const baseUrl = `http://${host}:${port}/v1`;
   const models = names.map((name) => ({ id: `x/${name}`, baseUrl, local: true }));
   writeFileSync(join(folder, "models.ts"), `export const models = ${JSON.stringify(models)};\n`);
 }
@@ -78,7 +78,10 @@ beforeAll(async () => {
   writeConfig('{ aliases: { main: ["x/a", "x/b"] } }');
   surroundings = {
     cwd: folder,
-    env: { DATABASE_URL: db.url, FACTOTUM_GATEWAY_SECRET: "a secret of these tests, long enough" },
+    env: {
+      ...{ DATABASE_URL: db.url, FACTOTUM_GATEWAY_SECRET: "a secret of these tests, long enough" },
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, "..", "fixtures", "own-names.mjs")}`,
+    },
   };
   gateway = start(["gateway", "--port", "0", "--json"], surroundings);
   gateway.child.stderr.on("data", (piece: Buffer) => (said += piece.toString()));
@@ -133,6 +136,15 @@ test("SIGHUP reads it anew, also what it does not import", async () => {
   gateway.child.kill("SIGHUP");
   await until(async () => (await answers()) === "e");
   expect(said).toContain("is in force");
+});
+
+test("a public name of one's own is called once it is listed", async () => {
+  writeModels(["f"], "engines.example.com");
+  writeConfig('{ aliases: { main: "x/f" } }');
+  await until(async () => (await answers()) === "502");
+  writeConfig('{ aliases: { main: "x/f" }, privateHosts: ["*.example.com"] }');
+  await until(async () => (await answers()) === "f");
+  expect(said).toContain("engines.example.com is at 127.0.0.1, which is a private address");
 });
 
 test("a new key has the limits of the configuration where nobody says others", async () => {
