@@ -1,4 +1,5 @@
 import { ConflictError } from "../changes/index.ts";
+import { must } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, type Run } from "../runs/index.ts";
 import { handOffNote } from "./hand-off.ts";
@@ -38,6 +39,8 @@ type Fold = {
   readonly before: number;
   /** Index of the first entry that is kept. */
   readonly from: number;
+  /** Whether staged work may be told in short, the ways to be tried first. */
+  readonly ways: readonly boolean[];
 };
 
 /**
@@ -53,31 +56,33 @@ export async function compactWhereFull(t: Trying, transcript: Transcript): Promi
   const before = promptTokens(callOf(t, transcript));
   if (before <= room.full) return undefined;
   const from = cutOf(transcript, room.free * KEPT_SHARE);
-  const gain = tokensBetween(transcript, latestNote(transcript)?.from ?? OPENING, from ?? 0);
+  const last = latestNote(transcript);
+  const gain = tokensBetween(transcript, last?.from ?? OPENING, from ?? 0);
   if (before <= room.most && gain < room.free * GAIN_SHARE) return undefined;
-  // Folded up to here already: what is left is all of it needed.
-  if (from === undefined || gain === 0) return tooLong(t, transcript, before, room, takenBack(t));
+  const ways = waysLeft(t, gain > 0, last);
+  // Folded up to here already, and as short as may be: what is left is all of it needed.
+  if (from === undefined || ways.length === 0) return tooLong(t, transcript, before, room, takenBack(t));
   const writing = await writeNote(t, transcript, from, room.free);
-  return writing.kind === "later" ? writing.run : fold(t, transcript, { room, before, from }, writing);
+  return writing.kind === "later" ? writing.run : fold(t, transcript, { room, before, from, ways }, writing);
 }
 
 async function fold(
   t: Trying,
   transcript: Transcript,
-  { room, before, from }: Fold,
+  { room, before, from, ways }: Fold,
   writing: Writing & { readonly kind: "over" },
 ): Promise<Run> {
   const staged = await stagedSoFar(t);
   const wishes = await wishesOf(t, transcript, staged);
-  const madeWith = (noted: Noted | undefined): Compacted => {
-    const note = handOffNote({ transcript, from, staged, wishes, noted });
-    return { kind: "compacted", from, note, noted };
+  const madeWith = (noted: Noted | undefined, short: boolean): Compacted => {
+    const note = handOffNote({ transcript, from, staged, wishes, noted, short });
+    return { kind: "compacted", from, note, noted, short };
   };
   const sizeWith = (entry: Compacted): number => promptTokens(callOf(t, [...transcript, entry]));
   // What a model noted before still holds; where not even that leaves room, the facts go before.
-  const candidates = [writing.noted, latestNote(transcript)?.noted].filter((one) => one !== undefined);
-  const fitting = candidates.map(madeWith).find((one) => sizeWith(one) <= room.full);
-  const entry = fitting ?? madeWith(undefined);
+  const notes = [writing.noted, latestNote(transcript)?.noted].filter((one) => one !== undefined);
+  const candidates = ways.flatMap((short) => [...notes, undefined].map((noted) => madeWith(noted, short)));
+  const entry = candidates.find((one) => sizeWith(one) <= room.full) ?? must(candidates.at(-1), "a note");
   const after = sizeWith(entry);
   if (after > room.most) return tooLong(t, transcript, after, room, writing.settled);
   const isNew = writing.noted !== undefined && entry.noted === writing.noted;
@@ -97,6 +102,13 @@ async function fold(
   });
   const grown = [...transcript, entry];
   return hold(t, next, { transcript: grown, staged });
+}
+
+/** Whether staged work is told in short: what is must be there to be looked at, and is told so once. */
+function waysLeft({ bench }: Trying, gains: boolean, last: Compacted | undefined): readonly boolean[] {
+  const mayLook = [...bench.toolbox.values()].some((tool) => tool.effect === "read");
+  if (gains) return mayLook ? [false, true] : [false];
+  return mayLook && last?.short !== true ? [true] : [];
 }
 
 function whyUnused(noted: Noted | undefined): string | undefined {

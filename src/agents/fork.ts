@@ -1,10 +1,11 @@
-import { InputError, type ModelId, must, type RunId } from "../kernel/index.ts";
+import { InputError, type Json, type ModelId, must, type RunId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import { appendStep, copySteps, getRun, listSteps, type Run, startRun, type Step } from "../runs/index.ts";
 import { type Attempt, listAttempts, saveAttempt } from "./attempts.ts";
 import { businessTime } from "./business-time.ts";
 import { modelNamed, nextRung, usableFrom } from "./cascade.ts";
 import { stageCalls } from "./follow.ts";
+import { answerOfCode, checkChoice, choicesOfCall, copyAnswers } from "./fork-answers.ts";
 import { type AgentState, newState, readState } from "./state.ts";
 import { ASK_TOOL } from "./asking.ts";
 import { callsOf, entryOf, type Transcript, turnsOf } from "./transcript.ts";
@@ -25,7 +26,7 @@ export type ForkOrder = {
   readonly model?: ModelId;
   /** What the fork is told, in the words of somebody whom it works for. */
   readonly instruction?: string;
-  /** Another answer to the question that the model asked in step `at`: one of its choices. */
+  /** Another answer to the question that was asked in step `at`: one of its choices. */
   readonly answer?: string;
   /** Commits what passes; without it the fork is a rehearsal: verified, and then thrown away. */
   readonly commit?: boolean;
@@ -76,12 +77,18 @@ export async function forkRun(parts: WorkshopParts, id: RunId, order: ForkOrder)
   }
   const place = placed(workshop, bench, before, attempts, order);
   const staged = await stageAgain(workshop, bench, run, place);
-  const told = retold(run, staged, place, before, order);
+  const answered =
+    openCalls(place.transcript).length > 0
+      ? undefined
+      : await answerOfCode(db, run.id, before.at(-1), order.answer);
+  const told = answered === undefined ? retold(run, staged, place, before, order) : before;
   return db.transaction(async (tx) => {
     const state = stateOf(place, run, order);
     const { tenant, agent, agentVersion, input, priority } = run;
     const made = await startRun(tx, { tenant, agent, agentVersion, input, priority, state });
     await copySteps(tx, made.run.id, told);
+    const given = answered === undefined ? undefined : { ...answered, by: order.by };
+    await copyAnswers(tx, made.run.id, before, given);
     await begin(tx, made.run, place, staged, bench, order);
     const { at, model = null, instruction = null, answer = null, by } = order;
     const how = { at, model, instruction, answer, by, rehearses: order.commit !== true };
@@ -236,14 +243,17 @@ function retold(
         : "it asks nobody there; take the step with its question";
     throw refused(run, because);
   }
+  checkChoice(run.id, answer, choicesOfCall(asked.input));
   const output = { choice: answer, answered_by: order.by };
   const data = { role: "tool", toolCallId: asked.id, name: ASK_TOOL, output };
   const last = must(steps.at(-1), "the step that asks");
   return [...steps, { ...last, seq: last.seq + 1n, kind: "message", attempt: place.number, data }];
 }
 
+type ToolCallMade = { readonly id: string; readonly name: string; readonly input: Json };
+
 /** Calls of the latest reply that nothing has answered yet. */
-function openCalls(transcript: readonly Step[]): readonly { readonly id: string; readonly name: string }[] {
+function openCalls(transcript: readonly Step[]): readonly ToolCallMade[] {
   const messages = transcript
     .flatMap(entryOf)
     .flatMap((one) => (one.kind === "message" ? [one.message] : []));

@@ -1,5 +1,6 @@
-import type { Json } from "../kernel/index.ts";
 import { ASK_TOOL } from "./asking.ts";
+import { callLine, rowKind } from "./hand-off-lines.ts";
+import { type Shortened, shortened } from "./hand-off-short.ts";
 import { notedSays } from "./prompt.ts";
 import { type Noted, OPENING, type Transcript } from "./transcript.ts";
 import type { Staged } from "./workshop.ts";
@@ -14,6 +15,8 @@ export type Folding = {
   readonly wishes: readonly { readonly what: string; readonly done: boolean }[];
   /** What a model wrote of the rest. */
   readonly noted?: Noted | undefined;
+  /** Staged work in short, where there is too much of it to be told call by call. */
+  readonly short?: boolean;
 };
 
 /** Looks at data that are named in a note, without what they found. */
@@ -26,15 +29,17 @@ const NOTED = "What was noted of the rest. Where it says otherwise than the fact
  * for word, by rule, of the whole transcript each time: what people said, what was said to them, questions
  * and their answers, the calls that staged something with what they answered, the rows, and what is still to
  * be done. What a model wrote comes after it, and can take nothing out of it. What was only looked at can be
- * looked at again.
+ * looked at again; with `short`, so can what was staged, by the keys that are told.
  */
-export function handOffNote({ transcript, from, staged, wishes, noted }: Folding): string {
+export function handOffNote({ transcript, from, staged, wishes, noted, short = false }: Folding): string {
   const folded = transcript.slice(OPENING, from);
+  const open = wishes.flatMap(({ what, done }) => (done ? [] : [what]));
+  const { calls, rows } = short ? shortened(staged, open) : wholly(staged);
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ["What people said, in order", folded.flatMap(words)],
     ["Questions that you asked, and the answers", questions(folded)],
-    ["Calls that staged something, with their answers", staged.calls.map(callLine)],
-    ["Rows that are staged", staged.changeSet.rows.map((row) => `${kindOf(row)} ${row.table} ${row.key}`)],
+    ["Calls that staged something, with their answers", calls],
+    ["Rows that are staged", rows],
     ["What was asked for", wishes.map(({ what, done }) => `${done ? "done" : "STILL TO BE DONE"}: ${what}`)],
     ["What you looked at, to be looked at again where you need it", looks(folded, staged)],
   ];
@@ -45,6 +50,13 @@ export function handOffNote({ transcript, from, staged, wishes, noted }: Folding
     "Hand-off note: the earlier part of this work was folded into these facts, so that it fits what you " +
     "can read. Everything staged is still staged; go on from here.";
   return [intro, ...told, ...(noted === undefined ? [] : [NOTED, notedSays(noted.text)])].join("\n\n");
+}
+
+function wholly({ calls, changeSet }: Staged): Shortened {
+  return {
+    calls: calls.map(callLine),
+    rows: changeSet.rows.map((row) => `${rowKind(row)} ${row.table} ${row.key}`),
+  };
 }
 
 /** What was said by whom; words beside a tool call are the model's to itself. */
@@ -78,29 +90,6 @@ function questions(folded: Transcript): readonly string[] {
           .map((call) => `${JSON.stringify(call.input)}: ${answers.get(call.id) ?? "not answered yet"}`)
       : [],
   );
-}
-
-function callLine({
-  tool,
-  input,
-  output,
-}: {
-  readonly tool: string;
-  readonly input: Json;
-  readonly output?: Json;
-}) {
-  return `${tool} ${JSON.stringify(input)} answered ${JSON.stringify(output ?? null)}`;
-}
-
-function kindOf({
-  before,
-  after,
-}: {
-  readonly before: string | null;
-  readonly after: string | null;
-}): string {
-  if (before === null) return "new";
-  return after === null ? "deleted" : "changed";
 }
 
 /** The newest looks, each once. */

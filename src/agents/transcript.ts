@@ -22,6 +22,8 @@ export type Compacted = {
   readonly note: string;
   /** The part of it that a model wrote, and which one did. */
   readonly noted?: Noted | undefined;
+  /** It tells staged work in short. */
+  readonly short?: boolean;
 };
 
 /** What a model wrote into a hand-off note, about the entries before `upTo`. */
@@ -58,8 +60,8 @@ export async function readTranscript(
 export function entryOf({ kind, data }: Pick<Step, "kind" | "data">): readonly Entry[] {
   if (kind === "message") return [{ kind, message: data as unknown as Message }];
   if (kind === "compacted") {
-    const { from, note, noted } = data as unknown as Compacted;
-    return [{ kind, from, note, noted }];
+    const { from, note, noted, short = false } = data as unknown as Compacted;
+    return [{ kind, from, note, noted, short }];
   }
   if (kind !== "heard" && kind !== "nudged") return [];
   const { by, text } = data as { readonly by: string; readonly text: string };

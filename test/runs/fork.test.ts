@@ -1,8 +1,11 @@
 /** A run that is over is gone through once more, from a step on, in another way; both are compared. */
+import type { Rung } from "factotum/agents";
 import type { ModelId, RunId } from "factotum/kernel";
 import { serveHttp } from "factotum/server";
 import { reply, scriptedProvider, type ScriptedProvider } from "factotum/testing";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Order } from "../agents/shop.ts";
+import { whichLamp } from "../steering/kit.ts";
 import { openProject, type Project, shopConfig } from "./project.ts";
 
 const order = (quantity: number) =>
@@ -152,6 +155,7 @@ test("a fork may answer a question otherwise; where it cannot begin, it says whe
   for (const wrong of [
     { at },
     { at: 1, answer: "never" },
+    { at, answer: "tomorrow" },
     { at: 10_000 },
     { at: -1 },
     { at, model: "no" as ModelId },
@@ -161,4 +165,41 @@ test("a fork may answer a question otherwise; where it cannot begin, it says whe
       code: expect.stringMatching(/^(fork-refused|model-unknown)$/),
     });
   }
+});
+
+test("a fork of a rung of code has the answers that the other had, but the one that it gives", async () => {
+  const questions: string[] = [];
+  const rung: Rung<Order> = {
+    ...{ kind: "code", name: "asks twice" },
+    async run({ input, call, ask: put }) {
+      const which = (question: string) => whichLamp({ question });
+      questions.push((await put(which("First?"))).choice);
+      questions.push((await put(which("Second?"))).choice);
+      await call("place_order", { product: "lamp", quantity: input.quantity });
+      return { kind: "finished", doubts: [] };
+    },
+  };
+  const asking = await openProject(shopConfig({}, { cascade: [rung] }));
+  const answer = async (choice: string): Promise<void> => {
+    const [question] = await asking.factotum.inbox();
+    await asking.factotum.answer((question as NonNullable<typeof question>).id, { choice, by });
+    await asking.settle();
+  };
+  const input = { product: "a light", quantity: 1 };
+  const { run } = await asking.factotum.start({ agent: "clerk", key: "code", input });
+  await asking.settle();
+  await answer("lamp");
+  await answer("chair");
+  expect(questions.slice(-2)).toEqual(["lamp", "chair"]);
+  const steps = await asking.factotum.steps(run.id);
+  const at = Number(steps.findLast((step) => step.kind === "asked")?.seq);
+  const wrong = { code: "fork-refused", message: expect.stringContaining("the choices lamp, chair") };
+  await expect(asking.factotum.fork(run.id, { at, answer: "sofa", by })).rejects.toMatchObject(wrong);
+  const fork = await asking.factotum.fork(run.id, { at, answer: "lamp", by });
+  await asking.settle();
+  expect(questions.slice(-2)).toEqual(["lamp", "lamp"]);
+  expect([(await asking.factotum.showRun(fork.id)).run.disposition, await asking.factotum.inbox()]).toEqual([
+    ...["rehearsed", []],
+  ]);
+  await asking.close();
 });

@@ -5,11 +5,12 @@ import { handOffNote } from "../../src/agents/hand-off.ts";
 import { emptyChangeSet } from "factotum/changes";
 import type { ModelId } from "factotum/kernel";
 import type { Message } from "factotum/models";
+import { invariant } from "factotum/policy";
 import { reply, scriptedProvider, type ScriptedRequest } from "factotum/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { clerk } from "../agents/shop.ts";
+import { clerk, type Order } from "../agents/shop.ts";
 import { openOffice } from "./kit.ts";
 
 const Body = z.object({
@@ -142,6 +143,52 @@ test("whatever happened, folded once or again, no commitment's fact is lost", ()
     { numRuns: 150 },
   );
   expect(folds).toBeGreaterThan(50);
+});
+
+test("staged work told in short keeps what is still to be done whole, and every key", () => {
+  const calls = Array.from({ length: 500 }, (_, n) => ({
+    ...{ tool: "place_order", input: { product: n === 40 ? "Elm lamp" : "chair" }, output: `o-${n}` },
+  }));
+  const rows = calls.map((_, n) => ({
+    ...{ table: "shop.orders", key: `(${n + (n > 250 ? 10 : 0)})`, before: null, after: "", fingerprint: "" },
+  }));
+  const staged = { calls, changeSet: { ...emptyChangeSet, rows }, guarded: [], refusals: [] };
+  const wishes = [
+    { what: "tell them when the elm lamp comes", done: false },
+    { what: "order o-77", done: true },
+    { what: "cancel o-123.", done: false },
+  ];
+  const note = handOffNote({ transcript: [], from: 2, staged, wishes, short: true });
+  expect(note.length).toBeLessThan(2_500);
+  const whole = [40, 123, ...Array.from({ length: 10 }, (_, n) => 490 + n)];
+  expect(whole.filter((n) => !note.includes(`answered "o-${n}"`))).toEqual([]);
+  expect(note).not.toContain(`answered "o-77"`);
+  expect(note).toContain("place_order: 488 calls more");
+  expect(note).toContain("new shop.orders: 500 rows, keys (0) to (250), (261) to (509)");
+});
+
+test("an attempt that stages more than its window could tell goes on, and looks at it again", async () => {
+  const provider = await scriptedProvider();
+  const replies = 15;
+  let asked = 0;
+  provider.otherwise(() => {
+    asked += 1;
+    if (asked > replies) return reply([{ name: "finish", arguments: { unsure: [] } }]);
+    const place = { name: "place_order", arguments: { product: "chair", quantity: 1 } };
+    return reply([1, 2, 3, 4, 5].map((n) => ({ ...place, id: `c${asked}-${n}` })));
+  });
+  const checks = [invariant<Order>("nothing is wrong", () => [])];
+  const agent = clerk({ checks, cascade: [{ kind: "model", name: "cheap", model: "cheap" }] });
+  const models = [{ id: "local/clerk", baseUrl: provider.url, local: true as const, contextTokens: 8_000 }];
+  const office = await openOffice(agent, { models });
+  const run = await office.order("chair");
+  expect((await office.factotum.showRun(run.id)).run.disposition).toBe("resolved");
+  const last = Body.parse(provider.requests.at(-1)?.body).messages;
+  expect(last[2]?.content).toMatch(
+    /place_order: \d+ calls more.*\n[^]*new shop.orders: \d+ rows, keys \(1\) to/,
+  );
+  await office.close();
+  await provider.close();
 });
 
 test("an attempt of many steps stays within its model's window, and its notes are steps", async () => {
