@@ -165,6 +165,11 @@ test("searches and their input, an hour's cache, sound and flex are booked as co
     const chat = { model: "openai/small", max_tokens: 100, messages, modalities: ["text", "audio"] };
     expect((await send("chat/completions", secret, chat)).status).toBe(200);
 
+    // The first of a list has no price for it, and the next has one.
+    json({ usage: { prompt_tokens: 1_000, completion_tokens: 100 }, service_tier: "flex" });
+    const either = { model: ["dear/large", "openai/small"], service_tier: "flex", max_tokens: 100, messages };
+    expect((await send("chat/completions", secret, either)).status).toBe(200);
+
     expect(await booked("counted")).toEqual([
       // 5,000 in, 400 + 600 written, 20 out, two searches.
       {
@@ -174,6 +179,7 @@ test("searches and their input, an hour's cache, sound and flex are booked as co
       },
       { amount: 500 + 50 + 10_000 + 2_500, input: 1_000, beside: ", flex, 1 web_search, 1 file_search" },
       { amount: 100 + 27_000 + 500 + 3_000, input: 1_000, beside: ", sound in, sound out" },
+      { amount: 500 + 500, input: 1_000, beside: ", flex" },
     ]);
   } finally {
     await dear.close();

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { AttemptEnd } from "./attempt.ts";
-import { BUDGET_EXHAUSTED, Leg, type LegCall, type LegEars, type LegParts } from "./leg.ts";
+import { isOfModel, Leg, type LegCall, type LegEars, type LegParts } from "./leg.ts";
 import { Outflow, type Sink } from "./outflow.ts";
 import type { Attempt, Plan } from "./plan.ts";
 import type { Receipt } from "./receipts.ts";
@@ -161,7 +161,7 @@ export class Exchange implements LegEars {
     if (this.#winner !== null || this.#legs.length > 0) return;
     if (this.#gone === "client-left" || (refusal === null && this.#gone === null)) this.#done(null);
     else if (this.#outflow.begun) this.#breakOff("cut");
-    else if (refusal?.code === BUDGET_EXHAUSTED && this.#gone === null && this.#hasNext()) this.#go();
+    else if (isOfModel(refusal) && this.#gone === null && this.#hasNext()) this.#go();
     else this.#refuse(refusal ?? SLOW);
   }
 

@@ -146,7 +146,7 @@ export class Leg implements AttemptEars {
     else if (attempt.worst.kind === "unknown") {
       const { because } = attempt.worst;
       const message = `a budget must know the most that a call can cost, and for ${id} ${because}`;
-      this.#withdraw({ status: 400, code: "price_unknown", message });
+      this.#withdraw({ status: 400, code: PRICE_UNKNOWN, message });
     } else if (attempt.worst.amount === 0n) this.#send();
     else if (payer.isThrifty && this.#hasCheaper(attempt.worst.amount)) {
       const message = `a budget is beyond its soft limit, and a cheaper model than ${id} was named`;
@@ -268,13 +268,18 @@ export class Leg implements AttemptEars {
 
 type Cost = Charged & { readonly authoritative: boolean; readonly usage: Usage };
 type Charged = { readonly amount: MicroUsd | null; readonly rates: Tariff["rates"] | null };
-/** The code of a call that no budget has room for: the next of its list may fit. */
-export const BUDGET_EXHAUSTED = "budget_exhausted";
+const BUDGET_EXHAUSTED = "budget_exhausted";
+const PRICE_UNKNOWN = "price_unknown";
 const FREE: Cost = { authoritative: true, usage: noUsage, amount: microUsd(0), rates: null };
 const AWAY: Refusal = {
   ...{ status: 503, code: "ledger_away", retryAfterS: 1 },
   message: "the limits of this key cannot be asked now; try again",
 };
+
+/** Whether a refusal is of a model's price alone: the next of a call's list may fit. */
+export function isOfModel(refusal: Refusal | null): boolean {
+  return refusal?.code === BUDGET_EXHAUSTED || refusal?.code === PRICE_UNKNOWN;
+}
 
 function charged(tariff: Tariff | null, usage: Usage, beside: UsageBeside | undefined): Charged {
   return tariff?.charge(usage, beside) ?? { amount: null, rates: null };
