@@ -1,14 +1,22 @@
 import { reconcile, settle } from "../calls/index.ts";
 import { nudgeFromJson, withdraw } from "../inbox/index.ts";
-import { must } from "../kernel/index.ts";
+import { must, type RunId } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
-import { appendStep, type Run, takeNudges, type TurnEnd } from "../runs/index.ts";
+import {
+  appendStep,
+  cancel,
+  kinshipOf,
+  lockTree,
+  type Run,
+  takeNudges,
+  type TurnEnd,
+} from "../runs/index.ts";
 import { getAttempt, recordOf, saveAttempt } from "./attempts.ts";
 import { reconsider } from "./conclude.ts";
 import { saysOf, withUntold } from "./outside-told.ts";
 import { closed, reopen } from "./outside-verify.ts";
 import type { Heeded } from "./said.ts";
-import type { AgentState } from "./state.ts";
+import { type AgentState, readState } from "./state.ts";
 import { readTranscript } from "./transcript.ts";
 import { noteNudge } from "./unheard.ts";
 import type { Working } from "./workshop.ts";
@@ -96,11 +104,12 @@ export async function takeCallBack(
   await settle(tx, call, { kind: "failed", error, tries: [] });
 }
 
-/** Ends the run on a person's word; what it committed before stays. */
+/** Ends the run, and what it handed on, on a person's word; what they committed before stays. */
 async function leave(tx: Transaction, w: Working, state: AgentState, said: Heeded): Promise<TurnEnd> {
   const { run } = w;
   await withdraw(tx, run.id);
   const because = said.text === "" ? `skipped by ${said.by}` : `skipped by ${said.by}: ${said.text}`;
+  await endChildren(tx, run.id, because);
   const mayBe = state.phase === "attempt" || state.phase === "outside";
   const begun = mayBe ? await getAttempt(tx, run.id, state.attempt + 1) : undefined;
   const verified =
@@ -113,4 +122,12 @@ async function leave(tx: Transaction, w: Working, state: AgentState, said: Heede
   const disposition = state.disposition ?? "discarded";
   const over = state.outside === null ? state : closed(state);
   return { kind: "done", state: { ...over, disposition, question: null }, outcome: disposition };
+}
+
+async function endChildren(tx: Transaction, runId: RunId, because: string): Promise<void> {
+  const tree = (await kinshipOf(tx, runId)).children.length === 0 ? [] : await lockTree(tx, runId);
+  for (const { run, state } of tree.filter((one) => one.run.id !== runId)) {
+    const end = { ...readState(state), disposition: "cancelled", question: null } as const;
+    if (await cancel(tx, run.id, because, { state: end })) await withdraw(tx, run.id);
+  }
 }

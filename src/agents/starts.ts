@@ -45,7 +45,7 @@ type Cause =
       readonly name: string;
       /** What the sender signs with: `whsec_` and base64 of 24 to 64 bytes. Several while one is replaced. */
       readonly secrets: readonly string[];
-      input(body: Json): Json | undefined;
+      input(body: Json): Json | undefined | Promise<Json | undefined>;
     }
   | {
       /** A row was changed, by anybody, an agent too. One run for each change, however long nobody looked. */
@@ -65,5 +65,5 @@ type Cause =
       readonly path: string;
       /** How long a file must have stood still before it is read; 2 s unless told. */
       readonly settleMs?: number;
-      input(file: ComeFile): Json | undefined;
+      input(file: ComeFile): Json | undefined | Promise<Json | undefined>;
     };

@@ -180,7 +180,7 @@ export async function takeHook(
   if (found === undefined) throw new HttpError(404, "hook-unknown", `there is no webhook ${name}`);
   const { agent, trigger } = found;
   const id = believed(trigger.secrets, request);
-  const input = inputOf(trigger, parse(request.text));
+  const input = await inputOf(trigger, parse(request.text));
   if (input === undefined) return { runId: null, created: false };
   const order = { ...orderOf(agent, input, trigger), key: `webhook/${name}/${id}` };
   const { run, created } = await db.transaction((tx) => startRun(tx, order));
@@ -188,9 +188,9 @@ export async function takeHook(
 }
 
 /** @throws {HttpError} `hook-unreadable` where the trigger threw: sent again, it would throw again */
-function inputOf(trigger: Trigger & { kind: "webhook" }, body: Json): Json | undefined {
+async function inputOf(trigger: Trigger & { kind: "webhook" }, body: Json): Promise<Json | undefined> {
   try {
-    return trigger.input(body);
+    return await trigger.input(body);
   } catch (error) {
     if (error instanceof FactotumError) throw error;
     const message = `webhook ${trigger.name} cannot read this body: ${messageOf(error)}`;
@@ -229,31 +229,35 @@ export function makeFolders(
   say: (line: string) => void,
 ): () => Promise<number> {
   const folders = triggersOf(config, "folder");
-  const known = new Set<string>();
+  // Of files that are there: what came and went is not kept.
+  let known = new Set<string>();
+  let there = new Set<string>();
   const take = async ({ agent, trigger }: Of<"folder">, name: string): Promise<number> => {
     const path = join(directory, trigger.path, name);
     const { size, mtimeMs, isFile } = await fileOf(path);
     const mark = `${path} ${size} ${mtimeMs}`;
+    if (known.has(mark)) there.add(mark);
     const stoodMs = systemClock.now().getTime() - mtimeMs;
     if (!isFile || known.has(mark) || stoodMs < (trigger.settleMs ?? SETTLE_MS)) return 0;
-    known.add(mark);
+    there.add(mark);
     try {
       if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, more than ${FILE_BYTES_MAX}`);
       const bytes = await readFile(path);
-      const input = trigger.input({ name, bytes });
+      const input = await trigger.input({ name, bytes });
       if (input === undefined) return 0;
       const digest = createHash("sha256").update(bytes).digest("hex");
       const order = { ...orderOf(agent, input, trigger), key: `folder/${trigger.name}/${digest}` };
       const { created } = await db.transaction((tx) => startRun(tx, order));
       return created ? 1 : 0;
     } catch (error) {
-      if (!(error instanceof InputError) && isLater(error)) known.delete(mark);
+      if (!(error instanceof InputError) && isLater(error)) there.delete(mark);
       say(`folder ${trigger.name}: ${name} starts no run: ${messageOf(error)}`);
       return 0;
     }
   };
   return async () => {
     let did = 0;
+    there = new Set();
     for (const one of folders) {
       const names = await readdir(join(directory, one.trigger.path)).catch((error: unknown) => {
         say(`folder ${one.trigger.name} cannot be read: ${messageOf(error)}`);
@@ -261,6 +265,7 @@ export function makeFolders(
       });
       for (const name of names) did += await take(one, name);
     }
+    known = there;
     return did;
   };
 }

@@ -102,7 +102,9 @@ export async function tellRun(tx: Transaction, id: RunId, titleOf: (run: Run) =>
 }
 
 function lineOf(run: Run, title: string): RunLine {
-  const { id, tenant, agent, key, status, wakeAt, createdAt } = run;
+  const { id, tenant, agent, key, status, createdAt } = run;
   const { disposition } = readState(run.state);
+  // A run that is over wakes no more, whatever it once waited for.
+  const wakeAt = status === "waiting" || status === "paused" ? run.wakeAt : null;
   return { id, tenant, agent, title, key, status, wakeAt, createdAt, disposition };
 }

@@ -115,6 +115,19 @@ test("a run that is cancelled ends what it handed on, and takes back what was co
   expect([await project.orders(), (await project.factotum.inbox()).length]).toEqual([before, 1]);
 });
 
+test("a run that is skipped ends what it handed on, and what was committed for it stays", async () => {
+  const [made, open] = [(await project.orders()).length, (await project.factotum.inbox()).length];
+  const id = await start("manager", "lamp", 6);
+  await project.factotum.nudge(id, { skip: true, by: "ann" });
+  await project.settle();
+  expect(await getRun(db, id)).toMatchObject({ status: "done", outcome: "discarded" });
+  expect((await childrenOf(db, id)).map((child) => child.status)).toEqual(["done", "cancelled"]);
+  expect((await project.factotum.showRun(id)).run.wakeAt).toBeNull();
+  expect([(await project.orders()).length, (await project.factotum.inbox()).length]).toEqual([
+    ...[made + 1, open],
+  ]);
+});
+
 test("work is started for a tenant and by priority, and what cannot be is named", async () => {
   const http = await serveHttp(project.factotum, { host: "127.0.0.1", port: 0 });
   const input = { product: "chair", quantity: 1 };

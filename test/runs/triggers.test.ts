@@ -43,7 +43,8 @@ const triggers: readonly Trigger[] = [
     name: "drop",
     path: relative("/", folder),
     settleMs: 0,
-    input: ({ name, bytes }) =>
+    // As whoever reads a mail has to be.
+    input: async ({ name, bytes }) =>
       name.endsWith(".json") ? (JSON.parse(Buffer.from(bytes).toString()) as Json) : undefined,
   },
 ];
