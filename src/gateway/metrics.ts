@@ -20,7 +20,8 @@ const KINDS = ["input", "cachedInput", "cacheWrite", "output", "reasoning"] as c
 type Histogram = { readonly counts: number[]; sum: number; count: number };
 type Series = {
   readonly labels: string;
-  readonly model: string;
+  readonly surface: string;
+  readonly label: string;
   attempts: number;
   readonly duration: Histogram;
   readonly firstByte: Histogram;
@@ -30,16 +31,15 @@ type Series = {
 
 /** Begins to count. */
 export function makeMetrics(): Metrics {
-  const series = new Map<string, Series>();
+  /** By model; the texts of surfaces and labels are few and always the same. */
+  const series = new Map<string, Series[]>();
   const kept: Record<KeptTold, number> = { hit: 0, joined: 0, miss: 0 };
   return {
     kept(told) {
       kept[told] += 1;
     },
     heard(metered) {
-      const name = `${metered.surface} ${metered.model} ${metered.label}`;
-      const found = series.get(name) ?? begun(metered);
-      if (found.attempts === 0) series.set(name, found);
+      const found = seriesOf(series, metered);
       found.attempts += 1;
       observe(found.duration, metered.totalMs);
       if (metered.firstByteMs !== null) observe(found.firstByte, metered.firstByteMs);
@@ -47,7 +47,7 @@ export function makeMetrics(): Metrics {
       found.microUsd += Number(metered.amount ?? 0n);
     },
     text(now) {
-      const all = [...series.values()];
+      const all = [...series.values()].flat();
       const gauges = Object.entries(now).flatMap(([name, value]) => [
         `# TYPE ${name} gauge`,
         `${name} ${value}`,
@@ -74,10 +74,23 @@ export function makeMetrics(): Metrics {
   };
 }
 
+function seriesOf(all: Map<string, Series[]>, metered: Metered): Series {
+  const { surface, model, label } = metered;
+  const ofModel = all.get(model);
+  if (ofModel !== undefined) {
+    for (const one of ofModel) if (one.surface === surface && one.label === label) return one;
+  }
+  const made = begun(metered);
+  if (ofModel === undefined) all.set(model, [made]);
+  else ofModel.push(made);
+  return made;
+}
+
 function begun({ surface, model, label }: Metered): Series {
   const tokens = { input: 0, cachedInput: 0, cacheWrite: 0, output: 0, reasoning: 0 };
   const labels = `surface="${surface}",model="${escaped(model)}",label="${label}"`;
-  return { labels, model, attempts: 0, duration: empty(), firstByte: empty(), tokens, microUsd: 0 };
+  const counts = { attempts: 0, duration: empty(), firstByte: empty(), tokens, microUsd: 0 };
+  return { labels, surface, label, ...counts };
 }
 
 function empty(): Histogram {

@@ -206,6 +206,11 @@ function finite(count: number | undefined): number | null {
 function serve(line: Line, row: Row, askedAt: number): void {
   const { key, share } = line;
   const endsAt = askedAt + row.ends_in_ms;
+  if (performance.now() >= endsAt) {
+    // An answer that comes after its minute says nothing of the next one, so that is asked for.
+    line.waiting.unshift(...line.asking.splice(0));
+    return;
+  }
   const same = share !== null && share.minute.getTime() === row.minute.getTime() ? share : null;
   const fresh: Share = {
     ...{ minute: row.minute, endsAt, openedAt: askedAt, usedAt: askedAt },
