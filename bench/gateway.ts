@@ -9,8 +9,9 @@
  * Everything that the gateway can check is on: a key with a rate limit and a budget, metering into Postgres.
  * Processor time per call is the process's own, from the kernel. The added time to the first token is that of
  * streams through the gateway less that of streams asked of the provider at once, both begun at one steady
- * rate. What the bare pipe reaches beside Portkey bounds every gateway on node:http (`pipeToPortkey`). Memory
- * drifts from a tenth of `--requests` to their end. A peer that is not installed is null.
+ * rate. What the bare pipe reaches beside Portkey (`pipeToPortkey`), and what it adds to the first token
+ * (`pipeFirstTokenAddedMs`), bounds every gateway on node:http. Memory drifts from a tenth of `--requests` to
+ * their end. A peer that is not installed is null.
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -192,18 +193,24 @@ async function drift(subject: Subject): Promise<{ readonly rssMb: number; readon
   return { rssMb: round(late, 1), rssDrift: round((late - early) / early, 3) };
 }
 
-async function added(subject: Subject, upstream: number) {
-  const { port, path, headers } = subject;
-  const [through = [], direct = []] = await firstTokens(
-    [
-      { port, path, headers, stream: true },
-      { port: upstream, path, headers, stream: true },
-    ],
+type Added = { readonly p50: number; readonly p99: number };
+
+/** What the gateway and the pipe add to the first token, asked in turns with the provider. */
+async function added(subjects: readonly Subject[], upstream: number): Promise<readonly (Added | null)[]> {
+  const asked = (["gateway", "pipe"] as const).map((name) => subjects.find((one) => one.name === name));
+  const through = asked.filter((one) => one !== undefined);
+  const orders = through.map(({ port, path, headers }) => ({ port, path, headers, stream: true }));
+  const [direct = [], ...found] = await firstTokens(
+    [{ port: upstream, path: PATH, headers: {}, stream: true }, ...orders],
     FIRST_TOKENS_PER_S,
     Number(given.seconds) * Number(given.rounds),
   );
-  const over = (share: number): number => round(percentile(through, share) - percentile(direct, share), 2);
-  return { p50: over(0.5), p99: over(0.99) };
+  return asked.map((subject) => {
+    const times = subject === undefined ? undefined : found[through.indexOf(subject)];
+    if (times === undefined) return null;
+    const over = (share: number): number => round(percentile(times, share) - percentile(direct, share), 2);
+    return { p50: over(0.5), p99: over(0.99) };
+  });
 }
 
 async function main(folder: string): Promise<void> {
@@ -218,9 +225,10 @@ async function main(folder: string): Promise<void> {
     const ours = subjects.find(({ name }) => name === "gateway");
     if (ours === undefined) throw new Error("the gateway did not start");
     if (!given.json) tell(rounds);
+    const [firstTokenAddedMs, pipeFirstTokenAddedMs] = await added(subjects, upstream.port);
     const figures = {
       ...{ json: figuresOf(rounds, "json"), sse: figuresOf(rounds, "sse") },
-      firstTokenAddedMs: await added(ours, upstream.port),
+      ...{ firstTokenAddedMs, pipeFirstTokenAddedMs },
       ...(await drift(ours)),
     };
     console.log(JSON.stringify(figures, null, given.json ? 0 : 2));

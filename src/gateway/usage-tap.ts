@@ -19,6 +19,8 @@ export type UsageTap = {
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
+const OPEN_OBJECT = 0x7b;
+const DATA = Buffer.from("data:");
 /** Looked for without its first quote: a search goes from one first byte to the next, and quotes are many. */
 const NAME = Buffer.from('usage"');
 /** An unfinished line longer than this is not looked at: its usage is then estimated. */
@@ -146,9 +148,9 @@ function afterLastEvent(text: Buffer): number {
 
 /** The event of a data line, where its usage is an object; most say `"usage":null`. */
 function eventOf(line: Buffer): unknown {
-  const brace = line.indexOf("{");
-  if (brace < 0 || !line.subarray(0, brace).toString("latin1").startsWith("data:")) return null;
+  for (let at = 0; at < DATA.length; at += 1) if (line[at] !== DATA[at]) return null;
   if (!hasUsageObject(line)) return null;
+  const brace = line.indexOf(OPEN_OBJECT);
   try {
     return JSON.parse(line.toString("utf8", brace)) as unknown;
   } catch {
@@ -160,7 +162,7 @@ function hasUsageObject(line: Buffer): boolean {
   for (let at = nameIn(line, 0); at >= 0; at = nameIn(line, at + NAME.length)) {
     let next = at + NAME.length;
     while (line[next] === 0x20 || line[next] === 0x3a) next += 1;
-    if (line[next] === 0x7b) return true;
+    if (line[next] === OPEN_OBJECT) return true;
   }
   return false;
 }
