@@ -24,8 +24,8 @@ export function cancelCommand(
   };
 }
 
-/** Holds a run up, or lets it go on. */
-export function holdCommand(doing: "pause" | "resume", run: string): Command {
+/** Holds a run up, or lets it go on, also after it failed. */
+export function holdCommand(doing: "pause" | "resume" | "retry", run: string): Command {
   return (setting) => {
     const id = parseRunId(run);
     return withFactotum(setting, async (factotum) => {

@@ -47,6 +47,7 @@ export function addRuns(program: Command, choose: (work: Work) => void): void {
   for (const [doing, what] of [
     ["pause", "hold a run up; the call it is in is stopped"],
     ["resume", "let a paused run go on"],
+    ["retry", "let a failed run go on from where it stood, once what made it fail is mended"],
   ] as const) {
     program
       .command(doing)

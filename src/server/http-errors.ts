@@ -34,6 +34,7 @@ const STATUSES: Readonly<Record<string, ContentfulStatusCode>> = {
   "run-over": 409,
   "run-paused": 409,
   "run-not-paused": 409,
+  "run-not-failed": 409,
   "value-invalid": 422,
 };
 

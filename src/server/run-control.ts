@@ -1,7 +1,8 @@
 import { type Cancelled, cancelRun } from "../agents/index.ts";
 import type { RunId } from "../kernel/index.ts";
-import type { Database } from "../postgres/index.ts";
+import type { Database, Transaction } from "../postgres/index.ts";
 import {
+  appendStep,
   getRun,
   liftLimit,
   type Limit,
@@ -12,6 +13,8 @@ import {
   listWorkers,
   pauseRun,
   resumeRun,
+  retryFailed,
+  RunError,
   type ScheduleLine,
   setLimit,
   type Step,
@@ -42,6 +45,12 @@ export type RunControl = {
   pause(id: RunId, by: string): Promise<void>;
   /** @throws {RunError} `run-unknown`, `run-not-paused` */
   resume(id: RunId, by: string): Promise<void>;
+  /**
+   * Lets a failed run go on from where it stood, with all its tries again: what made it fail was mended.
+   *
+   * @throws {RunError} `run-unknown`, `run-not-failed`
+   */
+  retry(id: RunId, by: string): Promise<void>;
   /** The schedules of the configuration, with the time of their next occurrence. */
   schedules(): Promise<readonly ScheduleLine[]>;
   /** The workers of all processes and machines, and what they have in hand. */
@@ -74,6 +83,7 @@ export function makeRunControl(config: Config, db: Database): RunControl {
     },
     pause: (id, by) => db.transaction((tx) => pauseRun(tx, id, by)),
     resume: (id, by) => db.transaction((tx) => resumeRun(tx, id, by)),
+    retry: (id, by) => db.transaction((tx) => retryRun(tx, id, by)),
     schedules: () => listSchedules(db, schedulesOf(config)),
     workers: () => listWorkers(db),
     limits: () => listLimits(db),
@@ -81,4 +91,16 @@ export function makeRunControl(config: Config, db: Database): RunControl {
     liftLimit: (limit) => db.transaction((tx) => liftLimit(tx, limit)),
     hook: (name, request) => takeHook(config, db, name, request),
   };
+}
+
+/** A cancelled run stays so: what it did was taken back. */
+async function retryRun(tx: Transaction, runId: RunId, by: string): Promise<void> {
+  const { status } = await getRun(tx, runId, { lock: true });
+  if (status === "failed" && (await retryFailed(tx, runId))) {
+    await appendStep(tx, runId, { kind: "retried", attempt: null, data: { by } });
+    return;
+  }
+  const instead = `factotum fork ${runId} goes through a run that is over once more`;
+  const message = `run ${runId} is ${status}, not failed; nothing was changed. ${instead}`;
+  throw new RunError({ code: "run-not-failed", retry: "never", runId, message });
 }

@@ -40,6 +40,7 @@ export const RUN_ROUTES: readonly string[] = [
   "POST /api/runs/:id/cancel {because?, keep?, by?}",
   "POST /api/runs/:id/pause {by?}",
   "POST /api/runs/:id/resume {by?}",
+  "POST /api/runs/:id/retry {by?}",
   "POST /api/runs/:id/fork {at, model?, instruction?, answer?, commit?, by?}",
   "GET /api/runs/:id/compare/:other",
   "GET /api/schedules",
@@ -64,7 +65,7 @@ export function runRoutes(app: Hono, factotum: Factotum): void {
     const steps = await factotum.steps(parseRunId(context.req.param("id")), page);
     return context.json({ steps: steps.map(stepJson) });
   });
-  for (const doing of ["pause", "resume"] as const) {
+  for (const doing of ["pause", "resume", "retry"] as const) {
     app.post(`/api/runs/:id/${doing}`, async (context) => {
       const id = parseRunId(context.req.param("id"));
       const { by } = await readBody(context, holding);

@@ -165,6 +165,22 @@ test("a paused run sleeps over its time, and goes on when it is resumed", async 
   expect((await kinds(id)).slice(-3)).toEqual(["paused", "resumed", "over"]);
 });
 
+test("a failed run goes on from where it stood, once what made it fail is mended", async () => {
+  const whole = { agent: "clerk", agentVersion: 1, input: { item: "chair" } };
+  const { run } = await db.transaction((tx) => startRun(tx, whole));
+  await project.settle();
+  expect(await getRun(db, run.id)).toMatchObject({ status: "failed" });
+  await db.query("update factotum.runs set input = $2 where id = $1", [
+    ...[run.id, JSON.stringify({ product: "chair", quantity: 4 })],
+  ]);
+  await project.factotum.retry(run.id, "ann");
+  await project.settle();
+  expect([await kinds(run.id), await project.orders()]).toEqual([
+    ...[["failure", "retried", "committed"], ["chair 4"]],
+  ]);
+  await expect(project.factotum.retry(run.id, "ann")).rejects.toMatchObject({ code: "run-not-failed" });
+});
+
 test("an earlier version's run is finished by that version, migrated by a step, or waits", async () => {
   const begin = async (version: number): Promise<RunId> => {
     const input = version === 1 ? { item: "chair" } : { product: "chair", quantity: 2 };
