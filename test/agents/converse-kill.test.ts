@@ -9,14 +9,13 @@ import type { Database } from "factotum/postgres";
 import { getRun, startRun, startWorker, type Worker } from "factotum/runs";
 import { reply, type ScriptedProvider, scriptedProvider, throwawayDatabase } from "factotum/testing";
 import { expect, test } from "vitest";
-import { fated } from "./fated.ts";
 import { type Order, SCHEMA } from "./shop.ts";
+import { succession } from "./succession.ts";
 import { done, order, talker } from "./talk.ts";
 
 /** Acts of a worker that holds this conversation undisturbed, at the least. */
 const ACTS_MIN = 40;
-/** The heir looks often for what was left behind; the mortal one seldom, since that counts as acts. */
-const HEIR_SWEEP_MS = 20;
+/** How often the mortal looks for what nobody told it of. */
 const MORTAL_SWEEP_MS = 400;
 /** Far more acts than the conversation takes, so that idling ends the test too. */
 const ACTS_MAX = 400;
@@ -52,28 +51,14 @@ function work(db: Database, provider: ScriptedProvider, sweepMs: number): Worker
 async function hold(db: Database, provider: ScriptedProvider, atAct: number): Promise<"died" | "lived"> {
   const begun = { agent: agent.name, agentVersion: 1, input: { product: "?", quantity: 1 } };
   const { run } = await db.transaction((tx) => startRun(tx, begun));
-  const mortal = fated(db, atAct);
-  let end: "died" | "lived" = "lived";
-  let worker = work(mortal.db, provider, MORTAL_SWEEP_MS);
-  const died = mortal.struck.then(() => "died" as const);
-  /** The mortal may be struck while it idles between two words, too: its heir comes when it is waited for. */
-  const settle = async (): Promise<void> => {
-    if (end === "lived") {
-      const idle = worker.drained().then(() => "lived" as const);
-      end = await Promise.race([died, idle.catch(() => died)]);
-      if (end === "lived") return;
-      await worker.stop();
-      while ((await db.query("select from factotum.living_workers")).rowCount > 0);
-      worker = work(db, provider, HEIR_SWEEP_MS);
-    }
-    await worker.drained();
-  };
+  const begin = (on: Database, sweepMs: number): Worker => work(on, provider, sweepMs);
+  const { settle, stop } = succession(db, atAct, begin, MORTAL_SWEEP_MS);
   for (const [at, text] of WORDS.entries()) {
     await settle();
     await db.transaction((tx) => say(tx, run.id, { by: "ida", text, key: String(at) }));
   }
   await settle();
-  await worker.stop();
+  const end = await stop();
   await expectOnce(db, run.id, `killed at act ${atAct}`);
   return end;
 }

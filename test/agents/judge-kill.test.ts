@@ -9,8 +9,8 @@ import type { Database } from "factotum/postgres";
 import { getRun, startRun, startWorker, type Worker } from "factotum/runs";
 import { reply, type ScriptedProvider, scriptedProvider, throwawayDatabase } from "factotum/testing";
 import { expect, test } from "vitest";
-import { fated } from "./fated.ts";
 import { clerk, exactRung, type Order, SCHEMA } from "./shop.ts";
+import { succession } from "./succession.ts";
 
 /** Acts of a worker that does this undisturbed, at the least. */
 const ACTS_MIN = 20;
@@ -18,9 +18,6 @@ const ACTS_MIN = 20;
 const ACTS_MAX = 300;
 /** A stride with no factor in common with a turn's acts meets each kind of them. */
 const STRIDE = 5;
-/** The heir looks often for what was left behind; the mortal one seldom, since that counts as acts. */
-const HEIR_SWEEP_MS = 20;
-const MORTAL_SWEEP_MS = 60_000;
 
 const agent = clerk({
   cascade: [exactRung],
@@ -43,20 +40,11 @@ function work(db: Database, provider: ScriptedProvider, sweepMs: number): Worker
 async function workOff(db: Database, provider: ScriptedProvider, atAct: number): Promise<"died" | "lived"> {
   const begun = { agent: agent.name, agentVersion: 1, input: { product: "chair", quantity: 1 } };
   const { run } = await db.transaction((tx) => startRun(tx, begun));
-  const mortal = fated(db, atAct);
-  let struck = false;
-  let worker = work(mortal.db, provider, MORTAL_SWEEP_MS);
-  const dead = mortal.struck.then(() => (struck = true));
-  await Promise.race([dead, worker.drained().catch(() => undefined)]);
-  if (struck) {
-    await worker.stop();
-    while ((await db.query("select from factotum.living_workers")).rowCount > 0);
-    worker = work(db, provider, HEIR_SWEEP_MS);
-    await worker.drained();
-  }
-  await worker.stop();
+  const workers = succession(db, atAct, (on, sweepMs) => work(on, provider, sweepMs));
+  await workers.settle();
+  const end = await workers.stop();
   await expectOnce(db, run.id, `killed at act ${atAct}`);
-  return struck ? "died" : "lived";
+  return end;
 }
 
 async function expectOnce(db: Database, id: RunId, story: string): Promise<void> {

@@ -19,8 +19,8 @@ import {
 } from "factotum/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
-import { fated } from "../agents/fated.ts";
 import { clerk, type Order, SCHEMA } from "../agents/shop.ts";
+import { succession } from "../agents/succession.ts";
 import { openOffice, type Office } from "./kit.ts";
 
 const WRITER = "notes/writer" as ModelId;
@@ -220,8 +220,6 @@ test("a budget that refuses the call leaves the note to the rule, and the run go
 /** Far more acts than it takes, so that idling ends the test too; the stride meets each kind of turn. */
 const ACTS_MAX = 600;
 const STRIDE = 61;
-const HEIR_SWEEP_MS = 20;
-const MORTAL_SWEEP_MS = 60_000;
 
 const mortalAgent = clerk({
   callsMax: 100,
@@ -245,20 +243,11 @@ function work(db: Database, provider: ScriptedProvider, sweepMs: number): Worker
 async function workOff(db: Database, provider: ScriptedProvider, atAct: number): Promise<"died" | "lived"> {
   const begun = { agent: "clerk", agentVersion: 1, input: { product: "chair", quantity: 1 } };
   const { run } = await db.transaction((tx) => startRun(tx, begun));
-  const mortal = fated(db, atAct);
-  let struck = false;
-  let hand = work(mortal.db, provider, MORTAL_SWEEP_MS);
-  const dead = mortal.struck.then(() => (struck = true));
-  await Promise.race([dead, hand.drained().catch(() => undefined)]);
-  if (struck) {
-    await hand.stop();
-    while ((await db.query("select from factotum.living_workers")).rowCount > 0);
-    hand = work(db, provider, HEIR_SWEEP_MS);
-    await hand.drained();
-  }
-  await hand.stop();
+  const hands = succession(db, atAct, (on, sweepMs) => work(on, provider, sweepMs));
+  await hands.settle();
+  const end = await hands.stop();
   await expectOnce(db, run.id, `killed at act ${atAct}`);
-  return struck ? "died" : "lived";
+  return end;
 }
 
 async function expectOnce(db: Database, id: RunId, story: string): Promise<void> {

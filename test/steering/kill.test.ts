@@ -15,8 +15,8 @@ import {
   throwawayDatabase,
 } from "factotum/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { fated } from "../agents/fated.ts";
 import { clerk, SCHEMA } from "../agents/shop.ts";
+import { succession } from "../agents/succession.ts";
 import { askingRung, whichLamp } from "./kit.ts";
 
 /** Acts of a worker that does this undisturbed, at the least; and far more than it takes. */
@@ -24,8 +24,7 @@ const ACTS_MIN = 30;
 const ACTS_MAX = 400;
 /** A stride with no factor in common with a turn's acts meets each kind of them. */
 const STRIDE = 19;
-/** The heir looks often for what was left behind; the mortal one seldom, since that counts as acts. */
-const HEIR_SWEEP_MS = 20;
+/** How often the mortal looks for what nobody told it of. */
 const MORTAL_SWEEP_MS = 400;
 
 const WORDS = "Deliver before Friday";
@@ -79,22 +78,7 @@ async function order(agent: string, atAct: number): Promise<"died" | "lived"> {
   const before = await stock();
   const begun = { agent, agentVersion: 1, input: { product: "lamp", quantity: 1 } };
   const { run } = await db.transaction((tx) => startRun(tx, begun));
-  const mortal = fated(db, atAct);
-  let end: "died" | "lived" = "lived";
-  let worker = work(mortal.db, MORTAL_SWEEP_MS);
-  const died = mortal.struck.then(() => "died" as const);
-  // The mortal may be struck while it idles, too: its heir comes when it is waited for.
-  const settle = async (): Promise<void> => {
-    if (end === "lived") {
-      const idle = worker.drained().then(() => "lived" as const);
-      end = await Promise.race([died, idle.catch(() => died)]);
-      if (end === "lived") return;
-      await worker.stop();
-      while ((await db.query("select from factotum.living_workers")).rowCount > 0);
-      worker = work(db, HEIR_SWEEP_MS);
-    }
-    await worker.drained();
-  };
+  const { settle, stop } = succession(db, atAct, work, MORTAL_SWEEP_MS);
   await settle();
   await db.transaction((tx) => steer(tx, run.id, { text: WORDS, by: "bo" }), { retries: 5 });
   await settle();
@@ -102,7 +86,7 @@ async function order(agent: string, atAct: number): Promise<"died" | "lived"> {
   const { id } = must(question, "the question");
   await db.transaction((tx) => answer(tx, id, { choice: "lamp", by: "ann" }), { retries: 5 });
   await settle();
-  await worker.stop();
+  const end = await stop();
   expect(await stock(), `${agent} killed at act ${atAct}`).toBe(before - 1);
   await expectOnce(run.id, `${agent} killed at act ${atAct}`);
   return end;
