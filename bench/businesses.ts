@@ -17,13 +17,11 @@
  * `--reword SEED` after what customers said was put in other words: what of it is the recordings' wording.
  * `--misses` tells on the error output what was not as recorded; progress goes there too.
  */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach } from "factotum/changes";
 import { InputError, must } from "factotum/kernel";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 import { cascade } from "./businesses-cascade.ts";
 import { commitPass } from "./businesses-commits.ts";
 import {
@@ -71,22 +69,15 @@ async function main(): Promise<void> {
     .filter((_, at) => at % Number(values.every) === 0)
     .map((one) => (reword === undefined ? one : reworded(one, Number(reword))));
   const data = { ...found, recordings };
-  const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
-  // Where root runs this, the server's unprivileged user has to get to its folder.
-  chmodSync(directory, 0o755);
+  const db = await openDatabase({ kind: "embedded", directory: benchFolder(), settings: THROW_AWAY });
   try {
-    const db = await openDatabase({ kind: "embedded", directory, settings: THROW_AWAY });
-    try {
-      const result =
-        values.only === "quality"
-          ? await quality(db, data, values.misses)
-          : await measure(db, data, values.misses);
-      console.log(JSON.stringify(result, null, values.json ? 0 : 2));
-    } finally {
-      await db.close();
-    }
+    const result =
+      values.only === "quality"
+        ? await quality(db, data, values.misses)
+        : await measure(db, data, values.misses);
+    console.log(JSON.stringify(result, null, values.json ? 0 : 2));
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    await db.close();
   }
 }
 

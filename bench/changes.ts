@@ -8,9 +8,6 @@
  * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder. What is
  * compared is run in turn, slice by slice, so that a busy neighbour slows both; figures are medians.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import {
   attach,
@@ -25,6 +22,7 @@ import {
 } from "factotum/changes";
 import type { RunId } from "factotum/kernel";
 import { type Database, migrate, openDatabase, type Transaction } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 
 const { values: given } = parseArgs({
   options: {
@@ -227,7 +225,7 @@ async function dormant(db: Database, rows: number) {
   return { rows, withToWithout: round(ratio(took("with"), took("without"))) };
 }
 
-const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
+const directory = benchFolder();
 const db = await openDatabase({ kind: "embedded", directory });
 await migrate(db);
 await db.query(`create table public.account (id bigint generated always as identity primary key,
@@ -256,7 +254,6 @@ const curves = {
   insertsAsRole: await curve(db, AS_ROLE, add),
 };
 await db.close();
-await rm(directory, { recursive: true, force: true });
 if (given.json) console.log(JSON.stringify({ sizes, ...curves, others }));
 else {
   console.table(sizes);

@@ -9,15 +9,13 @@
  * The order and kind of what is done come from the seed; what it hits is up to the machine.
  *
  * `takeoverMs` is from kill -9 to the next step elsewhere, of each run that the worker had in hand, amid
- * everything else; `disturbedMs` of those to which something else happened meanwhile (bench/chaos-
- * takeovers.ts says what). After the storm come `--alone` more kills and half as many pauses one by one, with
- * all workers there: `aloneMs`. `pausedLeases` are the same of SIGSTOP, in leases. `--say` tells what is
- * done, and what workers say of it.
+ * everything else; `disturbedMs` of those to which something else happened meanwhile (what, is
+ * said in bench/chaos-takeovers.ts). After the storm come `--alone` more kills and half as many pauses one by
+ * one, with all workers there: `aloneMs`. `pausedLeases` are the same of SIGSTOP, in leases. `--say` tells
+ * what is done, and what workers say of it.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { benchFolder } from "./bench-folder.ts";
 import { campaign } from "./chaos-campaign.ts";
 
 const { values: given } = parseArgs({
@@ -33,9 +31,8 @@ const { values: given } = parseArgs({
     say: { type: "boolean", default: false },
   },
 });
-const directory = await mkdtemp(join(tmpdir(), "factotum-chaos-"));
 const report = await campaign({
-  directory,
+  directory: benchFolder(),
   seconds: Number(given.seconds),
   seed: Number(given.seed),
   workers: Number(given.workers),
@@ -47,7 +44,6 @@ const report = await campaign({
     if (given.say) console.error(`${(performance.now() / 1_000).toFixed(3)} ${line}`);
   },
 });
-await rm(directory, { recursive: true, force: true });
 const { lost, doubled, stuck, calls, desk } = report;
 const misbooked = [calls, desk.calls].map(({ unrecorded, askedAgain }) => unrecorded + askedAgain);
 if (given.json) {

@@ -7,13 +7,12 @@
  * shifted, to show that nothing was memorised. With `--models`, rungs 2 and 3 use the models that the
  * environment offers; without it no model is asked, whatever the environment holds.
  */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type NoticeRow, parseRows } from "../examples/network-ops/reading/bench-rows.ts";
 import { scramble } from "../examples/network-ops/reading/scramble.ts";
 import { messageOf } from "factotum/kernel";
+import { benchFolder } from "./bench-folder.ts";
 import { type Committed, openDesk } from "./desk-business.ts";
 import { judge, type Judged, report, type Report } from "./desk-judge.ts";
 
@@ -55,10 +54,7 @@ async function main(): Promise<void> {
 
 /** One pass over the file on a database of its own, which is deleted afterwards. */
 async function pass(rows: readonly NoticeRow[], options: PassOptions): Promise<Pass> {
-  const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
-  // Where root runs this, the server's unprivileged user has to get to its folder.
-  chmodSync(directory, 0o755);
-  const desk = await openDesk(rows, directory, options.models);
+  const desk = await openDesk(rows, benchFolder(), options.models);
   const judged: Judged[] = [];
   const dump: Committed[] = [];
   try {
@@ -69,7 +65,6 @@ async function pass(rows: readonly NoticeRow[], options: PassOptions): Promise<P
     }
   } finally {
     await desk.close();
-    rmSync(directory, { recursive: true, force: true });
   }
   return { ...report(rows, judged), dump };
 }

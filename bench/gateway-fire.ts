@@ -18,12 +18,10 @@
  */
 import { type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { migrate, openDatabase } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 import { handlesOf } from "./fire-handles.ts";
 import { type Replica, Stage, started, SPARED, within } from "./fire-stage.ts";
 import { CHUNKS, type Counts, type FromClient, type ToClient, USAGE } from "./fire-words.ts";
@@ -242,10 +240,8 @@ async function cuts(stage: Stage) {
   };
 }
 
-const folder = mkdtempSync(join(tmpdir(), "factotum-fire-"));
-chmodSync(folder, 0o755);
 const settings = { max_connections: "300" };
-const db = await openDatabase({ kind: "embedded", directory: join(folder, "postgres"), settings });
+const db = await openDatabase({ kind: "embedded", directory: benchFolder(), settings });
 await migrate(db);
 const stage = new Stage(db, await started("fire-provider.ts"), random);
 try {
@@ -260,5 +256,4 @@ try {
 } finally {
   stage.close();
   await db.close();
-  rmSync(folder, { recursive: true, force: true });
 }

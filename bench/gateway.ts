@@ -15,14 +15,13 @@
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { makeKey } from "factotum/gateway";
 import { microUsd } from "factotum/kernel";
 import { putBudget } from "factotum/ledger";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 import { firstTokens, load, type Order } from "./gateway-load.ts";
 import {
   cpuSecondsOf,
@@ -245,10 +244,4 @@ async function ended(child: Subject["process"]): Promise<void> {
   await new Promise((resolve) => child.once("exit", resolve));
 }
 
-const folder = mkdtempSync(join(tmpdir(), "factotum-bench-"));
-chmodSync(folder, 0o755);
-try {
-  await main(folder);
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await main(benchFolder());

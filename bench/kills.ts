@@ -7,11 +7,9 @@
  * Without `--each` every act there is; with it so many of each kind, drawn by the seed. It ends with 1 where
  * anything was half applied, delivered without its commit, or not done exactly once in the end.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { migrate, openDatabase } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 import { killCampaign } from "./kill-campaign.ts";
 
 const { values: given } = parseArgs({
@@ -21,15 +19,13 @@ const { values: given } = parseArgs({
     each: { type: "string" },
   },
 });
-const directory = await mkdtemp(join(tmpdir(), "factotum-kills-"));
-const db = await openDatabase({ kind: "embedded", directory });
+const db = await openDatabase({ kind: "embedded", directory: benchFolder() });
 await migrate(db);
 const report = await killCampaign({
   ...{ db, seed: Number(given.seed), each: given.each === undefined ? "all" : Number(given.each) },
   say: (line) => console.error(line),
 });
 await db.close();
-await rm(directory, { recursive: true, force: true });
 if (given.json) console.log(JSON.stringify(report));
 else {
   console.table(report.counts);

@@ -10,13 +10,12 @@
  */
 import { execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { microUsd, type TenantId } from "factotum/kernel";
 import { putBudget, recordUsage, type UsageEvent } from "factotum/ledger";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 import { chaos, type ChaosReport, ended } from "./ledger-chaos.ts";
 import type { SpenderOrder } from "./ledger-spender.ts";
 
@@ -149,32 +148,20 @@ async function throughput(directory: string) {
   }
 }
 
-async function inFolder<T>(work: (directory: string) => Promise<T>): Promise<T> {
-  const directory = mkdtempSync(join(tmpdir(), "factotum-bench-"));
-  chmodSync(directory, 0o755);
-  try {
-    return await work(directory);
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
 
-const rounds = await inFolder(throughput);
+const rounds = await throughput(benchFolder());
 const floors = rounds.flatMap(({ tps }) => (tps === null ? [] : [tps]));
 const ratios = rounds.flatMap(({ tps, pairs }) => (tps === null ? [] : [pairs / tps]));
 let storm: ChaosReport | null = null;
 if (given.chaos) {
-  storm = await inFolder((directory) =>
-    chaos({
-      ...{ directory, seed: Number(given.seed), killPostgres: true },
-      processes: Number(given["chaos-processes"]),
-      ...{ spenders: Number(given["chaos-spenders"]), seconds: Number(given["chaos-seconds"]) },
-    }),
-  );
+  storm = await chaos({
+    ...{ directory: benchFolder(), seed: Number(given.seed), killPostgres: true },
+    processes: Number(given["chaos-processes"]),
+    ...{ spenders: Number(given["chaos-spenders"]), seconds: Number(given["chaos-seconds"]) },
+  });
 }
 const figures = {
   pairsPerS: round(median(rounds.map(({ pairs }) => pairs))),

@@ -6,12 +6,10 @@
  * Starts an embedded Postgres of its own with default settings (fsync on) in a temporary folder. What is
  * compared is run in turn, slice by slice, so that a busy neighbour slows both; figures are medians.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach, type ChangeSet, emptyChangeSet, ensureRole, stage } from "factotum/changes";
 import { migrate, openDatabase, type Transaction } from "factotum/postgres";
+import { benchFolder } from "./bench-folder.ts";
 
 const { values: given } = parseArgs({
   options: { json: { type: "boolean", default: false }, slices: { type: "string", default: "40" } },
@@ -21,7 +19,7 @@ const TABLES = ["public.account"];
 const BASE_ROWS = 100;
 const change = "update public.account set balance = balance + 1 where id = 1";
 
-const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
+const directory = benchFolder();
 const db = await openDatabase({ kind: "embedded", directory });
 try {
   await migrate(db);
@@ -73,5 +71,4 @@ try {
   }
 } finally {
   await db.close();
-  await rm(directory, { recursive: true, force: true });
 }

@@ -9,13 +9,12 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Database, migrate, openDatabase } from "factotum/postgres";
 import { type Drive, nudge, startRun, startWorker, takeNudges } from "factotum/runs";
+import { benchFolder } from "./bench-folder.ts";
 import { openPeer, peerName } from "./runs-peer.ts";
 import { rates } from "./runs-rates.ts";
 import { wakeReport } from "./runs-wake.ts";
@@ -94,7 +93,7 @@ async function start(db: Database, agent: string) {
 }
 
 const round = (value: number, digits = 0): number => Number(value.toFixed(digits));
-const directory = await mkdtemp(join(tmpdir(), "factotum-bench-"));
+const directory = benchFolder();
 const db = await openDatabase({ kind: "embedded", directory });
 await migrate(db);
 const peer = await openPeer(db.url);
@@ -125,4 +124,3 @@ else {
   });
 }
 await db.close();
-await rm(directory, { recursive: true, force: true });

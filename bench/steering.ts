@@ -11,15 +11,12 @@
  * window and against what open commitments depend on; it ends with 1 where a prompt lacked anything.
  */
 import { createServer } from "node:http";
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Agent, defineAgent, type Rung } from "factotum/agents";
 import { microUsd, type RunId } from "factotum/kernel";
 import { defineConfig, type Factotum, openFactotum } from "factotum/server";
 import { z } from "zod";
+import { benchFolder } from "./bench-folder.ts";
 import { longRun } from "./steering-long.ts";
 
 const { values } = parseArgs({
@@ -54,7 +51,7 @@ const agentOf = (name: string, rung: Rung<Input>): Agent<Input> =>
   });
 
 const silent = await standIn();
-const folder = await mkdtemp(join(tmpdir(), "factotum-steering-"));
+const folder = benchFolder();
 const config = defineConfig({
   name: "steering",
   agents: [agentOf("asker", asks), agentOf("thinker", { kind: "model", name: "model", model: "cheap" })],
@@ -97,15 +94,13 @@ try {
 } finally {
   await factotum.close();
   silent.close();
-  rmSync(folder, { recursive: true, force: true });
 }
 
 /** Lives through a long run; answers the process's exit code. */
 async function long(steps: number): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), "factotum-long-"));
+  const directory = benchFolder();
   const report = await longRun({ steps, env: process.env, directory });
   print(report);
-  rmSync(directory, { recursive: true, force: true });
   const fits = report.tokensMax <= report.windowTokens && report.disposition === "resolved";
   return fits && report.lost.length === 0 ? 0 : 1;
 }
