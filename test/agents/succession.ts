@@ -9,9 +9,9 @@ export type Succession = {
    * Until nothing is left to be done for now. The mortal may be struck while it idles between two calls, too:
    * its heir comes when it is waited for.
    */
-  settle(): Promise<void>;
+  readonly settle: () => Promise<void>;
   /** Stops whoever works; whether the mortal died. */
-  stop(): Promise<"died" | "lived">;
+  readonly stop: () => Promise<"died" | "lived">;
 };
 
 /** The heir looks often for what was left behind. */

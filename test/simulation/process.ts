@@ -128,7 +128,14 @@ export async function simulatedProcess(
         return await over(tx, place)(sql, params);
       };
       try {
-        const last = await work({ client: overClient(tx.client, place), query }, start);
+        const late: Transaction = {
+          // To ask for it is to begin.
+          get client() {
+            return overClient(tx.client, place);
+          },
+          query,
+        };
+        const last = await work(late, start);
         await act("end", nothing, place);
         return last;
       } finally {
@@ -175,8 +182,10 @@ export async function simulatedProcess(
         const opened = await act("session", () => own.session());
         sessions.set(opened, opened.client);
         const destroy = (): void => {
-          sessions.delete(opened);
+          if (!sessions.delete(opened)) return;
           opened.destroy();
+          // Postgres learns of it at some moment: that moment is now.
+          void traffic.through(name, () => terminated(observer, [opened.client]));
         };
         return { ...opened, destroy, client: deaf(opened.client), query: over(opened) };
       },
@@ -194,9 +203,13 @@ async function ended(observer: Database, clients: readonly Client[]): Promise<vo
   const living = clients.filter((client) => !gone.has(client));
   for (const client of living) gone.add(client);
   const told = living.map((client) => new Promise((resolve) => client.once("end", resolve)));
-  const pids = living.map((client) => (client as Client & { processID: number }).processID);
-  await observer.query("select pg_terminate_backend(pid, 5000) from unnest($1::int[]) pid", [pids]);
+  await terminated(observer, living);
   await Promise.all(told);
+}
+
+async function terminated(observer: Database, clients: readonly Client[]): Promise<void> {
+  const pids = clients.map((client) => (client as Client & { processID: number }).processID);
+  await observer.query("select pg_terminate_backend(pid, 5000) from unnest($1::int[]) pid", [pids]);
 }
 
 function lost(): PostgresError {

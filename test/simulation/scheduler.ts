@@ -10,8 +10,11 @@ export type Simulation = {
   /** Of these there are always so many; a dead one is followed by another. */
   readonly processes: number;
   readonly spawn: (waits: (act: Act) => void) => Promise<SimulatedProcess>;
-  /** An act of the world outside, which waits for nobody: a letter comes, the business clock goes on. */
-  readonly outside: () => Promise<void>;
+  /**
+   * An act of the world outside, which waits for nobody: a letter comes, the business clock goes on. Says
+   * which.
+   */
+  readonly outside: () => Promise<string>;
   /** A process stands still for longer than its lease. */
   readonly lapse: (process: SimulatedProcess) => Promise<void>;
   /** Milliseconds on the workers' clock after which a lease is renewed. */
@@ -96,10 +99,11 @@ export async function simulate(simulation: Simulation, trace: Trace): Promise<vo
       }
       await thaw();
       await goOn(stormy);
+      // Before bells and letters: whether they come before or after its effect is not up to the machine.
+      await traffic.settled();
       for (const process of living) if (happens(CHANCE.ring)) process.ring();
       if (happens(CHANCE.outside)) {
-        trace.push("outside");
-        await simulation.outside();
+        trace.push(await simulation.outside());
       }
       await traffic.settled();
       if (await simulation.check(traffic.takeTouched())) break;
