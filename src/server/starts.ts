@@ -232,6 +232,8 @@ export function makeFolders(
   // Of files that are there: what came and went is not kept.
   let known = new Set<string>();
   let there = new Set<string>();
+  /** Said once, not at every look. */
+  const unread = new Set<string>();
   const take = async ({ agent, trigger }: Of<"folder">, name: string): Promise<number> => {
     const path = join(directory, trigger.path, name);
     const { size, mtimeMs, isFile } = await fileOf(path);
@@ -259,10 +261,14 @@ export function makeFolders(
     let did = 0;
     there = new Set();
     for (const one of folders) {
-      const names = await readdir(join(directory, one.trigger.path)).catch((error: unknown) => {
-        say(`folder ${one.trigger.name} cannot be read: ${messageOf(error)}`);
-        return [];
+      const { name: folder, path } = one.trigger;
+      const names = await readdir(join(directory, path)).catch((error: unknown) => {
+        if (!unread.has(folder)) say(`folder ${folder} cannot be read: ${messageOf(error)}; looking on`);
+        unread.add(folder);
+        return undefined;
       });
+      if (names === undefined) continue;
+      unread.delete(folder);
       for (const name of names) did += await take(one, name);
     }
     known = there;

@@ -235,6 +235,11 @@ test("a file starts one run by what is in it, however often it comes and under w
   await settle();
   expect((await keys("folder/")).length).toBe(2);
   expect(project.said.filter((line) => line.includes("broken.json"))).toHaveLength(1);
+  renameSync(folder, `${folder}.gone`);
+  await settle();
+  await settle();
+  renameSync(`${folder}.gone`, folder);
+  expect(project.said.filter((line) => line.includes("cannot be read"))).toHaveLength(1);
 });
 
 test("two processes live through a month of Mondays in a moment: four runs, no more", async () => {
