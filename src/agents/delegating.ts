@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, InputError, toJson } from "../kernel/index.ts";
+import { canonicalJson, InputError, type RunId, toJson } from "../kernel/index.ts";
 import type { Transaction } from "../postgres/index.ts";
 import {
   appendStep,
@@ -10,10 +10,9 @@ import {
   startChildren,
   type Until,
 } from "../runs/index.ts";
-import type { Agent } from "./agent.ts";
 import type { ChildRun, ChildWork } from "./lives.ts";
 import { type AgentState, readState } from "./state.ts";
-import type { Working } from "./workshop.ts";
+import { agentNamed, type Working } from "./workshop.ts";
 
 /** What a rung waits for: children that are to be started, or a join of those that were. */
 export type Handed =
@@ -49,13 +48,26 @@ export async function handOn(
   const known = state.joins?.[digest];
   if (known !== undefined) {
     const join = await getJoin(workshop.db, known.runId, known.number);
+    // Only the run that handed it on is woken when it is over.
+    if (join?.met !== true && known.runId !== w.run.id) {
+      throw refusal(
+        w.run.id,
+        `what run ${known.runId} handed on is still under way; fork it once that is over`,
+      );
+    }
     if (join?.met !== true) return { kind: "under-way" };
     return (await childrenOf(workshop.db, known.runId, known.number)).map(childOf);
   }
   const orders = children.map((one) => orderOf(w, one));
   if (state.rehearses !== true) return { kind: "new", digest, orders, until };
-  const because = "a rehearsal starts no runs, and none of the run that it is a fork of were the same";
-  throw new InputError({ code: "delegate-refused", message: `run ${w.run.id}: ${because}` });
+  throw refusal(
+    w.run.id,
+    "a rehearsal starts no runs, and the run that it is a fork of started no such ones",
+  );
+}
+
+function refusal(runId: RunId, because: string): InputError {
+  return new InputError({ code: "delegate-refused", message: `run ${runId}: ${because}` });
 }
 
 /** Starts what is handed on, and parks the run until it is over; woken before, it parks again. */
@@ -91,13 +103,6 @@ function orderOf({ workshop }: Pick<Working, "workshop">, child: ChildWork): Chi
     ...(at !== undefined && { parkedUntil: at }),
     ...(deadline !== undefined && { deadline }),
   };
-}
-
-function agentNamed(agents: readonly Agent[], name: string): Agent {
-  const found = agents.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const known = agents.map((one) => one.name).join(", ");
-  throw new InputError({ code: "agent-unknown", message: `there is no agent ${name}; there is ${known}` });
 }
 
 function digestOf(children: readonly ChildWork[], until: Until): string {

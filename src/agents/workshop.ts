@@ -221,7 +221,8 @@ export function toolContext(run: Run, at: Date): CallContext {
   return { runId: run.id, input: run.input, at };
 }
 
-function agentNamed(agents: readonly Agent[], name: string): Agent {
+/** @throws {InputError} `agent-unknown` */
+export function agentNamed(agents: readonly Agent[], name: string): Agent {
   const found = agents.find((agent) => agent.name === name);
   if (found !== undefined) return found;
   const known = agents.map((agent) => agent.name).join(", ");
