@@ -140,9 +140,14 @@ async function storm(stage: Stage): Promise<void> {
   }
 }
 
-/** Kills and pauses, each with all workers there, and nothing else done until the runs have gone on. */
+/**
+ * Kills and pauses, each with all workers there, and nothing else done until the runs have gone on. The desk
+ * is through by then: its next step is a whole attempt, and what that takes says little of how it was taken
+ * over.
+ */
 async function strikeAlone(stage: Stage): Promise<void> {
   const { crew, done, options } = stage;
+  if (options.alone > 0) await finishDesk(stage);
   const acts = Array.from({ length: options.alone }, (_, at) =>
     at % 2 === 0 ? ["kill", "pause"] : ["kill"],
   );
@@ -156,6 +161,16 @@ async function strikeAlone(stage: Stage): Promise<void> {
     done[act === "kill" ? "kills" : "pauses"] += 1;
     const until = performance.now() + ALONE_LEASES_MAX * options.leaseMs;
     while (performance.now() < until && (await areLeft(stage, blow))) await delay(LOOK_MS);
+  }
+}
+
+async function finishDesk(stage: Stage): Promise<void> {
+  const until = performance.now() + STILL_MS_MAX;
+  while (performance.now() < until) {
+    await runDesk(stage, stage.mail.length);
+    const { unfinished, synthetic } = await standing(stage.db);
+    if (unfinished === synthetic) return;
+    await delay(LOOK_MS);
   }
 }
 

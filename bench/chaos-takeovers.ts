@@ -41,6 +41,10 @@ export type Takeover = {
 export type TakeoverReport = {
   /** After kill -9, undisturbed, amid all else that was done. */
   readonly takeoverMs: Percentiles;
+  /**
+   * Of the same runs, until they were picked up: what a step itself takes is the agent's and the machine's.
+   */
+  readonly pickedUpMs: Percentiles;
   readonly disturbedMs: Percentiles;
   /** After kill -9, while nothing else was done to anyone. */
   readonly aloneMs: Percentiles;
@@ -106,11 +110,14 @@ export async function takeovers(
   const undisturbed = ({ alone, disturbed }: Takeover): boolean => !alone && !disturbed;
   const disturbed = (one: Takeover): boolean => !one.alone && one.disturbed;
   const alone = (one: Takeover): boolean => one.alone;
+  const chosen = (kind: Blow["kind"], which: (one: Takeover) => boolean): readonly Takeover[] =>
+    all.filter((one) => one.kind === kind && which(one));
   const of = (kind: Blow["kind"], which: (one: Takeover) => boolean, unit = 1): Percentiles =>
-    percentiles(all.flatMap((one) => (one.kind === kind && which(one) ? [one.ms / unit] : [])));
+    percentiles(chosen(kind, which).map(({ ms }) => ms / unit));
   const kills = all.filter(({ kind }) => kind === "kill").toSorted((a, b) => b.ms - a.ms);
   return {
     takeoverMs: of("kill", undisturbed),
+    pickedUpMs: percentiles(chosen("kill", undisturbed).map(({ pickedUpMs }) => pickedUpMs)),
     disturbedMs: of("kill", disturbed),
     aloneMs: of("kill", alone),
     pausedLeases: {

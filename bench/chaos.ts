@@ -9,10 +9,10 @@
  * The order and kind of what is done come from the seed; what it hits is up to the machine.
  *
  * `takeoverMs` is from kill -9 to the next step elsewhere, of each run that the worker had in hand, amid
- * everything else; `disturbedMs` of those to which something else happened meanwhile (what, is
- * said in bench/chaos-takeovers.ts). After the storm come `--alone` more kills and half as many pauses one by
- * one, with all workers there: `aloneMs`. `pausedLeases` are the same of SIGSTOP, in leases. `--say` tells
- * what is done, and what workers say of it.
+ * everything else, and `pickedUpMs` until it was picked up; `disturbedMs` of those to which something else
+ * happened meanwhile: bench/chaos-takeovers.ts says what. After the storm come `--alone` more kills and half
+ * as many pauses one by one, with all workers there: `aloneMs`. `pausedLeases` are the same of SIGSTOP, in
+ * leases. `--say` tells what is done, and what workers say of it.
  */
 import { parseArgs } from "node:util";
 import { benchFolder } from "./bench-folder.ts";
@@ -48,8 +48,8 @@ const { lost, doubled, stuck, calls, desk } = report;
 const misbooked = [calls, desk.calls].map(({ unrecorded, askedAgain }) => unrecorded + askedAgain);
 if (given.json) {
   const { seed, kills, pauses, postgresRestarts, runs, finished, effects } = report;
-  const { takeoverMs, disturbedMs, aloneMs, pausedLeases } = report;
+  const { takeoverMs, pickedUpMs, disturbedMs, aloneMs, pausedLeases } = report;
   const done = { seed, kills, pauses, postgresRestarts, runs, finished, effects, lost, doubled, stuck };
-  console.log(JSON.stringify({ ...done, takeoverMs, disturbedMs, aloneMs, pausedLeases }));
+  console.log(JSON.stringify({ ...done, takeoverMs, pickedUpMs, disturbedMs, aloneMs, pausedLeases }));
 } else console.dir(report, { depth: 4 });
 if ([lost, doubled, stuck, ...misbooked].some((count) => count > 0)) process.exitCode = 1;
