@@ -228,7 +228,10 @@ test("a run that goes on in other hands says so in its timeline", async () => {
   const [step, ...rest] = await listSteps(db, id);
   expect([step?.kind, step?.data, rest]).toEqual([
     "picked up",
-    { by: expect.stringMatching(/^second \(\d+\)$/), from: expect.any(String), afterStep: 0 },
+    {
+      ...{ by: expect.stringMatching(/^second \(\d+\)$/), from: expect.any(String) },
+      ...{ afterStep: 0, version: expect.any(Number) },
+    },
     [],
   ]);
   expect(await db.transaction((tx) => wake(tx, id))).toBe(false);
