@@ -166,7 +166,10 @@ test("each change of a watched table starts one run, also of those made while no
     .catch(() => undefined);
   await settle();
   const runs = (await listRuns(db, { order: "oldest" })).filter((run) => run.key?.startsWith("table/"));
-  expect(runs.map((run) => (run.input as { quantity: number }).quantity)).toEqual([1, 2, 4, 3]);
+  // Several may take changes at once, each the oldest that no other has taken.
+  const started = runs.map((run) => (run.input as { quantity: number }).quantity);
+  expect(new Set(started)).toEqual(new Set([1, 2, 3, 4]));
+  expect(started).toHaveLength(4);
   expect((await db.query("select from factotum.events")).rowCount).toBe(0);
 });
 
