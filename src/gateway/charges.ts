@@ -1,4 +1,5 @@
 import { plainlyServed, type Served } from "../calls/index.ts";
+import { plainTiers } from "../models/index.ts";
 import { elementsOf, type Field, namesOf, scanObject, valueOf } from "./scan.ts";
 
 /** Fields of a request that change what it is charged for. */
@@ -13,7 +14,6 @@ const BACKSLASH = 0x5c;
 const ESCAPE = Buffer.from("\\u00");
 const LONG_WRITES = Buffer.from('"ttl"');
 const SOUND = Buffer.from('input_audio"');
-const PLAIN_TIERS: ReadonlySet<unknown> = new Set([null, "default", "auto", "standard", "standard_only"]);
 /** Tools that are run by whoever names them, without what tells their versions. */
 const CALLERS_TOOLS: ReadonlySet<string> = new Set([
   ...["function", "custom", "bash", "text_editor", "computer", "computer_use", "memory"],
@@ -49,7 +49,8 @@ export function servedOf(body: Buffer, field: Find): Served {
   const audio = body.includes(SOUND) || asksForSound(body, field);
   const uses = usesOf(body, field);
   const stated = valueOf(body, field("service_tier")) ?? null;
-  const tier = PLAIN_TIERS.has(stated) ? null : typeof stated === "string" ? stated : "of no known name";
+  const named = stated === null || typeof stated === "string" ? stated : "of no known name";
+  const tier = named === null || plainTiers.has(named) ? null : named;
   const premium = premiumOf(body, field);
   const plain = !longWrites && !audio && uses.size === 0 && tier === null && premium === null;
   return plain ? plainlyServed : { tier, longWrites, audio, uses, premium };

@@ -19,7 +19,7 @@ export type Usage = {
 
 /** What a provider counted beside kinds of tokens, where it charges for it by itself. */
 export type UsageBeside = {
-  /** By which of its services it answered, in its own word: `flex`, `priority`, … */
+  /** By which of its services it answered, in its own word: `flex`, `priority`, …; null for the plain one. */
   readonly tier: string | null;
   /** Of the uncached input and the output, what was sound. */
   readonly audioInput: bigint;

@@ -4,7 +4,7 @@ import { type KindRates, type PicoUsd, type Rate, rateAt, rateMax, type Rates } 
 
 /** How a call asks to be served, as far as that changes what it may cost. */
 export type Served = {
-  /** The service that it asks for, in the provider's word; null where it leaves that open. */
+  /** The service that it asks for, in the provider's word; null where that is the plain one. */
   readonly tier: string | null;
   /** Whether it may write what stays in the provider's cache for an hour. */
   readonly longWrites: boolean;
@@ -26,10 +26,6 @@ export const plainlyServed: Served = {
   ...{ tier: null, longWrites: false, audio: false, uses: new Map(), premium: null },
 };
 
-/** Words for being served as anybody is, or as the account has agreed for all of its calls. */
-const PLAIN: ReadonlySet<string | null> = new Set([
-  ...[null, "default", "auto", "standard", "standard_only", "scale"],
-]);
 const PICO_ZERO = 0n as PicoUsd;
 
 /**
@@ -55,7 +51,7 @@ export function worstOfCall(inputMax: Tokens, outputMax: Tokens, rates: Rates, s
   const { longWrite, audioInput, audioOutput } = beside ?? {};
   if (served.longWrites && longWrite === undefined)
     return unknown("no price is known for a cache of an hour");
-  // A provider may serve a call as any other instead, so the dearer of the two bounds it.
+  // A provider may serve a call plainly instead, so the dearer of the two bounds it.
   const most = {
     ...rates,
     cacheWrite: dearest(rates.cacheWrite, kinds.cacheWrite, served.longWrites ? longWrite : undefined),
@@ -79,7 +75,7 @@ export function ratesOfCall(rates: Rates, usage: Usage, beside: UsageBeside | un
   const kinds = kindsOfTier(rates, tier) ?? rates;
   const notes: string[] = [];
   if (kinds !== rates) notes.push(tier ?? "");
-  else if (!PLAIN.has(tier)) notes.push(`without the price of ${tier}`);
+  else if (tier !== null) notes.push(`without the price of ${tier}`);
   const total = usage.input + usage.cachedInput + usage.cacheWrite;
   const priceOf = (rate: Rate | undefined): bigint | null =>
     rate === undefined ? null : rateAt(rate, total);
@@ -112,7 +108,7 @@ export function ratesOfCall(rates: Rates, usage: Usage, beside: UsageBeside | un
 /** The prices of a service by the provider's word for it; null where they are not known. */
 function kindsOfTier(rates: Rates, tier: string | null): KindRates | null {
   const { beside } = rates;
-  if (PLAIN.has(tier) || beside === "nothing") return rates;
+  if (tier === null || beside === "nothing") return rates;
   // What waits costs what a batch costs, by the lists of those who offer both.
   if (tier === "flex") return beside?.flex ?? (rates.service === "batch" ? rates : (rates.other ?? null));
   return tier === "priority" ? (beside?.priority ?? null) : null;

@@ -30,6 +30,7 @@ export {
   type UsageBeside,
   usageFromTotals,
 } from "./usage.ts";
+export { plainTiers } from "./usage-beside.ts";
 export { type UsageSeen, usageSeen } from "./usage-seen.ts";
 export {
   defaultTimeouts,

@@ -1,7 +1,13 @@
 import type { UsageBeside } from "../kernel/index.ts";
 
-/** Words for being served as anybody is. */
-const PLAIN_TIERS: ReadonlySet<string> = new Set(["default", "auto", "standard", "standard_only", "scale"]);
+/** Providers' words for being served as anybody is, or as the account has agreed for all of its calls. */
+export const plainTiers: ReadonlySet<string> = new Set([
+  "default",
+  "auto",
+  "standard",
+  "standard_only",
+  "scale",
+]);
 /** Items of an answer that say a tool was run where the answer was made. */
 const RUN = /^(?!(?:function|custom_tool|computer|local_shell|shell|apply_patch)_call$)(\w+)_call$/;
 
@@ -23,7 +29,7 @@ export function besideOf(chunk: unknown, before: UsageBeside | undefined): Usage
 
 function tierOf(said: string | null, before: string | null): string | null {
   if (said === null) return before;
-  return PLAIN_TIERS.has(said) ? null : said;
+  return plainTiers.has(said) ? null : said;
 }
 
 const INPUT_DETAILS = ["prompt_tokens_details", "input_tokens_details", "promptTokensDetails"];
